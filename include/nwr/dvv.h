@@ -1,0 +1,110 @@
+/* dvv.h -- the dotted causal container: a key's concurrent versions and what they cover.
+ *
+ * Dotted Version Vectors (Preguiça, Baquero et al. 2012; the verbs sync, join, event, discard
+ * are theirs) and DottedDB's explicit dots. DESIGN 3 states the rules; each has a test that
+ * fails without it. A context is a version vector plus a set of exact dots: only a node giving
+ * its own dot, or the sync of a whole container, advances the vector; the dots a write says it
+ * replaces go to the exact set.
+ *
+ * Ownership: a record owns its arrays and one count of every blob. Thread: any, one at a time.
+ */
+#ifndef NWR_DVV_H
+#define NWR_DVV_H
+
+#include "nwr/err.h"
+#include "nwr/pack.h"
+#include "nwr/types.h"
+
+/* Sorted by actor, one entry each. */
+struct nwr_vv {
+    struct nwr_dot *e;
+    uint32_t n, cap;
+};
+
+/* Invariants: vv sorted, counters > 0; dots sorted, unique, none covered by vv. */
+struct nwr_ctx {
+    struct nwr_vv vv;
+    struct nwr_vv dots; /* sorted by (actor, counter); several an actor */
+};
+
+enum nwr_version_flag {
+    NWR_V_TOMBSTONE = 1, /* a delete: keeps dot, hlc, uid, ref; no body */
+    NWR_V_HIDDEN = 2,    /* not live for EMPTY guards and counts (a void) */
+    NWR_V_MARK = 4       /* never replaced; does not count as a sibling */
+};
+
+struct nwr_version {
+    struct nwr_dot dot;
+    nwr_hlc hlc;
+    nwr_wid wid;
+    uint32_t k;              /* sibling number: ordinal + 1000 j, given by the coordinator */
+    uint32_t uid;            /* who wrote it */
+    uint8_t flags;           /* enum nwr_version_flag */
+    nwr_ino ref;             /* inode whose records travel with this one in a scan; 0 none */
+    struct nwr_vv past;      /* what its writer had seen, with its own dot: display, ancestry */
+    struct nwr_blob *body;   /* NULL = empty */
+    struct nwr_block_id *blocks; /* blocks this version refers to directly */
+    uint32_t nblocks;
+};
+
+/* Invariants (nwr_record_check): v sorted by dot, every dot in ctx, no wid in retired;
+ * retired sorted, unique. A record with n = 0 is still a record: its context forbids. */
+struct nwr_record {
+    struct nwr_ctx ctx;
+    struct nwr_version *v;
+    uint32_t n, cap;
+    nwr_wid *retired;
+    uint32_t nretired, capretired;
+};
+
+/* ---- contexts ---- */
+bool nwr_ctx_has(const struct nwr_ctx *c, struct nwr_dot d);
+/* Adds one exact dot. */
+void nwr_ctx_add(struct nwr_ctx *c, struct nwr_dot d);
+/* A node gave its own dot: the vector entry of that actor advances to it. */
+void nwr_ctx_event(struct nwr_ctx *c, struct nwr_dot own);
+void nwr_ctx_join(struct nwr_ctx *c, const struct nwr_ctx *other);
+uint64_t nwr_vv_get(const struct nwr_vv *vv, nwr_actor a);
+void nwr_vv_raise(struct nwr_vv *vv, struct nwr_dot d); /* entry = max(entry, counter) */
+void nwr_vv_join(struct nwr_vv *vv, const struct nwr_vv *other);
+/* Display form, ordinals merged over incarnations: "1,2;2,1". Caller frees with nwr_free. */
+char *nwr_vv_text(const struct nwr_vv *vv);
+
+/* ---- records ---- */
+void nwr_record_deinit(struct nwr_record *r);
+void nwr_record_copy(struct nwr_record *dst, const struct nwr_record *src); /* dst uninitialised */
+void nwr_version_copy(struct nwr_version *dst, const struct nwr_version *src);
+void nwr_version_deinit(struct nwr_version *v);
+
+/* Merges src into dst (DESIGN 3): keeps a version both have, or one has and the other's context
+ * does not cover; joins contexts; joins retired and drops what it names. Never collapses.
+ * Returns true if dst changed. Commutative, associative, idempotent. Works on whole containers
+ * and on deltas (a delta is a record whose context has exact dots only). */
+bool nwr_record_sync(struct nwr_record *dst, const struct nwr_record *src);
+
+/* A coordinator's write: v (copied; v->dot set by the caller, already this node's own) replaces
+ * exactly `seen`, retires `retire`. Fills past from the versions replaced and v->past, and
+ * advances the vector entry of v->dot.actor. A version whose wid is already live here or
+ * retired is not added twice: the retry of a write that is here already is answered with the dot
+ * it got the first time, returned through `dot`. Versions live here under a wid named in `seen`
+ * go too. */
+void nwr_record_put(struct nwr_record *r, const struct nwr_version *v, const struct nwr_seen *seen,
+                    uint32_t nseen, const nwr_wid *retire, uint32_t nretire, struct nwr_dot *dot);
+/* Removal without a version: names seen and retire only. */
+void nwr_record_discard(struct nwr_record *r, const struct nwr_seen *seen, uint32_t nseen,
+                        const nwr_wid *retire, uint32_t nretire);
+
+/* Live: neither tombstone nor hidden nor mark. */
+uint32_t nwr_record_live(const struct nwr_record *r);
+const struct nwr_version *nwr_record_find(const struct nwr_record *r, struct nwr_dot d);
+/* Equal for two records exactly when contexts' relevant state agrees: hash over the sorted
+ * (dot, wid) of versions and the retired list. Contexts that differ only in how they cover the
+ * same absence do not differ. What digest reads compare. */
+uint64_t nwr_record_digest(const struct nwr_record *r);
+void nwr_record_check(const struct nwr_record *r);
+
+/* Disk and wire form (format 1). Decoding copies. Any error: NWR_E_FORMAT, *r untouched. */
+void nwr_record_encode(const struct nwr_record *r, struct nwr_out *o);
+enum nwr_err nwr_record_decode(struct nwr_record *r, const void *data, size_t len);
+
+#endif
