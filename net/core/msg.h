@@ -1,0 +1,113 @@
+/* msg.h -- what peers say to each other, as values; net/wire turns them into msgpack frames.
+ *
+ * Every request carries an id that its answer repeats, and the sender's ring epoch. A client (a
+ * mount without storage, a forwarding node) sends REQUEST and gets RESPONSE; everything else is
+ * between ring members.
+ *
+ *   HELLO      first frame on a connection, both ways
+ *   RING       the sender's ring: an answer to an older epoch, and news
+ *   JOIN       a new node asks the founder for an ordinal; JOIN_OK carries ordinal and the ring
+ *              that will list it; JOINED says its PGs are copied; REFUSED says why not
+ *   REQUEST / RESPONSE   a volume request, coordinated by the receiver
+ *   REPLICATE / ACK      records of a batch or a repair, with blocks; ACK may name missing blocks
+ *   FETCH / ROWS         read at a replica; digest: only one hash over rows comes back
+ *   BLOCKS / ACK         blocks ahead of their batch
+ *   BLOCK_GET / BLOCK    one block
+ *   PING / PONG          nothing was heard for a while
+ *   WHY / WHY_OK         what this replica holds of a key, as text
+ *
+ * Ownership: a message owns everything in it (blobs by count); nwr_msg_deinit frees it.
+ */
+#ifndef NWR_MSG_H
+#define NWR_MSG_H
+
+#include "nwr/volume.h"
+
+#define NWR_PROTO_MIN 1
+#define NWR_PROTO_MAX 1
+
+enum nwr_msg_kind {
+    NWR_MSG_HELLO = 1,
+    NWR_MSG_RING,
+    NWR_MSG_JOIN,
+    NWR_MSG_JOIN_OK,
+    NWR_MSG_JOINED,
+    NWR_MSG_REFUSED,
+    NWR_MSG_REQUEST,
+    NWR_MSG_RESPONSE,
+    NWR_MSG_REPLICATE,
+    NWR_MSG_ACK,
+    NWR_MSG_FETCH,
+    NWR_MSG_ROWS,
+    NWR_MSG_BLOCKS,
+    NWR_MSG_BLOCK_GET,
+    NWR_MSG_BLOCK,
+    NWR_MSG_PING,
+    NWR_MSG_PONG,
+    NWR_MSG_WHY,
+    NWR_MSG_WHY_OK
+};
+
+struct nwr_hello {
+    uint16_t proto_min, proto_max;
+    uint64_t volume;          /* 0: a joining node or client that does not know it yet */
+    nwr_node_id node;
+    uint16_t ordinal;         /* 0: client or joining */
+    char address[64];         /* where it listens, "" for clients */
+    struct nwr_volume_info info; /* of the answering member: what a mount needs */
+};
+
+struct nwr_msg {
+    enum nwr_msg_kind kind;
+    uint64_t id;
+    uint64_t epoch;
+    nwr_pg pg;
+    enum nwr_err err;            /* answers */
+    union {
+        struct nwr_hello hello;
+        struct {
+            struct nwr_blob *ring; /* nwr_ring_encode; RING, JOIN_OK */
+            uint16_t ordinal;      /* JOIN_OK, JOINED */
+            char text[160];        /* REFUSED; JOIN: the address it listens on */
+            nwr_node_id node;      /* JOIN */
+        } ring;
+        struct nwr_request *request;
+        struct nwr_response response;
+        struct {                   /* REPLICATE, BLOCKS */
+            struct nwr_rows rows;
+            struct nwr_guard *guard;
+            uint32_t nguard;
+            struct nwr_block *block;
+            uint32_t nblock;
+            enum nwr_level level;
+        } put;
+        struct {                   /* ACK */
+            struct nwr_block_id *missing;
+            uint32_t nmissing;
+        } ack;
+        struct {                   /* FETCH */
+            struct nwr_range *range;
+            uint32_t nrange;
+            bool digest;
+        } fetch;
+        struct {                   /* ROWS */
+            struct nwr_rows rows;
+            uint64_t digest;
+            bool more;
+        } rows;
+        struct {                   /* BLOCK_GET, BLOCK */
+            struct nwr_block_id id;
+            struct nwr_blob *data;
+        } block;
+        struct {                   /* WHY, WHY_OK */
+            struct nwr_key key;
+            struct nwr_blob *text;
+        } why;
+    } u;
+};
+
+void nwr_msg_deinit(struct nwr_msg *m);
+/* Bytes it keeps alive, roughly: what byte-bounded queues count. */
+size_t nwr_msg_bytes(const struct nwr_msg *m);
+
+#endif

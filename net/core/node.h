@@ -1,0 +1,104 @@
+/* node.h -- a peer, whole: step(event) -> effects, no clock, no socket, no disk.
+ *
+ * The node coordinates requests of its own mount and of others (replicator), answers as a
+ * replica, forwards what it does not hold, joins a volume and admits others. The driver
+ * (net/uv, or a simulation) delivers events and carries out effects in order.
+ *
+ *     client REQUEST --> [plan: am I in the preference list?] --no--> forward, retry elsewhere
+ *                                   | yes
+ *            PUT: store APPLY --> REPLICATE to the others --> W acks --> answer
+ *            READ: store READ + FETCH digest at R-1 --> equal --> answer
+ *                                   \-> differ: FETCH rows, merge, write back until W --> answer
+ *
+ * Rules: a reply that depends on the store waits for the store's completion event; late, doubled
+ * or unknown tokens are ignored; every request ends by its deadline. Events are borrowed (unless
+ * said otherwise); effects are values the driver takes.
+ *
+ * Ownership: REQUEST events give the request to the node; the RESPOND effect gives it back with
+ * the response, once. SEND effects give the message. STORE effects lend an op: the driver
+ * submits it and hands it back with EV_STORE, then the node frees it.
+ */
+#ifndef NWR_NODE_H
+#define NWR_NODE_H
+
+#include "net/core/msg.h"
+#include "net/core/ring.h"
+#include "net/store/store.h"
+
+enum nwr_node_event_kind {
+    NWR_EV_START,      /* after init: META was read by the driver, ring known or none */
+    NWR_EV_REQUEST,    /* from this process's mount or a client connection (peer = its link id) */
+    NWR_EV_MSG,        /* from peer (ordinal) or link (client connection) */
+    NWR_EV_PEER_UP,    /* connection to member `peer` is usable */
+    NWR_EV_PEER_DOWN,  /* known unreachable */
+    NWR_EV_STORE,      /* an op lent by a STORE effect is done */
+    NWR_EV_TICK        /* time passed nwr_node_deadline */
+};
+
+struct nwr_node_event {
+    enum nwr_node_event_kind kind;
+    nwr_ms now;                /* monotonic */
+    nwr_ns wall;               /* real time, for hlc */
+    uint16_t peer;             /* ordinal; 0 when from a link */
+    uint64_t link;             /* client connection, or the joining node's; 0 = own mount */
+    struct nwr_request *request; /* REQUEST: taken */
+    struct nwr_msg *msg;       /* MSG: contents may be moved out */
+    struct nwr_store_op *op;   /* STORE */
+};
+
+enum nwr_node_effect_kind {
+    NWR_EF_SEND,       /* msg to member `peer`, or on connection `link` */
+    NWR_EF_RESPOND,    /* own mount: call request->done(response), then destroy both */
+    NWR_EF_STORE,      /* submit op */
+    NWR_EF_CONNECT,    /* members changed: keep connections to every member of nwr_node_ring() */
+    NWR_EF_JOINED,     /* this node is a member now (err OK) or was refused (text) */
+    NWR_EF_LOG         /* one line for operators */
+};
+
+struct nwr_node_effect {
+    enum nwr_node_effect_kind kind;
+    uint16_t peer;
+    uint64_t link;
+    struct nwr_msg msg;
+    struct nwr_request *request;
+    struct nwr_response response;
+    struct nwr_store_op *op;
+    enum nwr_err err;
+    char text[200];
+};
+
+struct nwr_effects {
+    struct nwr_node_effect *e;
+    uint32_t n, cap;
+};
+
+struct nwr_node_config {
+    nwr_node_id id;
+    uint16_t ordinal;          /* 0: must join */
+    uint32_t incarnation;      /* random, drawn at this start */
+    uint64_t seed;
+    uint64_t ino_next;         /* first inode counter not reserved yet (META "counters") */
+    uint64_t k_next;           /* first sibling number j not reserved yet */
+    const char *address;       /* where it listens */
+    const struct nwr_ring *ring; /* borrowed; NULL: none yet */
+    const char *join;          /* address to join through; NULL */
+};
+
+struct nwr_node;
+struct nwr_node *nwr_node_create(const struct nwr_node_config *config);
+void nwr_node_destroy(struct nwr_node *n);
+void nwr_node_step(struct nwr_node *n, struct nwr_node_event *ev, struct nwr_effects *out);
+/* When EV_TICK is wanted next; UINT64_MAX: not. */
+nwr_ms nwr_node_deadline(const struct nwr_node *n);
+void nwr_node_check(const struct nwr_node *n);
+const struct nwr_ring *nwr_node_ring(const struct nwr_node *n);
+bool nwr_node_peer_up(const struct nwr_node *n, uint16_t ordinal);
+/* Counters for status: names and values, NULL-terminated names. */
+struct nwr_node_counters {
+    uint64_t reads, puts, block_puts, block_gets, forwarded, replicates, read_repairs, write_backs,
+        digests_equal, digests_differ, hedges, retries, timeouts, round_trips, syncs;
+};
+const struct nwr_node_counters *nwr_node_counters(const struct nwr_node *n);
+void nwr_effects_deinit(struct nwr_effects *e);
+
+#endif

@@ -1,0 +1,121 @@
+/* store.h -- a node's storage: records, blocks and a few named values (DESIGN 13).
+ *
+ * Two implementations, one contract suite: store_rocks (RocksDB for records and small blocks,
+ * segment files for large ones) and store_mem (for simulation, injects faults).
+ *
+ * Asynchronous: submit hands over an op; its done runs exactly once on the thread that calls
+ * nwr_store_poll (the loop thread), never inside submit. Ops that touch records of one PG take
+ * effect in the order they were submitted; READ sees every APPLY submitted before it.
+ *
+ *   READ       rows below ranges (see nwr/volume.h), with follow; blocks are not read
+ *   APPLY      one batch, atomic: guards, then puts (this node coordinates) and merges
+ *              (from elsewhere). Memory level when done: survives kill -9. Missing blocks,
+ *              a guard or a full disk: nothing is applied, err says why.
+ *   SYNC       everything applied before it is on disk when done; one sync serves all waiting
+ *   BLOCK_PUT  blocks, unreferenced yet: kept for at least NWR_BLOCK_PIN_MS, gone at restart
+ *              if nothing refers to them by then
+ *   BLOCK_GET  one block; E_NOENT, or E_CORRUPT when its checksum does not match
+ *   META_GET/META_PUT  a named value (ring, identity, counters); META_PUT is durable when done
+ *
+ * Blocks are counted: +1 for each live version or stored block that names one; at zero a block
+ * goes (its own refs are counted down). A crash leaves garbage, never a dangling reference.
+ *
+ * Ownership: the op is the caller's; it must stay until done. Inputs are borrowed until done,
+ * outputs belong to the op and are freed by nwr_store_op_deinit.
+ * Thread: submit and poll on the loop thread only.
+ */
+#ifndef NWR_STORE_H
+#define NWR_STORE_H
+
+#include "nwr/volume.h"
+
+#define NWR_BLOCK_PIN_MS 60000
+
+enum nwr_store_kind {
+    NWR_STORE_READ,
+    NWR_STORE_APPLY,
+    NWR_STORE_SYNC,
+    NWR_STORE_BLOCK_PUT,
+    NWR_STORE_BLOCK_GET,
+    NWR_STORE_META_GET,
+    NWR_STORE_META_PUT
+};
+
+/* One record of an APPLY. put: a coordinator's write, dot and hlc set in write->v (see
+ * nwr_record_put); otherwise merge `rec` (nwr_record_sync). */
+struct nwr_apply {
+    const struct nwr_write *put;  /* with key; or NULL */
+    struct nwr_key key;           /* merge */
+    const struct nwr_record *rec; /* merge */
+};
+
+struct nwr_store_op {
+    enum nwr_store_kind kind;
+    nwr_pg pg;
+    /* READ */
+    const struct nwr_range *range;
+    uint32_t nrange;
+    /* APPLY, BLOCK_PUT */
+    const struct nwr_apply *apply;
+    uint32_t napply;
+    const struct nwr_guard *guard;
+    uint32_t nguard;
+    bool coordinator;             /* APPLY: SEEN guards count, sibling limit (E_BUSY) too */
+    const struct nwr_block *block;
+    uint32_t nblock;              /* BLOCK_GET: block[0].id */
+    const char *name;             /* META */
+    struct nwr_blob *value;       /* META_PUT in, META_GET out (a count the op owns) */
+
+    enum nwr_err err;
+    struct nwr_rows rows;         /* READ; APPLY: the records after it, whole containers */
+    bool more;
+    struct nwr_dot dot;           /* APPLY with puts: the batch's dot, or the one its first try got */
+    struct nwr_block_id *missing; /* APPLY with E_BLOCKS */
+    uint32_t nmissing;
+    struct nwr_blob *data;        /* BLOCK_GET */
+
+    void (*done)(struct nwr_store_op *op);
+    void *user;
+    uint64_t token;
+    struct nwr_store_op *next;    /* the store's */
+};
+
+struct nwr_store_stat {
+    uint64_t bytes_total, bytes_free; /* of the file system below */
+    uint64_t records, block_bytes, blocks;
+    uint64_t syncs, applies, reads;   /* counted since start */
+    uint64_t segment_bytes, segment_live;
+};
+
+struct nwr_store {
+    void (*submit)(struct nwr_store *s, struct nwr_store_op *op);
+    /* Runs done of what has finished. */
+    void (*poll)(struct nwr_store *s);
+    /* Becomes readable when poll has something to do; -1: poll after each submit (mem). */
+    int (*fd)(struct nwr_store *s);
+    void (*stat)(struct nwr_store *s, struct nwr_store_stat *out);
+    /* Finishes what was submitted (done runs), syncs, frees. */
+    void (*destroy)(struct nwr_store *s);
+};
+
+void nwr_store_op_deinit(struct nwr_store_op *op); /* outputs only */
+
+/* Opens or creates dir. text: one line for people when it fails: E_LOCKED in use (waits up to
+ * wait_ms), E_VERSION unknown format, E_IO, E_NOSPC, E_ACCESS. */
+enum nwr_err nwr_store_rocks_open(struct nwr_store **out, const char *dir, nwr_ms wait_ms,
+                                  char *text, size_t text_len);
+
+/* Faults of the in-memory store; all off when zero. Chances are in 1/65536. */
+struct nwr_store_faults {
+    uint32_t torn_batch;   /* at a crash, the last unsynced batch may be cut half */
+    uint32_t bit_rot;      /* a BLOCK_GET or READ finds a wrong checksum */
+    bool full;             /* APPLY with puts or new blocks, BLOCK_PUT: E_NOSPC */
+    nwr_ms slow_ms;        /* the caller delays completions by this */
+};
+struct nwr_store *nwr_store_mem_create(uint64_t seed);
+struct nwr_store_faults *nwr_store_mem_faults(struct nwr_store *s);
+/* Power loss: everything since the last SYNC is gone. lose_unsynced = false: kill -9. Ops not
+ * yet polled never complete. */
+void nwr_store_mem_crash(struct nwr_store *s, bool lose_unsynced);
+
+#endif
