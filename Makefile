@@ -137,7 +137,109 @@ benches: $(BENCHBIN)
 .SECONDARY:
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-clean:
-	rm -rf $(B)/debug* $(B)/release* $(B)/asan* $(B)/tsan* $(B)/cov*
+# ---- for people ---------------------------------------------------------------------------------
 
-.PHONY: all tests benches clean
+DEPS := gcc make pkg-config libfuse3-dev fuse3 libuv1-dev libmsgpack-dev libcmocka-dev \
+        librocksdb-dev libssl-dev libxxhash-dev clang-format python3 rsync git sqlite3 iproute2 \
+        nftables procps jq attr acl util-linux diffutils tar
+DEPS_ALL := $(DEPS) clang clang-tidy
+
+# install_packages NAMES -- only what is missing; a second run needs neither root nor network.
+define install_packages
+@missing=; for p in $1; do \
+    dpkg-query -W -f='$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || \
+    missing="$$missing $$p"; done; \
+if [ -z "$$missing" ]; then exit 0; fi; \
+if [ "$$(id -u)" != 0 ]; then \
+    echo "nwrfs: missing packages; as root: apt-get install$$missing" >&2; exit 1; fi; \
+echo "installing:$$missing"; export DEBIAN_FRONTEND=noninteractive; \
+apt-get install -y --no-install-recommends $$missing >/dev/null 2>&1 || { \
+    apt-get update && apt-get install -y --no-install-recommends $$missing; }
+endef
+
+deps:
+	$(call install_packages,$(DEPS))
+
+deps-all:
+	$(call install_packages,$(DEPS_ALL))
+
+export B CC JOBS
+
+test: deps
+	@tests/run test
+
+test-all: deps-all
+	@tests/run test-all
+
+# SEEDS=n runs seeds 1 to n; SEED=s replays one.
+sim: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) FLAVOR=$(FLAVOR) tests
+	$(O)/tests/sim/sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))
+
+soak: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) FLAVOR=$(FLAVOR) all tests
+	tests/soak.sh $(or $(SECONDS),3600)
+
+bench: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) FLAVOR=$(FLAVOR) all benches
+	@for b in $(BENCHBIN) $(wildcard tests/bench/*.sh); do \
+	    echo "== $$b"; NWRFS=$(PROGRAM) $$b || exit 1; done
+
+demo: deps
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@NWRFS=$(abspath $(PROGRAM)) tools/demo.sh
+
+demo-stop:
+	@NWRFS=$(abspath $(PROGRAM)) tools/demo.sh stop
+
+CODE = $(sort $(shell find fs net include tests tools -name '*.[ch]' 2>/dev/null))
+
+format:
+	@$(if $(CODE),clang-format -i $(CODE))
+
+format-check:
+	@$(if $(CODE),clang-format --dry-run -Werror $(CODE))
+
+tidy:
+	@tools/tidy.sh
+
+clang-tidy:
+	@clang-tidy --quiet $(filter-out tests/%,$(filter %.c,$(CODE))) -- $(BASE) $(FUSE_CFLAGS)
+
+pure:
+	@$(MAKE) --no-print-directory -j$(JOBS) FLAVOR=release CC=$(CC) all >/dev/null
+	@tools/pure.sh $(B)/release$(if $(filter clang,$(COMPILER)),-clang)/lib
+
+install: all
+	install -D -m 0755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/nwrfs
+	$(if $(wildcard tools/mount.nwrfs),install -D -m 0755 tools/mount.nwrfs \
+	    $(DESTDIR)/sbin/mount.nwrfs)
+	$(if $(wildcard tools/nwrfs.1),install -D -m 0644 tools/nwrfs.1 \
+	    $(DESTDIR)$(PREFIX)/share/man/man1/nwrfs.1)
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/nwrfs $(DESTDIR)/sbin/mount.nwrfs \
+	    $(DESTDIR)$(PREFIX)/share/man/man1/nwrfs.1
+
+clean:
+	rm -rf $(foreach f,debug release asan tsan cov,$(B)/$f $(B)/$f-clang)
+
+help:
+	@echo 'make               the program: $(B)/release/nwrfs'
+	@echo 'make deps          Debian packages that are missing (root)'
+	@echo 'make test          everything in release, sanitizers on the parts; about 20 minutes'
+	@echo 'make test-all      also thread sanitizer, clang, long applications'
+	@echo 'make sim           the simulator; SEEDS=n many, SEED=s replays one'
+	@echo 'make soak          faults on real mounts; SECONDS=n'
+	@echo 'make demo          three peers, two mounts, a conflict; stays up until make demo-stop'
+	@echo 'make bench         ratios against a plain directory'
+	@echo 'make format        clang-format in place; format-check only looks'
+	@echo 'make tidy          house rules; clang-tidy runs the analyser'
+	@echo 'make pure          shows that the cores touch no I/O'
+	@echo 'make install       to PREFIX=$(PREFIX), with DESTDIR; uninstall removes it'
+	@echo 'make clean         removes the flavors in $(B)/'
+	@echo 'Any of them with FLAVOR=debug|release|asan|tsan|cov CC=gcc|clang B=build'
+	@echo 'One suite or test: tests/run release:unit  tests/run asan:unit/dvv_test'
+
+.PHONY: all tests benches deps deps-all test test-all sim soak bench demo demo-stop format \
+        format-check tidy clang-tidy pure install uninstall clean help
