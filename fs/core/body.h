@@ -1,0 +1,71 @@
+/* body.h -- what the bodies of records say: slots, attributes, contents, marks (DESIGN 4, 9).
+ *
+ * Every body begins with a format byte (1). Encoders give a blob; decoders return
+ * NWR_E_FORMAT on anything out of bounds and leave the output empty.
+ */
+#ifndef NWR_FS_BODY_H
+#define NWR_FS_BODY_H
+
+#include "fs/core/file.h"
+
+enum nwr_type { /* values are part of the format */
+    NWR_TYPE_REG = 1,
+    NWR_TYPE_DIR = 2,
+    NWR_TYPE_LNK = 3,
+    NWR_TYPE_FIFO = 4,
+    NWR_TYPE_SOCK = 5,
+    NWR_TYPE_CHR = 6,
+    NWR_TYPE_BLK = 7
+};
+
+/* A line: versions that continue one another under one number (DESIGN 9). dot.counter 0 in an
+ * encoded body means "this version's own dot, hlc and k". */
+struct nwr_line {
+    struct nwr_dot dot;
+    nwr_hlc hlc;
+    uint32_t k;
+};
+
+/* Scalars with the clock of their last setting; merged field by field, later hlc wins. */
+struct nwr_stamped {
+    uint64_t value;
+    nwr_hlc hlc;
+};
+
+/* The policy of a directory or file, copied to what is created below; 0 = the volume's. */
+struct nwr_policy {
+    uint8_t w, r;
+    uint8_t reject;     /* on-conflict=reject */
+    uint8_t hide;       /* conflicts=hide */
+    uint8_t durability; /* 0 default, 1 memory, 2 disk */
+};
+
+struct nwr_attr {
+    uint8_t type;                   /* enum nwr_type */
+    uint32_t rdev;
+    char *symlink;                  /* owned; LNK only */
+    nwr_ns btime;
+    struct nwr_stamped mode;        /* permission bits */
+    uint16_t mode_base;             /* the bits its setter started from: three-way merge */
+    struct nwr_stamped uid, gid, atime, ctime;
+    struct nwr_stamped mtime;       /* set by utimensat (or of a non-file) */
+    nwr_wid mtime_of;               /* content it belongs to; 0: none, the content's own counts */
+    struct nwr_policy policy;
+    nwr_hlc policy_hlc;
+};
+struct nwr_blob *nwr_attr_encode(const struct nwr_attr *a);
+enum nwr_err nwr_attr_decode(struct nwr_attr *a, const struct nwr_blob *body);
+void nwr_attr_deinit(struct nwr_attr *a);
+
+/* Content: header of the conflict rules, then times and the map. */
+struct nwr_content {
+    nwr_ino home;                   /* the inode (root or fork) it was written through */
+    struct nwr_line line;
+    nwr_ns mtime;
+    struct nwr_map map;
+};
+struct nwr_blob *nwr_content_encode(const struct nwr_content *c);
+enum nwr_err nwr_content_decode(struct nwr_content *c, const struct nwr_version *v);
+void nwr_content_deinit(struct nwr_content *c);
+
+#endif
