@@ -14,6 +14,20 @@
  * or unknown tokens are ignored; every request ends by its deadline. Events are borrowed (unless
  * said otherwise); effects are values the driver takes.
  *
+ * The driver (net/uv) promises:
+ *   - One connection a member, used both ways. PEER_UP(peer) when its HELLO was accepted,
+ *     PEER_DOWN(peer) when it is gone; SEND to a peer that is not up is dropped.
+ *   - Connections whose HELLO names no ordinal that nwr_node_ring() finds are links, id > 0; a
+ *     link that goes is not announced, a SEND to it is dropped. When a later ring finds the
+ *     ordinal of a link, it becomes that peer (PEER_UP).
+ *   - Joining (config.ordinal 0, config.join set): the driver connects to that address and
+ *     reports PEER_UP(peer 0); SEND with peer 0 and link 0 goes there, its messages come with
+ *     peer 0 and link 0. A REFUSED to a HELLO (version, volume) stays in the driver.
+ *   - HELLO, PING and PONG are the driver's and never reach the node; STATFS and STATUS requests
+ *     are answered by the driver, which has the store's figures and those the pongs carry.
+ *   - META "identity" (node id) is the driver's, "ring" and "counters" are the node's. On start
+ *     the driver gives the ring of META, and as ordinal the one under which it lists this id.
+ *
  * Ownership: REQUEST events give the request to the node; the RESPOND effect gives it back with
  * the response, once. SEND effects give the message. STORE effects lend an op: the driver
  * submits it and hands it back with EV_STORE, then the node frees it.
