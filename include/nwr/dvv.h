@@ -37,12 +37,12 @@ struct nwr_version {
     struct nwr_dot dot;
     nwr_hlc hlc;
     nwr_wid wid;
-    uint32_t k;              /* sibling number: ordinal + 1000 j, given by the coordinator */
-    uint32_t uid;            /* who wrote it */
-    uint8_t flags;           /* enum nwr_version_flag */
-    nwr_ino ref;             /* inode whose records travel with this one in a scan; 0 none */
-    struct nwr_vv past;      /* what its writer had seen, with its own dot: display, ancestry */
-    struct nwr_blob *body;   /* NULL = empty */
+    uint32_t k;                  /* sibling number: ordinal + 1000 j, given by the coordinator */
+    uint32_t uid;                /* who wrote it */
+    uint8_t flags;               /* enum nwr_version_flag */
+    nwr_ino ref;                 /* inode whose records travel with this one in a scan; 0 none */
+    struct nwr_vv past;          /* what its writer had seen, with its own dot: display, ancestry */
+    struct nwr_blob *body;       /* NULL = empty */
     struct nwr_block_id *blocks; /* blocks this version refers to directly */
     uint32_t nblocks;
 };
@@ -59,15 +59,20 @@ struct nwr_record {
 
 /* ---- contexts ---- */
 bool nwr_ctx_has(const struct nwr_ctx *c, struct nwr_dot d);
-/* Adds one exact dot. */
-void nwr_ctx_add(struct nwr_ctx *c, struct nwr_dot d);
+/* Adds one exact dot (counter > 0). The verbs that return bool say whether they changed
+ * anything. */
+bool nwr_ctx_add(struct nwr_ctx *c, struct nwr_dot d);
 /* A node gave its own dot: the vector entry of that actor advances to it. */
 void nwr_ctx_event(struct nwr_ctx *c, struct nwr_dot own);
-void nwr_ctx_join(struct nwr_ctx *c, const struct nwr_ctx *other);
+bool nwr_ctx_join(struct nwr_ctx *c, const struct nwr_ctx *other);
+void nwr_ctx_deinit(struct nwr_ctx *c);
 uint64_t nwr_vv_get(const struct nwr_vv *vv, nwr_actor a);
-void nwr_vv_raise(struct nwr_vv *vv, struct nwr_dot d); /* entry = max(entry, counter) */
-void nwr_vv_join(struct nwr_vv *vv, const struct nwr_vv *other);
-/* Display form, ordinals merged over incarnations: "1,2;2,1". Caller frees with nwr_free. */
+bool nwr_vv_raise(struct nwr_vv *vv, struct nwr_dot d); /* entry = max(entry, counter) */
+bool nwr_vv_join(struct nwr_vv *vv, const struct nwr_vv *other);
+void nwr_vv_copy(struct nwr_vv *dst, const struct nwr_vv *src); /* dst uninitialised */
+void nwr_vv_deinit(struct nwr_vv *vv);
+/* Display form: one pair an ordinal, counters summed over its incarnations (so that a greater
+ * vector never reads smaller): "1,2;2,1". Caller frees with nwr_free. */
 char *nwr_vv_text(const struct nwr_vv *vv);
 
 /* ---- records ---- */
@@ -82,12 +87,16 @@ void nwr_version_deinit(struct nwr_version *v);
  * and on deltas (a delta is a record whose context has exact dots only). */
 bool nwr_record_sync(struct nwr_record *dst, const struct nwr_record *src);
 
-/* A coordinator's write: v (copied; v->dot set by the caller, already this node's own) replaces
- * exactly `seen`, retires `retire`. Fills past from the versions replaced and v->past, and
- * advances the vector entry of v->dot.actor. A version whose wid is already live here or
- * retired is not added twice: the retry of a write that is here already is answered with the dot
- * it got the first time, returned through `dot`. Versions live here under a wid named in `seen`
- * go too. */
+/* A coordinator's write: v (copied; v->dot set by the caller, already this node's own, the next
+ * of its actor and not yet in this record) replaces exactly `seen`, retires `retire`. Versions
+ * live here under a wid named in `seen` go too, and every wid of `seen` is retired: a copy of it
+ * that another coordinator took must go as well. Fills past with v->past, the dots named, the
+ * pasts of versions replaced and its own dot; advances the vector entry of v->dot.actor, which
+ * is right only if this record holds or has seen every earlier dot of that actor for this key.
+ * A version whose wid is already live here or retired is not added: the retry of a write that is
+ * live here is answered with the dot it got the first time; one that was removed since, with
+ * v->dot. `dot` may be NULL. Entries that name v->wid itself are ignored, and so are dots of
+ * counter 0 (only the wid is named) and dots v->dot.actor has not given yet. */
 void nwr_record_put(struct nwr_record *r, const struct nwr_version *v, const struct nwr_seen *seen,
                     uint32_t nseen, const nwr_wid *retire, uint32_t nretire, struct nwr_dot *dot);
 /* Removal without a version: names seen and retire only. */

@@ -1,0 +1,325 @@
+/* codec.c -- a record as bytes, on disk and in frames: format 1; see nwr/dvv.h.
+ *
+ *   u8 1
+ *   actors    count, then for each: var ordinal bits, u32 incarnation; ascending
+ *   vector    count, dots; ascending by actor
+ *   dots      count, dots; ascending, none covered by the vector
+ *   versions  count, then for each, ascending by dot:
+ *             dot, u64 hlc, u64 wid, var k, var uid, u8 flags and HAS bits, then what these say:
+ *             u64 ref; past (count, dots); body (bytes); blocks (count, {u64 ino, u64 wid, var})
+ *   retired   count, u64 each; ascending
+ *
+ * A dot is var index into actors, var counter. What is read is checked against the invariants of
+ * nwr_record_check, so that a record from outside is as good as one made here.
+ */
+#include "nwr/dvv.h"
+
+enum {
+    FORMAT = 1,
+    HAS_REF = 0x10,
+    HAS_PAST = 0x20,
+    HAS_BODY = 0x40,
+    HAS_BLOCKS = 0x80,
+    FLAGS = NWR_V_TOMBSTONE | NWR_V_HIDDEN | NWR_V_MARK,
+    /* Least bytes of one item: what keeps a count from outside within its frame. */
+    ACTOR_MIN = 5,
+    DOT_MIN = 2,
+    VERSION_MIN = 21,
+    BLOCK_MIN = 17,
+    WID_MIN = 8
+};
+
+/* ---- out ----------------------------------------------------------------------------------- */
+
+/* The counters of an actor table mean nothing. */
+static void note_actors(struct nwr_vv *actors, const struct nwr_vv *vv)
+{
+    for (uint32_t i = 0; i < vv->n; i++)
+        nwr_vv_raise(actors, (struct nwr_dot){vv->e[i].actor, 1});
+}
+
+static uint32_t actor_index(const struct nwr_vv *actors, nwr_actor a)
+{
+    uint32_t lo = 0, hi = actors->n;
+
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+
+        if (actors->e[mid].actor < a)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    nwr_assert(lo < actors->n);
+    return lo;
+}
+
+static void out_actors(struct nwr_out *o, const struct nwr_vv *actors)
+{
+    nwr_out_var(o, actors->n);
+    for (uint32_t i = 0; i < actors->n; i++) {
+        nwr_out_var(o, actors->e[i].actor >> 32);
+        nwr_out_u32(o, (uint32_t)actors->e[i].actor);
+    }
+}
+
+static void out_dot(struct nwr_out *o, const struct nwr_vv *actors, struct nwr_dot d)
+{
+    nwr_out_var(o, actor_index(actors, d.actor));
+    nwr_out_var(o, d.counter);
+}
+
+static void out_dots(struct nwr_out *o, const struct nwr_vv *actors, const struct nwr_vv *dots)
+{
+    nwr_out_var(o, dots->n);
+    for (uint32_t i = 0; i < dots->n; i++)
+        out_dot(o, actors, dots->e[i]);
+}
+
+static void out_version(struct nwr_out *o, const struct nwr_vv *actors, const struct nwr_version *v)
+{
+    bool has_body = v->body && v->body->len > 0;
+
+    nwr_assert((v->flags & ~FLAGS) == 0);
+    out_dot(o, actors, v->dot);
+    nwr_out_u64(o, v->hlc);
+    nwr_out_u64(o, v->wid);
+    nwr_out_var(o, v->k);
+    nwr_out_var(o, v->uid);
+    nwr_out_u8(o, (uint8_t)(v->flags | (v->ref ? HAS_REF : 0) | (v->past.n ? HAS_PAST : 0) |
+                            (has_body ? HAS_BODY : 0) | (v->nblocks ? HAS_BLOCKS : 0)));
+    if (v->ref)
+        nwr_out_u64(o, v->ref);
+    if (v->past.n)
+        out_dots(o, actors, &v->past);
+    if (has_body)
+        nwr_out_bytes(o, v->body->data, v->body->len);
+    if (v->nblocks)
+        nwr_out_var(o, v->nblocks);
+    for (uint32_t i = 0; i < v->nblocks; i++) {
+        nwr_out_u64(o, v->blocks[i].ino);
+        nwr_out_u64(o, v->blocks[i].wid);
+        nwr_out_var(o, v->blocks[i].number);
+    }
+}
+
+void nwr_record_encode(const struct nwr_record *r, struct nwr_out *o)
+{
+    struct nwr_vv actors = {0};
+
+    note_actors(&actors, &r->ctx.vv);
+    note_actors(&actors, &r->ctx.dots);
+    for (uint32_t i = 0; i < r->n; i++) /* every v->dot is in the context */
+        note_actors(&actors, &r->v[i].past);
+    nwr_out_u8(o, FORMAT);
+    out_actors(o, &actors);
+    out_dots(o, &actors, &r->ctx.vv);
+    out_dots(o, &actors, &r->ctx.dots);
+    nwr_out_var(o, r->n);
+    for (uint32_t i = 0; i < r->n; i++)
+        out_version(o, &actors, &r->v[i]);
+    nwr_out_var(o, r->nretired);
+    for (uint32_t i = 0; i < r->nretired; i++)
+        nwr_out_u64(o, r->retired[i]);
+    nwr_vv_deinit(&actors);
+}
+
+/* ---- in ------------------------------------------------------------------------------------ */
+
+static void in_actors(struct nwr_in *i, struct nwr_vv *actors)
+{
+    uint32_t n = nwr_in_count(i, ACTOR_MIN);
+
+    if (n == 0)
+        return;
+    actors->e = nwr_alloc(n * sizeof(*actors->e));
+    actors->cap = n;
+    for (; actors->n < n; actors->n++) {
+        uint64_t high = nwr_in_var(i);
+        nwr_actor a = high << 32 | nwr_in_u32(i);
+
+        i->bad |= high > UINT32_MAX || (actors->n && a <= actors->e[actors->n - 1].actor);
+        if (i->bad)
+            return;
+        actors->e[actors->n] = (struct nwr_dot){a, 0};
+    }
+}
+
+static struct nwr_dot in_dot(struct nwr_in *i, const struct nwr_vv *actors)
+{
+    uint64_t index = nwr_in_var(i);
+    struct nwr_dot d = {0, nwr_in_var(i)};
+
+    i->bad |= index >= actors->n || d.counter == 0;
+    if (!i->bad)
+        d.actor = actors->e[index].actor;
+    return d;
+}
+
+/* one_each: a vector, with one entry an actor. */
+static void in_dots(struct nwr_in *i, const struct nwr_vv *actors, bool one_each,
+                    struct nwr_vv *dots)
+{
+    uint32_t n = nwr_in_count(i, DOT_MIN);
+
+    if (n == 0)
+        return;
+    dots->e = nwr_alloc(n * sizeof(*dots->e));
+    dots->cap = n;
+    for (; dots->n < n; dots->n++) {
+        struct nwr_dot d = in_dot(i, actors);
+        const struct nwr_dot *last = dots->n ? &dots->e[dots->n - 1] : NULL;
+
+        i->bad |= last && (nwr_dot_cmp(*last, d) >= 0 || (one_each && last->actor == d.actor));
+        if (i->bad)
+            return;
+        dots->e[dots->n] = d;
+    }
+}
+
+static void in_ctx(struct nwr_in *i, const struct nwr_vv *actors, struct nwr_ctx *c)
+{
+    in_dots(i, actors, true, &c->vv);
+    in_dots(i, actors, false, &c->dots);
+    for (uint32_t j = 0; j < c->dots.n; j++)
+        i->bad |= nwr_vv_get(&c->vv, c->dots.e[j].actor) >= c->dots.e[j].counter;
+}
+
+static uint32_t in_var32(struct nwr_in *i)
+{
+    uint64_t v = nwr_in_var(i);
+
+    i->bad |= v > UINT32_MAX;
+    return (uint32_t)v;
+}
+
+static void in_body(struct nwr_in *i, struct nwr_version *v)
+{
+    size_t len;
+    const uint8_t *p = nwr_in_bytes(i, &len);
+
+    i->bad |= len == 0 || len > UINT32_MAX;
+    if (!i->bad)
+        v->body = nwr_blob_copy(p, len);
+}
+
+static void in_blocks(struct nwr_in *i, struct nwr_version *v)
+{
+    uint32_t n = nwr_in_count(i, BLOCK_MIN);
+
+    i->bad |= n == 0;
+    if (i->bad)
+        return;
+    v->blocks = nwr_alloc(n * sizeof(*v->blocks));
+    v->nblocks = n;
+    for (uint32_t j = 0; j < n; j++) {
+        struct nwr_block_id *id = &v->blocks[j];
+
+        memset(id, 0, sizeof(*id));
+        id->ino = nwr_in_u64(i);
+        id->wid = nwr_in_u64(i);
+        id->number = in_var32(i);
+    }
+}
+
+static void in_version(struct nwr_in *i, const struct nwr_vv *actors, struct nwr_version *v)
+{
+    uint8_t bits;
+
+    memset(v, 0, sizeof(*v));
+    v->dot = in_dot(i, actors);
+    v->hlc = nwr_in_u64(i);
+    v->wid = nwr_in_u64(i);
+    v->k = in_var32(i);
+    v->uid = in_var32(i);
+    bits = nwr_in_u8(i);
+    v->flags = bits & FLAGS;
+    i->bad |= (bits & ~(FLAGS | HAS_REF | HAS_PAST | HAS_BODY | HAS_BLOCKS)) != 0;
+    if (bits & HAS_REF) {
+        v->ref = nwr_in_u64(i);
+        i->bad |= v->ref == 0;
+    }
+    if (bits & HAS_PAST) {
+        in_dots(i, actors, true, &v->past);
+        i->bad |= v->past.n == 0;
+    }
+    if (bits & HAS_BODY)
+        in_body(i, v);
+    if (bits & HAS_BLOCKS)
+        in_blocks(i, v);
+}
+
+static void in_versions(struct nwr_in *i, const struct nwr_vv *actors, struct nwr_record *r)
+{
+    uint32_t n = nwr_in_count(i, VERSION_MIN);
+
+    if (n == 0)
+        return;
+    r->v = nwr_alloc(n * sizeof(*r->v));
+    r->cap = n;
+    while (!i->bad && r->n < n) {
+        struct nwr_version *v = &r->v[r->n++];
+
+        in_version(i, actors, v);
+        i->bad |= !nwr_ctx_has(&r->ctx, v->dot);
+        i->bad |= r->n > 1 && nwr_dot_cmp(v[-1].dot, v->dot) >= 0;
+    }
+}
+
+static void in_retired(struct nwr_in *i, struct nwr_record *r)
+{
+    uint32_t n = nwr_in_count(i, WID_MIN);
+
+    if (n == 0)
+        return;
+    r->retired = nwr_alloc(n * sizeof(*r->retired));
+    r->capretired = n;
+    while (!i->bad && r->nretired < n) {
+        nwr_wid wid = nwr_in_u64(i);
+
+        i->bad |= wid <= (r->nretired ? r->retired[r->nretired - 1] : 0);
+        r->retired[r->nretired++] = wid;
+    }
+}
+
+static bool has_retired(const struct nwr_record *r)
+{
+    for (uint32_t i = 0; i < r->n; i++) {
+        uint32_t lo = 0, hi = r->nretired;
+
+        while (lo < hi) {
+            uint32_t mid = lo + (hi - lo) / 2;
+
+            if (r->retired[mid] < r->v[i].wid)
+                lo = mid + 1;
+            else
+                hi = mid;
+        }
+        if (lo < r->nretired && r->retired[lo] == r->v[i].wid)
+            return true;
+    }
+    return false;
+}
+
+enum nwr_err nwr_record_decode(struct nwr_record *r, const void *data, size_t len)
+{
+    struct nwr_in in = nwr_in_of(data, len);
+    struct nwr_record got = {0};
+    struct nwr_vv actors = {0};
+    enum nwr_err err = NWR_E_FORMAT;
+
+    if (nwr_in_u8(&in) != FORMAT)
+        return NWR_E_FORMAT;
+    in_actors(&in, &actors);
+    in_ctx(&in, &actors, &got.ctx);
+    in_versions(&in, &actors, &got);
+    in_retired(&in, &got);
+    if (nwr_in_done(&in) && !has_retired(&got)) {
+        *r = got;
+        memset(&got, 0, sizeof(got));
+        err = NWR_OK;
+    }
+    nwr_vv_deinit(&actors);
+    nwr_record_deinit(&got);
+    return err;
+}
