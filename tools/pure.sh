@@ -38,8 +38,8 @@ check() { # ARCHIVE PATTERN ARCHIVES-BELOW [OBJECT THAT MAY ALSO USE] [EXTRA]
     fi
     found=$(objdump -t "$a" | awk '
         / file format / { object = $1; sub(":", "", object) }
-        NF > 4 && $(NF - 2) ~ /^\.(data|bss|tdata|tbss)|^\*COM\*/ && $(NF - 2) !~ /^\.data\.rel\.ro/ &&
-            / O / { print object, $NF }' |
+        NF > 4 && / O / && $(NF - 2) ~ /^\.(data|bss|tdata|tbss)|^\*COM\*/ &&
+            $(NF - 2) !~ /^\.data\.rel\.ro/ { print object, $NF }' |
         if [ $# -gt 3 ]; then grep -vE "^$4 "; else cat; fi | sort -u)
     if [ -n "$found" ]; then
         sed "s|^|libnwr_$1: writable data of the file: |" <<<"$found"
