@@ -9,21 +9,24 @@
 
 #define NWR_OPTIONS_JOIN_MAX 16
 
-enum nwr_options_for { NWR_OPTIONS_SERVE, NWR_OPTIONS_MOUNT };
+enum nwr_options_for {
+    NWR_OPTIONS_SERVE,
+    NWR_OPTIONS_MOUNT
+};
 
 struct nwr_options {
-    const char *data;        /* NULL: a mount without storage */
+    const char *data; /* NULL: a mount without storage */
     const char *listen;
     const char *join[NWR_OPTIONS_JOIN_MAX];
     unsigned njoin;
-    uint8_t n, w, r;         /* 0: not given */
+    uint8_t n, w, r; /* 0: not given */
     bool foreground;
     /* mount */
     const char *peers[NWR_OPTIONS_JOIN_MAX]; /* of --peers, split at commas */
     unsigned npeers;
-    char *mount_options;     /* all -o, joined with commas; NULL: none */
+    char *mount_options; /* all -o, joined with commas; NULL: none */
     const char *mountpoint;
-    char *peers_text;        /* what peers points into */
+    char *peers_text; /* what peers points into */
 };
 
 /* Returns -1 to go on, otherwise the exit status: 0 after --help, 2 with one line of why. */

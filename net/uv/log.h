@@ -11,7 +11,7 @@
 
 #include "nwr/base.h"
 
-#define NWR_LOG_RATE       200
+#define NWR_LOG_RATE 200
 #define NWR_LOG_FILE_BYTES (10 << 20)
 
 /* Appends to path from now on. tee: also to the standard error there is now (foreground);

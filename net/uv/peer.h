@@ -22,12 +22,12 @@
 struct nwr_peer;
 
 struct nwr_peer_options {
-    const char *dir;          /* data directory, made if it is not there */
-    const char *listen;       /* IP:PORT; NULL: that of DIR/address, else 127.0.0.1 and any port */
-    const char *const *join;  /* addresses, tried in turn */
+    const char *dir;         /* data directory, made if it is not there */
+    const char *listen;      /* IP:PORT; NULL: that of DIR/address, else 127.0.0.1 and any port */
+    const char *const *join; /* addresses, tried in turn */
     unsigned njoin;
-    uint8_t n, w, r;          /* of a new volume only; n 0: 3; w, r 0: majority */
-    nwr_ms lock_wait_ms;      /* for the data directory's lock; 0: 10 s */
+    uint8_t n, w, r;     /* of a new volume only; n 0: 3; w, r 0: majority */
+    nwr_ms lock_wait_ms; /* for the data directory's lock; 0: 10 s */
     void *user;
     /* Once, never inside start: the node is a member, its volume answers (NWR_OK; text is a
      * warning or ""), or it cannot be (text: one line for people). */
