@@ -86,7 +86,7 @@ limited() {
     set +m
     wait -n "$pid" "$timer" 2>/dev/null
     if kill -0 "$timer" 2>/dev/null; then
-        kill "$timer"
+        kill -KILL "$timer"
         wait "$timer" 2>/dev/null
         wait "$pid" 2>/dev/null
         rc=$?
@@ -288,6 +288,8 @@ our_pids() {
 
 cleanup() {
     local rc=$? name dir pid
+    # A child that a signal reaches before its exec still has this trap.
+    [ "$BASHPID" = $$ ] || return
     trap '' INT TERM
     if [ $FAILED -ne 0 ] || [ $rc -ne 0 ]; then
         for name in "${!NODE_DIR[@]}"; do
