@@ -1,0 +1,91 @@
+/* view.h -- what names show and how they are changed: the rules of DESIGN 9 behind one interface.
+ *
+ * Everything else in fs/core is written in terms of struct nwr_shown, a line of a listing: one
+ * version of one inode under one name. The functions mirror the methods of the model
+ * (conflict_model.py: view, find, fork, detach, attach, write, link). They look only at the
+ * transaction's snapshot; false means that a record was missing: it has been asked for, and the
+ * plan returns NWR_PLAN_WAIT and is run again from its start. Nothing is written while looking;
+ * changes append record writes to the batches of the transaction (nwr_txn_batch), which are
+ * thrown away when a plan runs again. So each may be called any number of times.
+ *
+ * The rules for what is in a record (slots, voids, marks, lines) are known to view*.c and
+ * conflict*.c alone. A directory is a union (struct nwr_dirs): several inodes that two sides
+ * made under one name; ino[0] is the canonical one, new names go there.
+ *
+ * Pure. Ownership: values; a list owns its array. Thread: the loop.
+ */
+#ifndef NWR_FS_VIEW_H
+#define NWR_FS_VIEW_H
+
+#include "fs/core/slot.h"
+
+#define NWR_DIRS_MAX 4
+
+struct nwr_txn;
+struct nwr_node;
+
+struct nwr_dirs {
+    nwr_ino ino[NWR_DIRS_MAX];
+    uint8_t n;
+};
+
+struct nwr_shown {
+    char name[NWR_NAME_MAX + 1]; /* as listed: base, or base.conflict.K */
+    char base[NWR_NAME_MAX + 1]; /* of the entry */
+    uint16_t name_len, base_len;
+    nwr_ino parent;              /* whose entry it is, of the directories of a union */
+    nwr_ino ino;                 /* st_ino: the inode or a fork; 0: nothing is shown (ENOENT) */
+    nwr_ino root;                /* whose object holds the registers */
+    uint8_t type;                /* enum nwr_type */
+    struct nwr_seen slot;        /* counter 0: a slot that nobody wrote (restored, virtual) */
+    nwr_hlc slot_hlc;
+    struct nwr_seen version;     /* content shown; counter 0 for all but regular files */
+    struct nwr_line line;        /* as it counts now (split and ended lines are their own) */
+    uint32_t number;             /* K; 0: the bare name */
+    bool top;                    /* greatest content of its slot */
+    bool restored;               /* removed by somebody who had not seen this */
+    struct nwr_dirs dirs;        /* of a directory */
+};
+
+struct nwr_shown_list {
+    struct nwr_shown *e;
+    uint32_t n, cap;
+};
+struct nwr_shown *nwr_shown_add(struct nwr_shown_list *list);
+void nwr_shown_list_deinit(struct nwr_shown_list *list);
+
+/* ---- looking ---- */
+
+/* The line of the listing called name; out->ino 0: there is none. Its object is in the snapshot
+ * afterwards if whole is set, and if it is in the parent's PG anyway. */
+bool nwr_view_find(struct nwr_txn *t, const struct nwr_dirs *dir, const char *name, size_t len,
+                   bool whole, struct nwr_shown *out);
+/* Appends all that the entry `base` of one directory shows; what is hidden by policy is not
+ * listed. Objects that are not in the snapshot are not asked for: `version` stays empty then. */
+bool nwr_view_names(struct nwr_txn *t, nwr_ino parent, const char *base, size_t len,
+                    struct nwr_shown_list *list);
+/* What a node (an inode and the version it stands for, itable.h) shows now: its version if live,
+ * else the live version that descends from it, else the greatest. Names are not filled.
+ * ino 0: nothing is left of it. */
+bool nwr_view_node(struct nwr_txn *t, const struct nwr_node *node, struct nwr_shown *out);
+
+/* ---- changing ---- */
+
+/* A bare slot at dir/name for the inode (model: attach). The link record goes first. It names the
+ * tombstones and voids it sees. */
+bool nwr_view_attach(struct nwr_txn *t, nwr_ino dir, const char *name, size_t len, nwr_ino ino,
+                     nwr_ino root, uint8_t type);
+/* Takes what x shows off its name, siblings stay (model: detach). gone: for unlink, rmdir and
+ * what a rename replaced. *ino, *root (may be NULL) is what left: a fork if it had to be made. */
+bool nwr_view_detach(struct nwr_txn *t, const struct nwr_shown *x, bool gone, nwr_ino *ino,
+                     nwr_ino *root);
+/* The inode to give a further name to (model: link): x's own, or a fork made now. */
+bool nwr_view_link(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino *ino, nwr_ino *root);
+/* The content write of a push: replaces the base the node stands for, continues its line if it
+ * was opened under a number, else starts one; marks as the rules want. wid names the write, map
+ * and mtime are its contents, `root_block` the blocks the map names. Never waits: what it needs
+ * was kept in the node when its base was taken. */
+void nwr_view_write(struct nwr_txn *t, const struct nwr_node *node, nwr_wid wid,
+                    const struct nwr_push *push, nwr_ns mtime);
+
+#endif
