@@ -1,0 +1,350 @@
+/* apply.c -- one batch: guards, puts, merges, block references; all of it or nothing.
+ *
+ *   1 load each record once, apply puts and merges to it in memory
+ *   2 nothing changed (a retry, a merge of what is here): done, guards are not asked again
+ *   3 guards, sibling limit, room on the disk
+ *   4 count the references that came and went; a missing block ends it
+ *   5 write records, entries and bytes of blocks as one batch
+ */
+#include "net/store/engine.h"
+
+/* A record of the batch while it is worked on. */
+struct item {
+    struct nwr_key key;
+    struct nwr_record rec;
+    struct nwr_blob *before; /* sealed; NULL: there was none */
+    struct nwr_blob *after;  /* sealed; NULL: nothing changed */
+    uint32_t live_before;
+};
+
+struct applying {
+    struct nwr_engine *e;
+    struct nwr_store_op *op;
+    struct nwr_txn txn;
+    struct nwr_deltas deltas;
+    struct item *item;
+    uint32_t nitem;
+    uint32_t changed;
+    bool removes; /* takes away a live version or a reference */
+};
+
+static struct nwr_skey record_key(const struct nwr_key *key)
+{
+    return nwr_skey_of(NWR_SPACE_RECORDS, key->b, key->len);
+}
+
+static const struct nwr_key *key_of(const struct nwr_apply *a)
+{
+    return a->put ? &a->put->key : &a->key;
+}
+
+static void count_blocks(struct nwr_deltas *ds, const struct nwr_record *rec, int64_t by)
+{
+    for (uint32_t i = 0; i < rec->n; i++)
+        for (uint32_t j = 0; j < rec->v[i].nblocks; j++)
+            nwr_deltas_add(ds, &rec->v[i].blocks[j], by);
+}
+
+/* ---- loading -------------------------------------------------------------------------------- */
+
+static enum nwr_err load(struct applying *a, struct item *it)
+{
+    struct nwr_skey key = record_key(&it->key);
+    enum nwr_err err = nwr_txn_get(&a->txn, &key, &it->before);
+
+    if (err == NWR_E_NOENT)
+        return NWR_OK;
+    if (!err)
+        err = nwr_unseal_record(&key, it->before->data, it->before->len, &it->rec);
+    if (!err) {
+        it->live_before = nwr_record_live(&it->rec);
+        count_blocks(&a->deltas, &it->rec, -1);
+    }
+    return err;
+}
+
+static struct item *find_item(struct applying *a, const struct nwr_key *key)
+{
+    for (uint32_t i = 0; i < a->nitem; i++)
+        if (nwr_key_cmp(&a->item[i].key, key) == 0)
+            return &a->item[i];
+    return NULL;
+}
+
+static enum nwr_err load_all(struct applying *a)
+{
+    struct nwr_store_op *op = a->op;
+    enum nwr_err err = NWR_OK;
+
+    a->item = nwr_zalloc(op->napply * sizeof(*a->item));
+    for (uint32_t i = 0; i < op->napply && !err; i++) {
+        const struct nwr_key *key = key_of(&op->apply[i]);
+
+        if (find_item(a, key))
+            continue;
+        a->item[a->nitem].key = *key;
+        err = load(a, &a->item[a->nitem++]);
+    }
+    return err;
+}
+
+/* ---- changing ------------------------------------------------------------------------------- */
+
+static bool was_here(const struct nwr_record *rec, nwr_wid wid, struct nwr_dot *dot)
+{
+    for (uint32_t i = 0; i < rec->n; i++)
+        if (rec->v[i].wid == wid) {
+            *dot = rec->v[i].dot;
+            return true;
+        }
+    for (uint32_t i = 0; i < rec->nretired; i++)
+        if (rec->retired[i] == wid)
+            return true;
+    return false;
+}
+
+/* A version that is here under its write_id, or was withdrawn, takes no second dot. */
+static void put(struct applying *a, struct item *it, const struct nwr_write *w)
+{
+    struct nwr_dot dot = w->v.dot;
+
+    if (w->discard) {
+        nwr_record_discard(&it->rec, w->seen, w->nseen, w->retire, w->nretire);
+        return;
+    }
+    if (w->v.wid && was_here(&it->rec, w->v.wid, &dot))
+        nwr_record_discard(&it->rec, w->seen, w->nseen, w->retire, w->nretire);
+    else
+        nwr_record_put(&it->rec, &w->v, w->seen, w->nseen, w->retire, w->nretire, &dot);
+    if (!a->op->dot.counter || nwr_dot_cmp(a->op->dot, w->v.dot) == 0)
+        a->op->dot = dot;
+}
+
+static void seal_changed(struct applying *a, struct item *it)
+{
+    struct nwr_skey key = record_key(&it->key);
+    struct nwr_out o = {0};
+    struct nwr_blob *sealed;
+
+    nwr_record_encode(&it->rec, &o);
+    sealed = nwr_seal(&key, o.data, o.len);
+    nwr_out_free(&o);
+    if (it->before && it->before->len == sealed->len &&
+        memcmp(it->before->data, sealed->data, sealed->len) == 0) {
+        nwr_blob_unref(sealed);
+        return;
+    }
+    it->after = sealed;
+    a->changed++;
+}
+
+static void change_all(struct applying *a)
+{
+    struct nwr_store_op *op = a->op;
+
+    op->dot = (struct nwr_dot){0};
+    for (uint32_t i = 0; i < op->napply; i++) {
+        struct item *it = find_item(a, key_of(&op->apply[i]));
+
+        if (op->apply[i].put)
+            put(a, it, op->apply[i].put);
+        else
+            nwr_record_sync(&it->rec, op->apply[i].rec);
+    }
+    for (uint32_t i = 0; i < a->nitem; i++) {
+        seal_changed(a, &a->item[i]);
+        count_blocks(&a->deltas, &a->item[i].rec, 1);
+        a->removes |= nwr_record_live(&a->item[i].rec) < a->item[i].live_before;
+    }
+    nwr_deltas_sum(&a->deltas);
+    for (uint32_t i = 0; i < a->deltas.n; i++)
+        a->removes |= a->deltas.d[i].by < 0;
+}
+
+/* ---- guards and limits ---------------------------------------------------------------------- */
+
+static enum nwr_err get_record(struct applying *a, const struct nwr_key *key,
+                               struct nwr_record *rec)
+{
+    struct nwr_skey k = record_key(key);
+    struct nwr_blob *sealed;
+    enum nwr_err err = nwr_txn_get(&a->txn, &k, &sealed);
+
+    if (err)
+        return err;
+    err = nwr_unseal_record(&k, sealed->data, sealed->len, rec);
+    nwr_blob_unref(sealed);
+    return err;
+}
+
+/* The batch's own version, left by a first try that came half-way, is no newer one. */
+static bool is_named(const struct applying *a, const struct nwr_guard *g,
+                     const struct nwr_version *v)
+{
+    for (uint32_t i = 0; i < g->nseen; i++)
+        if (nwr_dot_cmp(g->seen[i].dot, v->dot) == 0 || (v->wid && g->seen[i].wid == v->wid))
+            return true;
+    for (uint32_t i = 0; i < a->op->napply; i++) {
+        const struct nwr_write *w = a->op->apply[i].put;
+
+        if (w && !w->discard && v->wid && w->v.wid == v->wid)
+            return true;
+    }
+    return false;
+}
+
+static enum nwr_err guard_seen(struct applying *a, const struct nwr_guard *g)
+{
+    struct nwr_record rec;
+    enum nwr_err err = get_record(a, &g->key, &rec);
+
+    if (err)
+        return err == NWR_E_NOENT ? NWR_OK : err;
+    for (uint32_t i = 0; i < rec.n; i++) {
+        if (rec.v[i].flags & (NWR_V_TOMBSTONE | NWR_V_HIDDEN | NWR_V_MARK))
+            continue;
+        if (!is_named(a, g, &rec.v[i]))
+            err = NWR_E_SUPERSEDED;
+    }
+    nwr_record_deinit(&rec);
+    return err;
+}
+
+static enum nwr_err guard_alive(struct applying *a, const struct nwr_guard *g)
+{
+    struct nwr_record rec;
+    enum nwr_err err = get_record(a, &g->key, &rec);
+
+    if (err)
+        return err == NWR_E_NOENT ? NWR_OK : err;
+    for (uint32_t i = 0; i < rec.n; i++)
+        if (rec.v[i].flags & NWR_V_HIDDEN)
+            err = NWR_E_DEAD;
+    nwr_record_deinit(&rec);
+    return err;
+}
+
+struct emptiness {
+    const struct nwr_key *prefix;
+    enum nwr_err err;
+};
+
+static bool on_child(void *arg, const struct nwr_skey *key, const void *value, size_t len)
+{
+    struct emptiness *em = arg;
+    struct nwr_record rec;
+
+    if (key->len < em->prefix->len || memcmp(key->b, em->prefix->b, em->prefix->len) != 0)
+        return false;
+    em->err = nwr_unseal_record(key, value, len, &rec);
+    if (em->err)
+        return false;
+    if (nwr_record_live(&rec))
+        em->err = NWR_E_NOTEMPTY;
+    nwr_record_deinit(&rec);
+    return em->err == NWR_OK;
+}
+
+static enum nwr_err guard_empty(struct applying *a, const struct nwr_guard *g)
+{
+    struct emptiness em = {&g->key, NWR_OK};
+    struct nwr_skey from = record_key(&g->key);
+    enum nwr_err err = a->e->kv->scan(a->e->kv, &from, on_child, &em);
+
+    return err ? err : em.err;
+}
+
+static enum nwr_err guards(struct applying *a)
+{
+    struct nwr_store_op *op = a->op;
+    enum nwr_err err = NWR_OK;
+
+    for (uint32_t i = 0; i < op->nguard && !err; i++)
+        switch (op->guard[i].kind) {
+        case NWR_GUARD_SEEN:
+            if (op->coordinator)
+                err = guard_seen(a, &op->guard[i]);
+            break;
+        case NWR_GUARD_ALIVE: err = guard_alive(a, &op->guard[i]); break;
+        case NWR_GUARD_EMPTY: err = guard_empty(a, &op->guard[i]); break;
+        }
+    return err;
+}
+
+static enum nwr_err limits(struct applying *a)
+{
+    for (uint32_t i = 0; a->op->coordinator && i < a->nitem; i++) {
+        uint32_t live = nwr_record_live(&a->item[i].rec);
+
+        if (live > NWR_SIBLINGS_MAX && live > a->item[i].live_before)
+            return NWR_E_BUSY;
+    }
+    if ((a->op->nblock || !a->removes) && a->e->kv->full(a->e->kv))
+        return NWR_E_NOSPC;
+    return NWR_OK;
+}
+
+/* ---- the batch ------------------------------------------------------------------------------ */
+
+static enum nwr_err stage(struct applying *a)
+{
+    enum nwr_err err = nwr_blocks_count(&a->txn, &a->deltas, a->op, false);
+
+    for (uint32_t i = 0; i < a->nitem && !err; i++) {
+        struct item *it = &a->item[i];
+        struct nwr_skey key = record_key(&it->key);
+
+        if (!it->after)
+            continue;
+        nwr_map_put(&a->txn.changes, &key, it->after);
+        it->after = NULL;
+        a->txn.records += it->before == NULL;
+    }
+    return err;
+}
+
+static void give_rows(struct applying *a)
+{
+    for (uint32_t i = 0; i < a->nitem; i++) {
+        struct nwr_row *row = nwr_rows_at(&a->op->rows, &a->item[i].key);
+
+        row->rec = a->item[i].rec;
+        a->item[i].rec = (struct nwr_record){0};
+    }
+}
+
+static void free_items(struct applying *a)
+{
+    for (uint32_t i = 0; i < a->nitem; i++) {
+        nwr_record_deinit(&a->item[i].rec);
+        nwr_blob_unref(a->item[i].before);
+        nwr_blob_unref(a->item[i].after);
+    }
+    nwr_free(a->item);
+    nwr_free(a->deltas.d);
+}
+
+void nwr_run_apply(struct nwr_engine *e, struct nwr_store_op *op)
+{
+    struct applying a = {.e = e, .op = op};
+
+    nwr_txn_init(&a.txn, e);
+    op->err = load_all(&a);
+    if (op->err)
+        goto out;
+    change_all(&a);
+    if (a.changed) {
+        op->err = guards(&a);
+        if (!op->err)
+            op->err = limits(&a);
+        if (!op->err)
+            op->err = stage(&a);
+        if (!op->err)
+            op->err = nwr_txn_commit(&a.txn);
+    }
+    if (!op->err)
+        give_rows(&a);
+out:
+    nwr_txn_abort(&a.txn);
+    free_items(&a);
+}

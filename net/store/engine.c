@@ -1,0 +1,217 @@
+/* engine.c -- ops by kind, transactions, sealing; see engine.h. */
+#include "net/store/engine.h"
+
+#define SEAL 8 /* bytes of checksum before a sealed value */
+
+void nwr_engine_init(struct nwr_engine *e, struct nwr_kv *kv)
+{
+    *e = (struct nwr_engine){.kv = kv};
+}
+
+void nwr_engine_deinit(struct nwr_engine *e)
+{
+    nwr_map_deinit(&e->pins);
+}
+
+void nwr_store_op_deinit(struct nwr_store_op *op)
+{
+    nwr_rows_deinit(&op->rows);
+    nwr_free(op->missing);
+    op->missing = NULL;
+    op->nmissing = 0;
+    nwr_blob_unref(op->data);
+    op->data = NULL;
+    if (op->kind == NWR_STORE_META_GET) {
+        nwr_blob_unref(op->value);
+        op->value = NULL;
+    }
+}
+
+/* ---- sealing -------------------------------------------------------------------------------- */
+
+static uint64_t seal_sum(const struct nwr_skey *key, const void *value, size_t len)
+{
+    return nwr_hash64(value, len, nwr_hash64(key->b, key->len, key->space));
+}
+
+static void put_le(uint8_t *p, uint64_t v)
+{
+    for (int i = 0; i < SEAL; i++)
+        p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static uint64_t get_le(const uint8_t *p)
+{
+    uint64_t v = 0;
+
+    for (int i = 0; i < SEAL; i++)
+        v |= (uint64_t)p[i] << (8 * i);
+    return v;
+}
+
+struct nwr_blob *nwr_seal(const struct nwr_skey *key, const void *value, size_t len)
+{
+    struct nwr_blob *b = nwr_blob_new(SEAL + len);
+
+    put_le(b->data, seal_sum(key, value, len));
+    if (len)
+        memcpy(b->data + SEAL, value, len);
+    return b;
+}
+
+const uint8_t *nwr_unseal(const struct nwr_skey *key, const void *sealed, size_t len,
+                          size_t *value_len)
+{
+    const uint8_t *p = sealed;
+
+    if (len < SEAL || get_le(p) != seal_sum(key, p + SEAL, len - SEAL))
+        return NULL;
+    *value_len = len - SEAL;
+    return p + SEAL;
+}
+
+enum nwr_err nwr_unseal_record(const struct nwr_skey *key, const void *sealed, size_t len,
+                               struct nwr_record *rec)
+{
+    size_t n;
+    const uint8_t *p = nwr_unseal(key, sealed, len, &n);
+
+    return p && nwr_record_decode(rec, p, n) == NWR_OK ? NWR_OK : NWR_E_CORRUPT;
+}
+
+/* ---- transactions --------------------------------------------------------------------------- */
+
+void nwr_txn_init(struct nwr_txn *t, struct nwr_engine *e)
+{
+    *t = (struct nwr_txn){.e = e};
+}
+
+void nwr_txn_abort(struct nwr_txn *t)
+{
+    nwr_map_deinit(&t->changes);
+    nwr_map_deinit(&t->unpin);
+    nwr_free(t->drop);
+    *t = (struct nwr_txn){0};
+}
+
+static void end_pins(struct nwr_txn *t)
+{
+    struct nwr_map_node *n = t->e->pins.n ? t->unpin.head[0] : NULL;
+
+    for (; n; n = n->next[0]) {
+        struct nwr_skey key = nwr_skey_of((enum nwr_space)n->space, n->key, n->key_len);
+
+        nwr_map_del(&t->e->pins, &key);
+    }
+}
+
+enum nwr_err nwr_txn_commit(struct nwr_txn *t)
+{
+    struct nwr_engine *e = t->e;
+    enum nwr_err err = t->changes.n ? e->kv->write(e->kv, &t->changes) : NWR_OK;
+
+    if (!err) {
+        for (uint32_t i = 0; i < t->ndrop; i++)
+            e->kv->segment_drop(e->kv, &t->drop[i]);
+        end_pins(t);
+        e->stat.records += (uint64_t)t->records;
+        e->stat.blocks += (uint64_t)t->blocks;
+        e->stat.block_bytes += (uint64_t)t->block_bytes;
+    }
+    nwr_txn_abort(t);
+    return err;
+}
+
+enum nwr_err nwr_txn_get(struct nwr_txn *t, const struct nwr_skey *key, struct nwr_blob **out)
+{
+    struct nwr_map_node *n = t->changes.n ? nwr_map_find(&t->changes, key) : NULL;
+
+    if (!n)
+        return t->e->kv->get(t->e->kv, key, out);
+    if (!n->value)
+        return NWR_E_NOENT;
+    *out = nwr_blob_ref(n->value);
+    return NWR_OK;
+}
+
+/* ---- ops ------------------------------------------------------------------------------------ */
+
+static void run_block_put(struct nwr_engine *e, struct nwr_store_op *op)
+{
+    struct nwr_deltas none = {0};
+    struct nwr_txn t;
+
+    if (e->kv->full(e->kv)) {
+        op->err = NWR_E_NOSPC;
+        return;
+    }
+    nwr_txn_init(&t, e);
+    op->err = nwr_blocks_count(&t, &none, op, true);
+    if (op->err)
+        nwr_txn_abort(&t);
+    else
+        op->err = nwr_txn_commit(&t);
+    nwr_free(none.d);
+}
+
+static void run_block_get(struct nwr_engine *e, struct nwr_store_op *op)
+{
+    struct nwr_txn t;
+    struct nwr_entry en;
+
+    nwr_txn_init(&t, e);
+    op->err = nwr_entry_get(&t, &op->block[0].id, &en);
+    if (!op->err) {
+        op->err = nwr_block_load(&t, &op->block[0].id, &en, &op->data);
+        nwr_entry_deinit(&en);
+    }
+    nwr_txn_abort(&t);
+}
+
+static void run_meta_get(struct nwr_engine *e, struct nwr_store_op *op)
+{
+    struct nwr_skey key = nwr_skey_of(NWR_SPACE_META, op->name, strlen(op->name));
+    struct nwr_blob *sealed;
+    const uint8_t *p;
+    size_t len;
+
+    op->err = e->kv->get(e->kv, &key, &sealed);
+    if (op->err)
+        return;
+    p = nwr_unseal(&key, sealed->data, sealed->len, &len);
+    if (p)
+        op->value = nwr_blob_copy(p, len);
+    else
+        op->err = NWR_E_CORRUPT;
+    nwr_blob_unref(sealed);
+}
+
+static void run_meta_put(struct nwr_engine *e, struct nwr_store_op *op)
+{
+    struct nwr_skey key = nwr_skey_of(NWR_SPACE_META, op->name, strlen(op->name));
+    struct nwr_txn t;
+
+    nwr_txn_init(&t, e);
+    nwr_map_put(&t.changes, &key, nwr_seal(&key, op->value->data, op->value->len));
+    op->err = nwr_txn_commit(&t);
+}
+
+void nwr_engine_run(struct nwr_engine *e, struct nwr_store_op *op)
+{
+    op->err = NWR_OK;
+    switch (op->kind) {
+    case NWR_STORE_READ:
+        e->stat.reads++;
+        nwr_run_read(e, op);
+        break;
+    case NWR_STORE_APPLY:
+        e->stat.applies++;
+        nwr_run_apply(e, op);
+        break;
+    case NWR_STORE_SYNC: nwr_panic(__FILE__, __LINE__, "SYNC is the store's"); break;
+    case NWR_STORE_BLOCK_PUT: run_block_put(e, op); break;
+    case NWR_STORE_BLOCK_GET: run_block_get(e, op); break;
+    case NWR_STORE_META_GET: run_meta_get(e, op); break;
+    case NWR_STORE_META_PUT: run_meta_put(e, op); break;
+    }
+}

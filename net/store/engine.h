@@ -1,0 +1,108 @@
+/* engine.h -- what an op means, on any kv: the half that store_mem and store_rocks share.
+ *
+ *   apply.c   guards, puts, merges, one op at a time, all or nothing
+ *   blocks.c  entries of blocks, their counts, pins
+ *   read.c    ranges with follow, blocks, named values
+ *   verify.c  counts every reference again and compares
+ *
+ * An op collects its changes in a transaction and writes them at its end; until then it has
+ * changed nothing. Values are sealed: XXH3 of key and value stands before the value, so a value
+ * that rotted or belongs to another key is E_CORRUPT, never empty.
+ *
+ * Ownership: the engine borrows its kv. Thread: one at a time. Allocates: yes.
+ */
+#ifndef NWR_STORE_ENGINE_H
+#define NWR_STORE_ENGINE_H
+
+#include "net/store/kv.h"
+#include "net/store/verify.h"
+
+/* A stored block; refs belong to the entry. */
+struct nwr_entry {
+    uint32_t count;
+    struct nwr_place place;
+    struct nwr_block_id *refs;
+    uint32_t nrefs;
+};
+
+struct nwr_engine {
+    struct nwr_kv *kv;
+    struct nwr_map pins; /* block key -> when its pin ends */
+    struct nwr_store_stat stat;
+};
+
+void nwr_engine_init(struct nwr_engine *e, struct nwr_kv *kv);
+void nwr_engine_deinit(struct nwr_engine *e);
+/* Carries out any op but SYNC; sets err and outputs, does not call done. */
+void nwr_engine_run(struct nwr_engine *e, struct nwr_store_op *op);
+/* Removes blocks nothing refers to whose pin is over; all: pins or not (at open). */
+enum nwr_err nwr_engine_sweep(struct nwr_engine *e, bool all);
+/* Counts records, blocks and bytes for stat by looking at all of them. */
+enum nwr_err nwr_engine_census(struct nwr_engine *e);
+
+/* Counts all references again and says what differs. */
+enum nwr_err nwr_engine_verify(struct nwr_engine *e, struct nwr_verify *out);
+/* Sets every count right and drops what nothing refers to. */
+enum nwr_err nwr_engine_recount(struct nwr_engine *e);
+
+/* ---- between the files of the engine -------------------------------------------------------- */
+
+struct nwr_txn {
+    struct nwr_engine *e;
+    struct nwr_map changes;
+    struct nwr_place *drop; /* segment bytes to drop when written */
+    uint32_t ndrop, capdrop;
+    struct nwr_map unpin; /* blocks that got a reference: their pins end */
+    int64_t records, blocks, block_bytes;
+};
+
+void nwr_txn_init(struct nwr_txn *t, struct nwr_engine *e);
+/* Writes what was collected, or forgets it. Both deinit. */
+enum nwr_err nwr_txn_commit(struct nwr_txn *t);
+void nwr_txn_abort(struct nwr_txn *t);
+/* What t has put, else what is stored. Raw, unsealed bytes. */
+enum nwr_err nwr_txn_get(struct nwr_txn *t, const struct nwr_skey *key, struct nwr_blob **out);
+
+/* Value with its checksum in front. */
+struct nwr_blob *nwr_seal(const struct nwr_skey *key, const void *value, size_t len);
+/* Borrowed bytes of the value inside a sealed one; NULL when it does not verify. */
+const uint8_t *nwr_unseal(const struct nwr_skey *key, const void *sealed, size_t len,
+                          size_t *value_len);
+/* Decodes a sealed record: E_CORRUPT when it does not verify or decode. */
+enum nwr_err nwr_unseal_record(const struct nwr_skey *key, const void *sealed, size_t len,
+                               struct nwr_record *rec);
+
+int nwr_block_id_cmp(const struct nwr_block_id *a, const struct nwr_block_id *b);
+struct nwr_skey nwr_block_key(enum nwr_space space, const struct nwr_block_id *id);
+struct nwr_block_id nwr_block_id_of(const struct nwr_skey *key);
+uint64_t nwr_block_sum(const struct nwr_block_id *id, const struct nwr_blob *data);
+enum nwr_err nwr_entry_decode(const struct nwr_skey *key, const void *sealed, size_t len,
+                              struct nwr_entry *out);
+void nwr_entry_deinit(struct nwr_entry *en);
+enum nwr_err nwr_entry_get(struct nwr_txn *t, const struct nwr_block_id *id, struct nwr_entry *out);
+void nwr_entry_put(struct nwr_txn *t, const struct nwr_block_id *id, const struct nwr_entry *en);
+/* Bytes of a block, verified. */
+enum nwr_err nwr_block_load(struct nwr_txn *t, const struct nwr_block_id *id,
+                            const struct nwr_entry *en, struct nwr_blob **out);
+
+/* Changes of reference counts that one op makes. */
+struct nwr_delta {
+    struct nwr_block_id id;
+    int64_t by;
+};
+struct nwr_deltas {
+    struct nwr_delta *d;
+    uint32_t n, cap;
+};
+void nwr_deltas_add(struct nwr_deltas *ds, const struct nwr_block_id *id, int64_t by);
+/* Sorts and sums; drops those that come to nothing. */
+void nwr_deltas_sum(struct nwr_deltas *ds);
+/* Applies ds, storing blocks of op that get a reference and are not there yet (keep_idle: all
+ * blocks of op, pinned). E_BLOCKS: op->missing says which blocks neither op nor store has. */
+enum nwr_err nwr_blocks_count(struct nwr_txn *t, struct nwr_deltas *ds, struct nwr_store_op *op,
+                              bool keep_idle);
+
+void nwr_run_apply(struct nwr_engine *e, struct nwr_store_op *op);
+void nwr_run_read(struct nwr_engine *e, struct nwr_store_op *op);
+
+#endif

@@ -1,0 +1,209 @@
+/* verify.c -- counts every reference again, and says or repairs what differs. */
+#include "net/store/engine.h"
+
+struct tally {
+    struct nwr_engine *e;
+    struct nwr_verify *out;
+    struct nwr_deltas seen;  /* references found */
+    struct nwr_map have;     /* block key -> its sealed entry */
+    struct nwr_deltas wrong; /* counts to change, by how much */
+    struct nwr_deltas idle;
+    enum nwr_err err;
+};
+
+static bool on_record(void *arg, const struct nwr_skey *key, const void *value, size_t len)
+{
+    struct tally *t = arg;
+    struct nwr_record rec;
+
+    t->out->records++;
+    if (nwr_unseal_record(key, value, len, &rec)) {
+        t->out->corrupt++;
+        return true;
+    }
+    for (uint32_t i = 0; i < rec.n; i++)
+        for (uint32_t j = 0; j < rec.v[i].nblocks; j++)
+            nwr_deltas_add(&t->seen, &rec.v[i].blocks[j], 1);
+    nwr_record_deinit(&rec);
+    return true;
+}
+
+static bool on_entry(void *arg, const struct nwr_skey *key, const void *value, size_t len)
+{
+    struct tally *t = arg;
+    struct nwr_entry en;
+
+    t->out->blocks++;
+    if (nwr_entry_decode(key, value, len, &en)) {
+        t->out->corrupt++;
+        return true;
+    }
+    for (uint32_t i = 0; i < en.nrefs; i++)
+        nwr_deltas_add(&t->seen, &en.refs[i], 1);
+    nwr_entry_deinit(&en);
+    nwr_map_put(&t->have, key, nwr_blob_copy(value, len));
+    return true;
+}
+
+static bool on_data(void *arg, const struct nwr_skey *key, const void *value, size_t len)
+{
+    struct tally *t = arg;
+    struct nwr_skey k = *key;
+    struct nwr_map_node *n;
+    struct nwr_entry en;
+
+    (void)value, (void)len;
+    k.space = NWR_SPACE_BLOCKS;
+    n = nwr_map_find(&t->have, &k);
+    if (!n || nwr_entry_decode(&k, n->value->data, n->value->len, &en)) {
+        t->out->stray++;
+        return true;
+    }
+    t->out->stray += en.place.segment != 0;
+    nwr_entry_deinit(&en);
+    return true;
+}
+
+static void check_bytes(struct tally *t, const struct nwr_block_id *id, const struct nwr_entry *en)
+{
+    struct nwr_blob *data;
+    struct nwr_txn txn;
+
+    nwr_txn_init(&txn, t->e);
+    if (nwr_block_load(&txn, id, en, &data))
+        t->out->corrupt++;
+    else
+        nwr_blob_unref(data);
+    nwr_txn_abort(&txn);
+}
+
+/* Both lists are in the order of ids. */
+static void compare(struct tally *t)
+{
+    struct nwr_map_node *n = t->have.head[0];
+    uint32_t i = 0;
+
+    nwr_deltas_sum(&t->seen);
+    for (; n; n = n->next[0]) {
+        struct nwr_skey key = nwr_skey_of((enum nwr_space)n->space, n->key, n->key_len);
+        struct nwr_block_id id = nwr_block_id_of(&key);
+        int64_t refs = 0;
+        struct nwr_entry en;
+
+        for (; i < t->seen.n && nwr_block_id_cmp(&t->seen.d[i].id, &id) < 0; i++)
+            t->out->missing++;
+        if (i < t->seen.n && nwr_block_id_cmp(&t->seen.d[i].id, &id) == 0)
+            refs = t->seen.d[i++].by;
+        if (nwr_entry_decode(&key, n->value->data, n->value->len, &en))
+            continue;
+        check_bytes(t, &id, &en);
+        if (en.count != refs) {
+            t->out->miscounted++;
+            nwr_deltas_add(&t->wrong, &id, refs - en.count);
+        }
+        if (refs == 0) {
+            t->out->idle++;
+            nwr_deltas_add(&t->idle, &id, 0);
+        }
+        nwr_entry_deinit(&en);
+    }
+    t->out->missing += t->seen.n - i;
+}
+
+static enum nwr_err look(struct tally *t)
+{
+    struct nwr_kv *kv = t->e->kv;
+    struct nwr_skey records = nwr_skey_of(NWR_SPACE_RECORDS, "", 0);
+    struct nwr_skey blocks = nwr_skey_of(NWR_SPACE_BLOCKS, "", 0);
+    struct nwr_skey data = nwr_skey_of(NWR_SPACE_DATA, "", 0);
+    enum nwr_err err;
+
+    *t->out = (struct nwr_verify){0};
+    err = kv->scan(kv, &records, on_record, t);
+    if (!err)
+        err = kv->scan(kv, &blocks, on_entry, t);
+    if (!err)
+        err = kv->scan(kv, &data, on_data, t);
+    if (!err)
+        compare(t);
+    return err;
+}
+
+static void tally_deinit(struct tally *t)
+{
+    nwr_map_deinit(&t->have);
+    nwr_free(t->seen.d);
+    nwr_free(t->wrong.d);
+    nwr_free(t->idle.d);
+}
+
+enum nwr_err nwr_engine_verify(struct nwr_engine *e, struct nwr_verify *out)
+{
+    struct tally t = {.e = e, .out = out};
+    enum nwr_err err = look(&t);
+
+    tally_deinit(&t);
+    return err;
+}
+
+static enum nwr_err correct(struct tally *t)
+{
+    struct nwr_txn txn;
+    enum nwr_err err = NWR_OK;
+
+    nwr_txn_init(&txn, t->e);
+    for (uint32_t i = 0; i < t->wrong.n && !err; i++) {
+        struct nwr_entry en;
+
+        err = nwr_entry_get(&txn, &t->wrong.d[i].id, &en);
+        if (err)
+            break;
+        en.count = (uint32_t)((int64_t)en.count + t->wrong.d[i].by);
+        nwr_entry_put(&txn, &t->wrong.d[i].id, &en);
+        nwr_entry_deinit(&en);
+    }
+    if (!err)
+        return nwr_txn_commit(&txn);
+    nwr_txn_abort(&txn);
+    return err;
+}
+
+enum nwr_err nwr_engine_recount(struct nwr_engine *e)
+{
+    struct nwr_verify found;
+    struct tally t = {.e = e, .out = &found};
+    enum nwr_err err = look(&t);
+
+    if (!err)
+        err = correct(&t);
+    if (!err)
+        err = nwr_engine_sweep(e, true);
+    tally_deinit(&t);
+    return err;
+}
+
+static bool on_counted(void *arg, const struct nwr_skey *key, const void *value, size_t len)
+{
+    struct nwr_engine *e = arg;
+    struct nwr_entry en;
+
+    if (key->space == NWR_SPACE_RECORDS) {
+        e->stat.records++;
+    } else if (nwr_entry_decode(key, value, len, &en) == NWR_OK) {
+        e->stat.blocks++;
+        e->stat.block_bytes += en.place.len;
+        nwr_entry_deinit(&en);
+    }
+    return true;
+}
+
+enum nwr_err nwr_engine_census(struct nwr_engine *e)
+{
+    struct nwr_skey records = nwr_skey_of(NWR_SPACE_RECORDS, "", 0);
+    struct nwr_skey blocks = nwr_skey_of(NWR_SPACE_BLOCKS, "", 0);
+    enum nwr_err err;
+
+    e->stat.records = e->stat.blocks = e->stat.block_bytes = 0;
+    err = e->kv->scan(e->kv, &records, on_counted, e);
+    return err ? err : e->kv->scan(e->kv, &blocks, on_counted, e);
+}
