@@ -138,7 +138,7 @@ static void in_actors(struct nwr_in *i, struct nwr_vv *actors)
         uint64_t high = nwr_in_var(i);
         nwr_actor a = high << 32 | nwr_in_u32(i);
 
-        i->bad |= high > UINT32_MAX || (actors->n && a <= actors->e[actors->n - 1].actor);
+        i->bad |= high > UINT16_MAX || (actors->n && a <= actors->e[actors->n - 1].actor);
         if (i->bad)
             return;
         actors->e[actors->n] = (struct nwr_dot){a, 0};

@@ -115,8 +115,8 @@ bool nwr_key_parse(const struct nwr_key *k, struct nwr_key_parts *parts)
             if (k->len < (at += 8))
                 return false;
             parts->parent = get_be(k->b + 12, 8);
-        } else if (!strchr("acmx", parts->reg)) {
-            return false;
+        } else if (parts->reg != NWR_REG_XATTR) {
+            return k->len == at && parts->reg && strchr("acm", parts->reg);
         }
     } else if (parts->kind == 'E') {
         parts->parent = parts->ino;
