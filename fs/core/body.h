@@ -41,15 +41,15 @@ struct nwr_policy {
 };
 
 struct nwr_attr {
-    uint8_t type;                   /* enum nwr_type */
+    uint8_t type; /* enum nwr_type */
     uint32_t rdev;
-    char *symlink;                  /* owned; LNK only */
+    char *symlink; /* owned; LNK only */
     nwr_ns btime;
-    struct nwr_stamped mode;        /* permission bits */
-    uint16_t mode_base;             /* the bits its setter started from: three-way merge */
+    struct nwr_stamped mode; /* permission bits */
+    uint16_t mode_base;      /* the bits its setter started from: three-way merge */
     struct nwr_stamped uid, gid, atime, ctime;
-    struct nwr_stamped mtime;       /* set by utimensat (or of a non-file) */
-    nwr_wid mtime_of;               /* content it belongs to; 0: none, the content's own counts */
+    struct nwr_stamped mtime; /* set by utimensat (or of a non-file) */
+    nwr_wid mtime_of;         /* content it belongs to; 0: none, the content's own counts */
     struct nwr_policy policy;
     nwr_hlc policy_hlc;
 };
@@ -59,7 +59,7 @@ void nwr_attr_deinit(struct nwr_attr *a);
 
 /* Content: header of the conflict rules, then times and the map. */
 struct nwr_content {
-    nwr_ino home;                   /* the inode (root or fork) it was written through */
+    nwr_ino home; /* the inode (root or fork) it was written through */
     struct nwr_line line;
     nwr_ns mtime;
     struct nwr_map map;

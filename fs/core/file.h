@@ -34,9 +34,9 @@ struct nwr_extent {
     struct nwr_block_id block;
 };
 
-struct nwr_map {             /* root as it stands in a version */
+struct nwr_map { /* root as it stands in a version */
     uint64_t size;
-    uint8_t depth;           /* 0: items are data; else blocks are nodes of depth - 1 */
+    uint8_t depth; /* 0: items are data; else blocks are nodes of depth - 1 */
     struct nwr_extent *item;
     uint32_t n;
 };
@@ -64,11 +64,11 @@ void nwr_block_cache_put(struct nwr_block_cache *c, const struct nwr_block_id *i
                          struct nwr_blob *data);
 
 struct nwr_file;
-struct nwr_slice_list {      /* pieces of a read; blob NULL: zeros; each blob one count */
+struct nwr_slice_list { /* pieces of a read; blob NULL: zeros; each blob one count */
     struct nwr_slice {
         struct nwr_blob *blob;
         uint32_t off, len;
-    } *slice;
+    } * slice;
     uint32_t n, cap;
 };
 

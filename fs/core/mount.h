@@ -20,21 +20,21 @@
 
 enum nwr_fs_op {
     NWR_FS_LOOKUP,
-    NWR_FS_FORGET,   /* node, count; no reply */
+    NWR_FS_FORGET, /* node, count; no reply */
     NWR_FS_GETATTR,
     NWR_FS_SETATTR,
     NWR_FS_READLINK,
-    NWR_FS_MKNOD,    /* every type but directory and symlink */
+    NWR_FS_MKNOD, /* every type but directory and symlink */
     NWR_FS_MKDIR,
     NWR_FS_UNLINK,
     NWR_FS_RMDIR,
-    NWR_FS_SYMLINK,  /* text in name2 */
-    NWR_FS_RENAME,   /* node/name -> node2/name2, flags RENAME_* */
-    NWR_FS_LINK,     /* node is the file; new name: node2/name2 */
-    NWR_FS_CREATE,   /* flags: open flags, O_EXCL counts */
+    NWR_FS_SYMLINK, /* text in name2 */
+    NWR_FS_RENAME,  /* node/name -> node2/name2, flags RENAME_* */
+    NWR_FS_LINK,    /* node is the file; new name: node2/name2 */
+    NWR_FS_CREATE,  /* flags: open flags, O_EXCL counts */
     NWR_FS_OPEN,
     NWR_FS_READ,
-    NWR_FS_WRITE,    /* data */
+    NWR_FS_WRITE, /* data */
     NWR_FS_FLUSH,
     NWR_FS_FSYNC,
     NWR_FS_RELEASE,
@@ -66,58 +66,58 @@ enum nwr_fs_set {
 struct nwr_fs_req {
     enum nwr_fs_op op;
     uint64_t node, node2;
-    char *name, *name2;      /* owned */
+    char *name, *name2; /* owned */
     uint64_t fh;
-    uint32_t uid, gid, pid;  /* of the caller; pid as the kernel gives it (a thread) */
-    uint64_t process;        /* key of the calling process (thread group, start time); 0 unknown */
+    uint32_t uid, gid, pid; /* of the caller; pid as the kernel gives it (a thread) */
+    uint64_t process;       /* key of the calling process (thread group, start time); 0 unknown */
     uint32_t mode, rdev, umask;
     uint32_t flags;
-    bool kill_priv;          /* WRITE, OPEN: clear setuid/setgid (HANDLE_KILLPRIV_V2) */
-    uint32_t set;            /* SETATTR: enum nwr_fs_set */
+    bool kill_priv; /* WRITE, OPEN: clear setuid/setgid (HANDLE_KILLPRIV_V2) */
+    uint32_t set;   /* SETATTR: enum nwr_fs_set */
     nwr_ns atime, mtime;
-    uint64_t off, size;      /* SETATTR SIZE: size. FALLOCATE: off, size. READ*: off, size */
-    uint64_t count;          /* FORGET */
-    struct nwr_blob *data;   /* WRITE, SETXATTR; owned count */
-    bool interrupted;        /* set by the driver: answer E_INTR where undo is safe */
-    uint64_t unique;         /* the driver's */
-    void *user;              /* the driver's: fuse_req_t */
+    uint64_t off, size;    /* SETATTR SIZE: size. FALLOCATE: off, size. READ*: off, size */
+    uint64_t count;        /* FORGET */
+    struct nwr_blob *data; /* WRITE, SETXATTR; owned count */
+    bool interrupted;      /* set by the driver: answer E_INTR where undo is safe */
+    uint64_t unique;       /* the driver's */
+    void *user;            /* the driver's: fuse_req_t */
 };
 
 struct nwr_fs_entry {
-    uint64_t node;           /* 0: negative */
+    uint64_t node; /* 0: negative */
     uint64_t generation;
-    struct stat st;          /* st_ino = inode number of what is shown */
+    struct stat st;           /* st_ino = inode number of what is shown */
     nwr_ms entry_ms, attr_ms; /* kernel timeouts; 0 until leases exist */
 };
 
 struct nwr_fs_dirent {
-    const char *name;        /* borrowed until the reply is freed */
-    struct nwr_fs_entry e;   /* READDIR: st_ino and type bits of st_mode only */
-    uint64_t cookie;         /* off of the next entry */
+    const char *name;      /* borrowed until the reply is freed */
+    struct nwr_fs_entry e; /* READDIR: st_ino and type bits of st_mode only */
+    uint64_t cookie;       /* off of the next entry */
 };
 
-struct nwr_fs_slice {        /* a piece of READ data; blob NULL: zeros */
+struct nwr_fs_slice { /* a piece of READ data; blob NULL: zeros */
     struct nwr_blob *blob;
     uint32_t off, len;
 };
 
 enum nwr_fs_reply_kind {
-    NWR_REPLY_ERR,           /* err; 0 is plain success */
-    NWR_REPLY_ENTRY,         /* LOOKUP, MKNOD, MKDIR, SYMLINK, LINK */
-    NWR_REPLY_CREATE,        /* entry + open */
-    NWR_REPLY_ATTR,          /* entry.st, entry.attr_ms */
+    NWR_REPLY_ERR,    /* err; 0 is plain success */
+    NWR_REPLY_ENTRY,  /* LOOKUP, MKNOD, MKDIR, SYMLINK, LINK */
+    NWR_REPLY_CREATE, /* entry + open */
+    NWR_REPLY_ATTR,   /* entry.st, entry.attr_ms */
     NWR_REPLY_OPEN,
-    NWR_REPLY_DATA,          /* slices */
-    NWR_REPLY_BYTES,         /* data: READLINK text, xattr value or list */
-    NWR_REPLY_COUNT,         /* WRITE; size of an xattr */
-    NWR_REPLY_DIRENTS,       /* as many as fit in req->size (dirent sizes of the FUSE protocol) */
+    NWR_REPLY_DATA,    /* slices */
+    NWR_REPLY_BYTES,   /* data: READLINK text, xattr value or list */
+    NWR_REPLY_COUNT,   /* WRITE; size of an xattr */
+    NWR_REPLY_DIRENTS, /* as many as fit in req->size (dirent sizes of the FUSE protocol) */
     NWR_REPLY_STATFS,
-    NWR_REPLY_OFF            /* LSEEK */
+    NWR_REPLY_OFF /* LSEEK */
 };
 
 struct nwr_fs_reply {
     enum nwr_fs_reply_kind kind;
-    int err;                 /* errno, positive */
+    int err; /* errno, positive */
     struct nwr_fs_entry entry;
     uint64_t fh;
     bool keep_cache, noflush, direct_io;
@@ -128,15 +128,15 @@ struct nwr_fs_reply {
     struct nwr_fs_dirent *dirent;
     uint32_t ndirent;
     uint64_t bytes_total, bytes_free, files;
-    void *memory;            /* what the dirents borrow from */
+    void *memory; /* what the dirents borrow from */
 };
 
 enum nwr_fs_effect_kind {
-    NWR_FS_REPLY,            /* answer req, then nwr_fs_req_destroy and nwr_fs_reply_deinit */
-    NWR_FS_VOLUME,           /* submit vreq; its answer comes back as NWR_FS_EV_VOLUME */
-    NWR_FS_INVAL_INODE,      /* drop pages of node from off (whole: 0); attributes too */
-    NWR_FS_INVAL_ENTRY,      /* forget node/name */
-    NWR_FS_LOG               /* text: a conflict appeared; background write failed */
+    NWR_FS_REPLY,       /* answer req, then nwr_fs_req_destroy and nwr_fs_reply_deinit */
+    NWR_FS_VOLUME,      /* submit vreq; its answer comes back as NWR_FS_EV_VOLUME */
+    NWR_FS_INVAL_INODE, /* drop pages of node from off (whole: 0); attributes too */
+    NWR_FS_INVAL_ENTRY, /* forget node/name */
+    NWR_FS_LOG          /* text: a conflict appeared; background write failed */
 };
 
 struct nwr_fs_effect {
@@ -146,7 +146,7 @@ struct nwr_fs_effect {
     struct nwr_request *vreq;
     uint64_t node;
     uint64_t off;
-    char *text;              /* name of INVAL_ENTRY, line of LOG; owned */
+    char *text; /* name of INVAL_ENTRY, line of LOG; owned */
 };
 
 struct nwr_fs_effects {
@@ -155,11 +155,11 @@ struct nwr_fs_effects {
 };
 
 enum nwr_fs_event_kind {
-    NWR_FS_EV_REQUEST,       /* req, taken */
-    NWR_FS_EV_VOLUME,        /* vreq and res of a VOLUME effect; res->rows may be taken */
-    NWR_FS_EV_INVALED,       /* an INVAL_INODE of `node` returned */
-    NWR_FS_EV_TICK,          /* nwr_mount_deadline passed */
-    NWR_FS_EV_STOP           /* push everything; stopped when nwr_mount_idle */
+    NWR_FS_EV_REQUEST, /* req, taken */
+    NWR_FS_EV_VOLUME,  /* vreq and res of a VOLUME effect; res->rows may be taken */
+    NWR_FS_EV_INVALED, /* an INVAL_INODE of `node` returned */
+    NWR_FS_EV_TICK,    /* nwr_mount_deadline passed */
+    NWR_FS_EV_STOP     /* push everything; stopped when nwr_mount_idle */
 };
 
 struct nwr_fs_event {
@@ -174,9 +174,9 @@ struct nwr_fs_event {
 
 struct nwr_mount_config {
     struct nwr_volume_info info;
-    uint64_t seed;           /* for write_ids */
-    uint32_t uid, gid;       /* of the mounting user */
-    bool sync;               /* -o sync: every close and write at disk level */
+    uint64_t seed;     /* for write_ids */
+    uint32_t uid, gid; /* of the mounting user */
+    bool sync;         /* -o sync: every close and write at disk level */
 };
 
 struct nwr_mount;

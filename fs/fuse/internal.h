@@ -1,0 +1,104 @@
+/* internal.h -- what the files of fs/fuse share: the session and its parts.
+ *
+ * Thread: the loop's, but for the notifier's own.
+ */
+#ifndef NWR_FUSE_INTERNAL_H
+#define NWR_FUSE_INTERNAL_H
+
+#define FUSE_USE_VERSION 314
+#include <fuse_lowlevel.h>
+
+#include "fs/fuse/session.h"
+
+enum {
+    NWR_FUSE_REQUESTS_PER_WAKE = 64, /* then the sockets get their turn */
+    NWR_FUSE_BUFFER_BYTES = (1 << 20) + 4096,
+    NWR_FUSE_BUFFERS_KEPT = 8,
+    NWR_FUSE_COPY_BELOW = 65536, /* smaller writes are copied, larger ones keep the buffer */
+    NWR_FUSE_HEADERS = 80,       /* in_header and write_in: the payload is then page aligned */
+    NWR_NOTIFY_QUEUE_MAX = 65536,
+    NWR_NOTIFY_STUCK_MS = 20000,
+    NWR_STOP_MS = 15000 /* a stop waits this long for dirty files */
+};
+
+/* ---- request buffers: pooled, so that a WRITE payload can be kept without a copy ---- */
+struct nwr_fuse_pool;
+struct nwr_fuse_buf {
+    struct nwr_fuse_pool *pool;
+    struct nwr_fuse_buf *next;
+    uint8_t *base, *data; /* data: where the request begins */
+};
+struct nwr_fuse_pool *nwr_fuse_pool_create(void);
+/* Buffers still out are freed when their last blob goes. */
+void nwr_fuse_pool_destroy(struct nwr_fuse_pool *p);
+struct nwr_fuse_buf *nwr_fuse_pool_get(struct nwr_fuse_pool *p);
+void nwr_fuse_pool_put(struct nwr_fuse_buf *b);
+/* A blob over [from, from + len) of b; takes b. */
+struct nwr_blob *nwr_fuse_buf_blob(struct nwr_fuse_buf *b, const void *from, size_t len);
+
+/* ---- who calls: thread group and its start time, cached for a moment ---- */
+struct nwr_proc_cache {
+    struct {
+        uint32_t tid;
+        uint64_t key;
+        nwr_ms read_at;
+    } slot[256];
+};
+uint64_t nwr_proc_key(struct nwr_proc_cache *c, uint32_t tid, nwr_ms now);
+
+/* ---- notifications ---- */
+struct nwr_notifier;
+struct nwr_notifier *nwr_notifier_create(uv_loop_t *loop, struct fuse_session *se, unsigned device,
+                                         void (*on_inode)(void *arg, uint64_t node), void *arg);
+void nwr_notifier_inode(struct nwr_notifier *n, uint64_t node, uint64_t off);
+void nwr_notifier_entry(struct nwr_notifier *n, uint64_t node, const char *name);
+/* Aborts the connection if one notification has been under way for too long. */
+void nwr_notifier_watch(struct nwr_notifier *n, nwr_ms now);
+/* Stops the thread (the connection must be gone or answering), then on_closed. */
+void nwr_notifier_close(struct nwr_notifier *n, void (*on_closed)(void *arg), void *arg);
+
+struct nwr_session {
+    uv_loop_t *loop;
+    struct nwr_volume *volume;
+    struct nwr_session_options options;
+    char *mountpoint;
+    struct fuse_session *se;
+    struct nwr_mount *mount;
+    struct nwr_fuse_pool *pool;
+    struct nwr_fuse_buf *buf; /* the one being read into or decoded */
+    bool buf_taken;           /* decoding kept it as a blob */
+    bool kill_priv;           /* of the request being decoded: libfuse hides it */
+    uint64_t init_unique;     /* of the INIT whose reply is patched; 0 none */
+    uint32_t init_flags;      /* what the kernel offered */
+    struct nwr_proc_cache proc;
+    struct nwr_notifier *notifier;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    int fd;
+    unsigned device;              /* minor: names the connection below /sys/fs/fuse */
+    uint32_t volume_pending;      /* volume requests under way */
+    uint32_t requests_pending;    /* kernel requests not answered */
+    bool stopping, gone, stopped; /* gone: the kernel ended the connection */
+    nwr_ms stop_at;               /* when waiting for dirty files ends */
+    uint32_t handles;             /* open uv handles */
+    void (*on_closed)(void *arg);
+    void *closed_arg;
+};
+
+/* Runs one event through the core and carries out its effects. */
+void nwr_session_event(struct nwr_session *s, struct nwr_fs_event *ev);
+/* options.c: the text for libfuse, freed by the caller; finds our own words. */
+char *nwr_session_mount_options(const char *options, bool *sync);
+/* ops.c */
+extern const struct fuse_lowlevel_ops nwr_fuse_ops;
+/* reply.c: answers and frees both. False: the kernel had given the request up. */
+bool nwr_fuse_reply(struct nwr_fs_req *r, struct nwr_fs_reply *reply);
+/* io.c: the functions libfuse reads and writes with, and what it hides. */
+extern const struct fuse_custom_io nwr_fuse_io;
+void nwr_fuse_peek(struct nwr_session *s, const uint8_t *request, size_t len);
+/* kernel.c: the mount's device number from mountinfo (no request to ourselves); 0 unknown. */
+unsigned nwr_fuse_device(const char *mountpoint);
+void nwr_fuse_set_readahead(unsigned device, unsigned kib);
+void nwr_fuse_abort(unsigned device);
+
+#endif
