@@ -66,7 +66,7 @@ struct nwr_write {
 enum nwr_guard_kind {
     NWR_GUARD_SEEN,  /* E_SUPERSEDED if key has a live version that `seen` does not name;
                         looked at by the coordinator only */
-    NWR_GUARD_ALIVE, /* E_DEAD if key (the marks of a directory) has a HIDDEN version; each replica */
+    NWR_GUARD_ALIVE, /* E_DEAD if key (marks of a directory) has a HIDDEN version; each replica */
     NWR_GUARD_EMPTY  /* E_NOTEMPTY if any record below prefix key is live; each replica */
 };
 

@@ -23,7 +23,7 @@ struct nwr_ring {
     uint16_t pgs;
     uint8_t n, w, r;      /* as asked; w, r = 0: majority */
     uint16_t next_ordinal;
-    uint16_t founder;     /* ordinal that admits and numbers nodes until ring changes are voted on */
+    uint16_t founder;     /* ordinal that admits and numbers nodes, until changes are voted on */
     uint32_t uid, gid;    /* owner of the root */
     struct nwr_member *member; /* sorted by ordinal */
     uint32_t nmember;

@@ -69,7 +69,7 @@ struct nwr_store_op {
     enum nwr_err err;
     struct nwr_rows rows;         /* READ; APPLY: the records after it, whole containers */
     bool more;
-    struct nwr_dot dot;           /* APPLY with puts: the batch's dot, or the one its first try got */
+    struct nwr_dot dot;           /* APPLY with puts: the dot of the batch, or of its first try */
     struct nwr_block_id *missing; /* APPLY with E_BLOCKS */
     uint32_t nmissing;
     struct nwr_blob *data;        /* BLOCK_GET */
