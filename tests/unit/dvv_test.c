@@ -249,6 +249,33 @@ static void seen_write_id_removes_a_copy_under_another_dot(void **state)
     nwr_record_deinit(&r);
 }
 
+static void removal_by_dot_alone_retires_the_write_id_found(void **state)
+{
+    struct nwr_record a = {0}, b = {0};
+
+    (void)state;
+    put(&a, DOT(A, 1), 101, NULL, 0);
+    put(&b, DOT(B, 1), 101, NULL, 0);
+    nwr_record_discard(&a, NAMES({DOT(A, 1), 0}), NULL, 0);
+    sync(&a, &b);
+    assert_int_equal(a.n, 0);
+    nwr_record_deinit(&a);
+    nwr_record_deinit(&b);
+}
+
+static void past_of_a_version_removed_by_write_id_is_kept(void **state)
+{
+    struct nwr_record r = {0};
+    struct nwr_version v = {.dot = {A, 2}, .wid = 103};
+    nwr_wid unconfirmed = 101;
+
+    (void)state;
+    put(&r, DOT(A, 1), 101, NAMES({DOT(B, 4), 55}));
+    nwr_record_put(&r, &v, NULL, 0, &unconfirmed, 1, NULL);
+    assert_clock(&r, DOT(A, 2), "1,2;2,4");
+    nwr_record_deinit(&r);
+}
+
 static void unconfirmed_write_named_by_its_writer_never_comes_back(void **state)
 {
     struct nwr_record a = {0}, b = {0};
@@ -498,6 +525,25 @@ static void digest_sees_versions_and_write_ids_but_not_how_absence_is_covered(vo
     nwr_record_deinit(&delta);
 }
 
+static void digest_tells_records_apart_that_differ_in_one_thing(void **state)
+{
+    struct nwr_dot dots[] = {DOT(A, 1), DOT(A, 2), DOT(B, 1), DOT(A, 1), DOT(A, 1), DOT(A, 1)};
+    nwr_wid wids[] = {1, 1, 1, 2, 1, 1}, retired[] = {0, 0, 0, 0, 7, 8};
+    uint64_t digests[NWR_COUNT(dots)];
+
+    (void)state;
+    for (uint32_t i = 0; i < NWR_COUNT(dots); i++) {
+        struct nwr_record r = {0};
+        struct nwr_version v = {.dot = dots[i], .wid = wids[i]};
+
+        nwr_record_put(&r, &v, NULL, 0, &retired[i], 1, NULL);
+        digests[i] = nwr_record_digest(&r);
+        for (uint32_t j = 0; j < i; j++)
+            assert_int_not_equal(digests[i], digests[j]);
+        nwr_record_deinit(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -512,6 +558,8 @@ int main(void)
         cmocka_unit_test(retry_of_a_removed_write_is_not_added),
         cmocka_unit_test(copy_of_a_removed_write_is_dropped_by_merge),
         cmocka_unit_test(seen_write_id_removes_a_copy_under_another_dot),
+        cmocka_unit_test(removal_by_dot_alone_retires_the_write_id_found),
+        cmocka_unit_test(past_of_a_version_removed_by_write_id_is_kept),
         cmocka_unit_test(unconfirmed_write_named_by_its_writer_never_comes_back),
         cmocka_unit_test(write_that_names_itself_stays),
         cmocka_unit_test(dots_not_given_yet_are_ignored),
@@ -526,6 +574,7 @@ int main(void)
         cmocka_unit_test(clock_text_is_sorted_and_sums_incarnations),
         cmocka_unit_test(tombstones_voids_and_marks_are_not_live),
         cmocka_unit_test(digest_sees_versions_and_write_ids_but_not_how_absence_is_covered),
+        cmocka_unit_test(digest_tells_records_apart_that_differ_in_one_thing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,8 +131,9 @@ static void every_truncation_is_refused_and_leaves_the_record_alone(void **state
 
 /* ---- bytes made by hand -------------------------------------------------------------------- */
 
-/* Each letter or number of the text is one var; 'A' and 'B' write an actor; 'v' the fields
- * of a version (hlc, wid 5, k, uid), 'r' one retired write_id 5, '.' a retired 0. */
+/* Each digit is one byte, and so is what stands as far above '0'. 'A' and 'B' write an actor, 'v'
+ * the fields of a version (hlc, wid 5, k, uid), 'r' a retired write_id 5, '.' a retired 0, '^' a
+ * var of 2^32. */
 static struct nwr_out bytes_of(const char *text)
 {
     struct nwr_out o = {0};
@@ -148,8 +149,10 @@ static struct nwr_out bytes_of(const char *text)
             nwr_out_var(&o, 0);
         } else if (*text == 'r' || *text == '.') {
             nwr_out_u64(&o, *text == 'r' ? 5 : 0);
+        } else if (*text == '^') {
+            nwr_out_var(&o, (uint64_t)1 << 32);
         } else if (*text != ' ') {
-            nwr_out_var(&o, (uint64_t)(*text - '0'));
+            nwr_out_u8(&o, (uint8_t)((uint8_t)*text - '0'));
         }
     }
     return o;
@@ -176,6 +179,8 @@ static void bytes_made_by_hand_are_read(void **state)
     assert_int_equal(decode_text("1 0 0 0 0 1r"), NWR_OK);
     assert_int_equal(decode_text("1 1A 1 03 0 1 03vP 1 01 0"), NWR_OK);
     assert_int_equal(decode_text("1 1A 1 03 0 1 03vp 15 0"), NWR_OK);
+    assert_int_equal(decode_text("1 1A 1 03 0 1 03v\xb0 1 0000000000000000 1 0"), NWR_OK);
+    assert_int_equal(decode_text("1 1 90000 0 0 0 0"), NWR_OK);
     assert_int_equal(decode_text("1 1A 1 03 0 1 03v@ 10000000 0"), NWR_OK);
 }
 
@@ -203,8 +208,11 @@ static void bytes_that_break_an_invariant_are_refused(void **state)
         "1 1A 1 03 0 1 03vP 0 0",        /* past that is there and empty: flags 0x20 */
         "1 1A 1 03 0 1 03vp 0 0",        /* body that is there and empty: flags 0x40 */
         "1 1A 1 03 0 1 03v@ 00000000 0", /* ref that is there and 0: flags 0x10 */
-        "1 9 0 0 0 0",                   /* more actors than bytes */
-        "1 0 0 0 9 0",                   /* more versions than bytes */
+        "1 1A 1 03 0 1 03v\xb0 0 0",     /* blocks that are there and none: flags 0x80 */
+        "1 1A 1 03 0 1 03v\xb0 1 0000000000000000^ 0", /* block number beyond 32 bits */
+        "1 1^0000 0 0 0 0",                            /* ordinal beyond 16 bits */
+        "1 9 0 0 0 0",                                 /* more actors than bytes */
+        "1 0 0 0 9 0",                                 /* more versions than bytes */
     };
 
     (void)state;
