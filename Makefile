@@ -164,6 +164,8 @@ deps-all:
 	$(call install_packages,$(DEPS_ALL))
 
 export B CC JOBS
+# Inside a parallel make the job server of the outer one is used.
+SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 
 test: deps
 	@tests/run test
@@ -173,20 +175,20 @@ test-all: deps-all
 
 # SEEDS=n runs seeds 1 to n; SEED=s replays one.
 sim: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) FLAVOR=$(FLAVOR) tests
+	@$(SUBMAKE) FLAVOR=$(FLAVOR) tests
 	$(O)/tests/sim/sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))
 
 soak: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) FLAVOR=$(FLAVOR) all tests
+	@$(SUBMAKE) FLAVOR=$(FLAVOR) all tests
 	tests/soak.sh $(or $(SECONDS),3600)
 
 bench: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) FLAVOR=$(FLAVOR) all benches
+	@$(SUBMAKE) FLAVOR=$(FLAVOR) all benches
 	@for b in $(BENCHBIN) $(wildcard tests/bench/*.sh); do \
 	    echo "== $$b"; NWRFS=$(PROGRAM) $$b || exit 1; done
 
 demo: deps
-	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(SUBMAKE) all
 	@NWRFS=$(abspath $(PROGRAM)) tools/demo.sh
 
 demo-stop:
@@ -204,10 +206,11 @@ tidy:
 	@tools/tidy.sh
 
 clang-tidy:
-	@clang-tidy --quiet $(filter-out tests/%,$(filter %.c,$(CODE))) -- $(BASE) $(FUSE_CFLAGS)
+	@clang-tidy --quiet $(filter-out tests/%,$(filter %.c,$(CODE))) -- \
+	    $(filter-out -Wno-maybe-uninitialized,$(BASE)) $(FUSE_CFLAGS) -DXXH_INLINE_ALL
 
 pure:
-	@$(MAKE) --no-print-directory -j$(JOBS) FLAVOR=release CC=$(CC) all >/dev/null
+	@$(SUBMAKE) FLAVOR=release CC=$(CC) all >/dev/null
 	@tools/pure.sh $(B)/release$(if $(filter clang,$(COMPILER)),-clang)/lib
 
 install: all

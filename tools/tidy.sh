@@ -2,7 +2,8 @@
 # tidy.sh -- house rules that a compiler does not know; one line a violation, exit 1 if any.
 #
 # Sizes, banned calls, names, the direction of includes and the folders that may see a
-# third-party library. Looks at what git tracks, and at new files that it does not ignore.
+# third-party library. Looks at what git tracks, and at new files that it does not ignore;
+# without a repository at every file outside build/.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -14,9 +15,21 @@ say() {
     bad=$((bad + 1))
 }
 
-tracked() { git ls-files -co --exclude-standard -- "$@" | sort -u | while read -r f; do
-    [ -f "$f" ] && echo "$f"
-done; }
+if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+    files() { git ls-files -co --exclude-standard; }
+else
+    files() { find . -path ./build -prune -o -path ./.git -prune -o -type f -print | cut -c3-; }
+fi
+
+# tracked PATTERNS -- existing files whose whole path matches one of the shell patterns.
+tracked() {
+    local f p
+    files | sort -u | while IFS= read -r f; do
+        [ -f "$f" ] || continue
+        # shellcheck disable=SC2254
+        for p in "$@"; do case $f in $p) echo "$f" && break ;; esac done
+    done
+}
 
 # complain TEXT FILES... -- reads FILE:LINE:... lines and reports them under TEXT.
 complain() {
@@ -144,7 +157,7 @@ includes() {
 
 top_level() {
     local e
-    tracked | cut -d/ -f1 | sort -u | while read -r e; do
+    tracked '*' | cut -d/ -f1 | sort -u | while read -r e; do
         case $e in
         Makefile | fs | net | include | tests | tools | README.md | LICENSE | .*) ;;
         *) echo "$e: not part of the agreed top level" ;;
@@ -162,6 +175,10 @@ scripts() {
 
 code=$(tracked 'fs/*.[ch]' 'net/*.[ch]' 'include/*.[ch]' 'tools/*.[ch]' 'tests/*.[ch]')
 headers=$(grep -E '\.h$' <<<"$code")
+[ -n "$code" ] || {
+    echo "tidy: no code found"
+    exit 1
+}
 all="$code $(tracked '*.sh' '*.py' Makefile tests/run .ci/run)"
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
