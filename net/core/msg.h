@@ -98,6 +98,8 @@ struct nwr_msg {
         struct {                   /* BLOCK_GET, BLOCK */
             struct nwr_block_id id;
             struct nwr_blob *data;
+            struct nwr_block_id *refs; /* BLOCK: the blocks it names itself */
+            uint32_t nrefs;
         } block;
         struct {                   /* WHY, WHY_OK */
             struct nwr_key key;
@@ -109,5 +111,7 @@ struct nwr_msg {
 void nwr_msg_deinit(struct nwr_msg *m);
 /* Bytes it keeps alive, roughly: what byte-bounded queues count. */
 size_t nwr_msg_bytes(const struct nwr_msg *m);
+/* A deep copy without token, user and done; blobs are shared by count. */
+struct nwr_request *nwr_request_copy(const struct nwr_request *req);
 
 #endif

@@ -27,6 +27,11 @@
  *     are answered by the driver, which has the store's figures and those the pongs carry.
  *   - META "identity" (node id) is the driver's, "ring" and "counters" are the node's. On start
  *     the driver gives the ring of META, and as ordinal the one under which it lists this id.
+ *   - PEER_DOWN is also for a connection that could not be made, so that nobody waits for it.
+ *   - A member is known by the node id of its hello too: the pending member (ring.h) may not know
+ *     its ordinal yet.
+ *   - META "counters" is read by nwr_counters_decode. A new volume's ring of one member is made
+ *     and stored by the driver before create.
  *
  * Ownership: REQUEST events give the request to the node; the RESPOND effect gives it back with
  * the response, once. SEND effects give the message. STORE effects lend an op: the driver
@@ -41,9 +46,10 @@
 
 enum nwr_node_event_kind {
     NWR_EV_START,      /* after init: META was read by the driver, ring known or none */
-    NWR_EV_REQUEST,    /* from this process's mount or a client connection (peer = its link id) */
-    NWR_EV_MSG,        /* from peer (ordinal) or link (client connection) */
-    NWR_EV_PEER_UP,    /* connection to member `peer` is usable */
+    NWR_EV_REQUEST,    /* from this process's mount; those of clients come as MSG_REQUEST */
+    NWR_EV_MSG,        /* from peer (ordinal) or, with peer 0, on link (a connection of a client,
+                          of a joining node, or to join through) */
+    NWR_EV_PEER_UP,    /* connection to member `peer` is usable; peer 0: the one to join through */
     NWR_EV_PEER_DOWN,  /* known unreachable */
     NWR_EV_STORE,      /* an op lent by a STORE effect is done */
     NWR_EV_TICK        /* time passed nwr_node_deadline */
@@ -56,7 +62,7 @@ struct nwr_node_event {
     uint16_t peer;             /* ordinal; 0 when from a link */
     uint64_t link;             /* client connection, or the joining node's; 0 = own mount */
     struct nwr_request *request; /* REQUEST: taken */
-    struct nwr_msg *msg;       /* MSG: contents may be moved out */
+    struct nwr_msg *msg;       /* MSG: moved out, nothing is left to free */
     struct nwr_store_op *op;   /* STORE */
 };
 
@@ -100,6 +106,8 @@ struct nwr_node_config {
 
 struct nwr_node;
 struct nwr_node *nwr_node_create(const struct nwr_node_config *config);
+/* Only when the store is gone: frees the ops it still holds. Requests that were not answered are
+ * freed without their done: the driver steps until they are, or is ending the process. */
 void nwr_node_destroy(struct nwr_node *n);
 void nwr_node_step(struct nwr_node *n, struct nwr_node_event *ev, struct nwr_effects *out);
 /* When EV_TICK is wanted next; UINT64_MAX: not. */
@@ -113,6 +121,12 @@ struct nwr_node_counters {
         digests_equal, digests_differ, hedges, retries, timeouts, round_trips, syncs;
 };
 const struct nwr_node_counters *nwr_node_counters(const struct nwr_node *n);
+/* This node's ordinal; 0 until a founder gave one. */
+uint16_t nwr_node_ordinal(const struct nwr_node *n);
+/* META "counters": the values for config. Empty or absent: 1 and 0. */
+enum nwr_err nwr_counters_decode(const void *data, size_t len, uint64_t *ino_next,
+                                 uint64_t *k_next);
+/* Frees what no one took: a driver that takes an effect zeroes its msg, request or response. */
 void nwr_effects_deinit(struct nwr_effects *e);
 
 #endif

@@ -27,12 +27,21 @@ struct nwr_ring {
     uint32_t uid, gid;    /* owner of the root */
     struct nwr_member *member; /* sorted by ordinal */
     uint32_t nmember;
+    /* A node that is being admitted: it copies what it will hold, coordinators send it what is
+     * written meanwhile, nothing counts it. ordinal 0: none. */
+    struct nwr_member pending;
 };
 
 void nwr_ring_deinit(struct nwr_ring *r);
 void nwr_ring_copy(struct nwr_ring *dst, const struct nwr_ring *src);
 void nwr_ring_add(struct nwr_ring *r, const struct nwr_member *m);
+/* Members and the pending one; NULL if neither. */
 const struct nwr_member *nwr_ring_find(const struct nwr_ring *r, uint16_t ordinal);
+const struct nwr_member *nwr_ring_find_id(const struct nwr_ring *r, nwr_node_id id);
+/* Members only. */
+bool nwr_ring_lists(const struct nwr_ring *r, uint16_t ordinal);
+/* The ring that lists the pending member: dst (uninitialised) has it as a member, epoch + 1. */
+void nwr_ring_future(struct nwr_ring *dst, const struct nwr_ring *src);
 
 /* Preference list of pg: min(N, members) ordinals, best first. Returns how many. */
 uint32_t nwr_ring_place(const struct nwr_ring *r, nwr_pg pg, uint16_t out[NWR_REPLICAS_MAX]);

@@ -21,6 +21,9 @@ void nwr_store_op_deinit(struct nwr_store_op *op)
     op->nmissing = 0;
     nwr_blob_unref(op->data);
     op->data = NULL;
+    nwr_free(op->refs);
+    op->refs = NULL;
+    op->nrefs = 0;
     if (op->kind == NWR_STORE_META_GET) {
         nwr_blob_unref(op->value);
         op->value = NULL;
@@ -163,6 +166,10 @@ static void run_block_get(struct nwr_engine *e, struct nwr_store_op *op)
     op->err = nwr_entry_get(&t, &op->block[0].id, &en);
     if (!op->err) {
         op->err = nwr_block_load(&t, &op->block[0].id, &en, &op->data);
+        if (!op->err) {
+            op->refs = nwr_memdup(en.refs, en.nrefs * sizeof(*en.refs));
+            op->nrefs = en.nrefs;
+        }
         nwr_entry_deinit(&en);
     }
     nwr_txn_abort(&t);

@@ -73,6 +73,8 @@ struct nwr_store_op {
     struct nwr_block_id *missing; /* APPLY with E_BLOCKS */
     uint32_t nmissing;
     struct nwr_blob *data;        /* BLOCK_GET */
+    struct nwr_block_id *refs;    /* BLOCK_GET: the blocks it names, as they were put */
+    uint32_t nrefs;
 
     void (*done)(struct nwr_store_op *op);
     void *user;

@@ -226,7 +226,9 @@ static const struct nwr_field found_fields[] = {STRUCT(nwr_msg, u.rows.rows, row
 SHAPE(found_shape, nwr_msg, found_fields);
 
 static const struct nwr_field one_block_fields[] = {STRUCT(nwr_msg, u.block.id, block_id_shape),
-                                                    BLOB(nwr_msg, u.block.data, NWR_BLOCK_MAX)};
+                                                    BLOB(nwr_msg, u.block.data, NWR_BLOCK_MAX),
+                                                    LIST(nwr_msg, u.block.refs, u.block.nrefs,
+                                                         REFS_MAX, block_id_shape)};
 SHAPE(one_block_shape, nwr_msg, one_block_fields);
 
 static const struct nwr_field why_fields[] = {KEY(nwr_msg, u.why.key),
