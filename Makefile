@@ -179,8 +179,7 @@ sim: deps
 	$(O)/tests/sim/sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))
 
 soak: deps
-	@$(SUBMAKE) FLAVOR=$(FLAVOR) all tests
-	tests/soak.sh $(or $(SECONDS),3600)
+	@NWR_SOAK=$(or $(SECONDS),3600) tests/run $(FLAVOR):build $(FLAVOR):soak
 
 bench: deps
 	@$(SUBMAKE) FLAVOR=$(FLAVOR) all benches
@@ -233,7 +232,7 @@ help:
 	@echo 'make test          everything in release, sanitizers on the parts; about 20 minutes'
 	@echo 'make test-all      also thread sanitizer, clang, long applications'
 	@echo 'make sim           the simulator; SEEDS=n many, SEED=s replays one'
-	@echo 'make soak          faults on real mounts; SECONDS=n'
+	@echo 'make soak          the simulator over new seeds; SECONDS=n'
 	@echo 'make demo          three peers, two mounts, a conflict; stays up until make demo-stop'
 	@echo 'make bench         ratios against a plain directory'
 	@echo 'make format        clang-format in place; format-check only looks'
