@@ -162,9 +162,10 @@ class Replica:
 
     # ---- the two halves of a rename -----------------------------------------------
     def copy(self, x):
-        """The version x shows, alone in an inode of its own."""
-        d = self.dot()
-        ino = ((x.slot.ino, x.v.wid) if ON["copy_ids"] else d)
+        """The version x shows, alone in an inode of its own (a new one if that was used)."""
+        d = self.dot(); ino = (x.slot.ino, x.v.wid)
+        if ino in self.inodes or not ON["copy_ids"]:
+            ino = d
         rec = self.reg(ino); k = self.number(rec, 0)
         rec.put(Content(d, ("copy", ino), self.clock, Line((self.clock, d), self.clock, d, k), k, x.v.data))
         return ino
@@ -261,7 +262,7 @@ class History:
         self.r = random.Random(seed)
         self.reps = [Replica(i + 1) for i in range(nodes)]
         self.log, self.bad, self.anc, self.serial = [], [], {}, 0
-        self.ever, self.cut, self.over, self.moved, self.excused = (set() for _ in range(5))
+        self.ever, self.cut, self.over, self.real, self.excused = (set() for _ in range(5))
         self.file, self.lone = {}, {}
         self.removed, self.kept, self.past, self.ops = {}, {}, [set() for _ in self.reps], 0
         self.last, self.read = [{} for _ in self.reps], [{} for _ in self.reps]
@@ -348,9 +349,10 @@ class History:
             if d in {y.v.data for y in rows if not y.top} or self.lone.get(d, set()) & self.past[i]:
                 self.over.add(d)
         now = self.pairs(i); self.cut |= pairs - now
-        # Only a pair that went was moved: mv between two links of one file does nothing, and
-        # in mvKname what vanishes from the name is replaced; a later rm there is a real one.
-        if kind in ("mv", "mvK") and (x.v.data, x.entry) not in now: self.moved.add((self.file[put], x.entry))
+        # What a mv takes off its own name is moved, everything else an op takes off is removed.
+        # (Judged op by op: mv between two links of one file does nothing, and a later rm is a rm.)
+        gone_by_mv = (self.file[x.v.data], x.entry) if kind in ("mv", "mvK") else None
+        self.real |= {d for d, e in pairs - now if (self.file[d], e) != gone_by_mv}
         if put and put not in after.values(): self.fail("RYW", "%s not shown after %s" % (put, kind))
         for n in ("a", "b"):                       # the Law for the bare name
             old, new = before.get(n), after.get(n)
@@ -381,10 +383,9 @@ class History:
         if any(e != end[0] for e in end): self.fail("DIVERGED", str(end))
         shown = set(end[0].values())
         taken = {(self.file[d], e) for d, e in self.cut}          # names somebody took from a file
-        real = {d for d, e in self.cut if (self.file[d], e) not in self.moved}
         for d in self.anc:
             rest = [p for p in self.ever - self.excused if p[0] == d and (self.file[d], p[1]) not in taken]
-            if d not in shown | self.over and (rest or d not in real | set(self.removed)): self.fail("LOST", d)
+            if d not in shown | self.over and (rest or d not in self.real | set(self.removed)): self.fail("LOST", d)
             for op, past in self.removed.get(d, []) if d in shown else []:
                 if not any(k not in past for k in self.kept.get(self.file[d], [])):
                     self.fail("RESURRECTED", d); break
