@@ -50,10 +50,10 @@ enum nwr_msg_kind {
 
 struct nwr_hello {
     uint16_t proto_min, proto_max;
-    uint64_t volume;          /* 0: a joining node or client that does not know it yet */
+    uint64_t volume; /* 0: a joining node or client that does not know it yet */
     nwr_node_id node;
-    uint16_t ordinal;         /* 0: client or joining */
-    char address[64];         /* where it listens, "" for clients */
+    uint16_t ordinal;            /* 0: client or joining */
+    char address[64];            /* where it listens, "" for clients */
     struct nwr_volume_info info; /* of the answering member: what a mount needs */
 };
 
@@ -62,7 +62,7 @@ struct nwr_msg {
     uint64_t id;
     uint64_t epoch;
     nwr_pg pg;
-    enum nwr_err err;            /* answers */
+    enum nwr_err err; /* answers */
     union {
         struct nwr_hello hello;
         struct {
@@ -73,7 +73,7 @@ struct nwr_msg {
         } ring;
         struct nwr_request *request;
         struct nwr_response response;
-        struct {                   /* REPLICATE, BLOCKS */
+        struct { /* REPLICATE, BLOCKS */
             struct nwr_rows rows;
             struct nwr_guard *guard;
             uint32_t nguard;
@@ -81,27 +81,30 @@ struct nwr_msg {
             uint32_t nblock;
             enum nwr_level level;
         } put;
-        struct {                   /* ACK */
+        struct { /* ACK */
             struct nwr_block_id *missing;
             uint32_t nmissing;
         } ack;
-        struct {                   /* FETCH */
+        struct { /* FETCH */
             struct nwr_range *range;
             uint32_t nrange;
             bool digest;
         } fetch;
-        struct {                   /* ROWS */
+        struct { /* ROWS */
             struct nwr_rows rows;
             uint64_t digest;
             bool more;
         } rows;
-        struct {                   /* BLOCK_GET, BLOCK */
+        struct { /* BLOCK_GET, BLOCK */
             struct nwr_block_id id;
             struct nwr_blob *data;
             struct nwr_block_id *refs; /* BLOCK: the blocks it names itself */
             uint32_t nrefs;
         } block;
-        struct {                   /* WHY, WHY_OK */
+        struct { /* PING, PONG: the sender's store, for statfs and status */
+            uint64_t records, bytes, bytes_total, bytes_free;
+        } stat;
+        struct { /* WHY, WHY_OK */
             struct nwr_key key;
             struct nwr_blob *text;
         } why;

@@ -225,17 +225,19 @@ static const struct nwr_field found_fields[] = {STRUCT(nwr_msg, u.rows.rows, row
                                                 BOOL(nwr_msg, u.rows.more)};
 SHAPE(found_shape, nwr_msg, found_fields);
 
-static const struct nwr_field one_block_fields[] = {STRUCT(nwr_msg, u.block.id, block_id_shape),
-                                                    BLOB(nwr_msg, u.block.data, NWR_BLOCK_MAX),
-                                                    LIST(nwr_msg, u.block.refs, u.block.nrefs,
-                                                         REFS_MAX, block_id_shape)};
+static const struct nwr_field one_block_fields[] = {
+    STRUCT(nwr_msg, u.block.id, block_id_shape), BLOB(nwr_msg, u.block.data, NWR_BLOCK_MAX),
+    LIST(nwr_msg, u.block.refs, u.block.nrefs, REFS_MAX, block_id_shape)};
 SHAPE(one_block_shape, nwr_msg, one_block_fields);
 
 static const struct nwr_field why_fields[] = {KEY(nwr_msg, u.why.key),
                                               BLOB(nwr_msg, u.why.text, NWR_FRAME_MAX)};
 SHAPE(why_shape, nwr_msg, why_fields);
 
-static const struct nwr_shape empty_shape = {sizeof(struct nwr_msg), 0, NULL};
+static const struct nwr_field stat_fields[] = {
+    UINT(nwr_msg, u.stat.records), UINT(nwr_msg, u.stat.bytes), UINT(nwr_msg, u.stat.bytes_total),
+    UINT(nwr_msg, u.stat.bytes_free)};
+SHAPE(stat_shape, nwr_msg, stat_fields);
 
 #define KINDS(X)                                                                                   \
     X(HELLO, hello_shape)                                                                          \
@@ -253,8 +255,8 @@ static const struct nwr_shape empty_shape = {sizeof(struct nwr_msg), 0, NULL};
     X(BLOCKS, put_shape)                                                                           \
     X(BLOCK_GET, one_block_shape)                                                                  \
     X(BLOCK, one_block_shape)                                                                      \
-    X(PING, empty_shape)                                                                           \
-    X(PONG, empty_shape)                                                                           \
+    X(PING, stat_shape)                                                                            \
+    X(PONG, stat_shape)                                                                            \
     X(WHY, why_shape)                                                                              \
     X(WHY_OK, why_shape)
 

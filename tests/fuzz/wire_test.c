@@ -3,6 +3,8 @@
  * NWR_FUZZ_ROUNDS sets how many frames are tried, NWR_FUZZ_SEED where chance begins.
  */
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <setjmp.h>
 #include <cmocka.h>
