@@ -88,7 +88,7 @@ struct nwr_session {
 /* Runs one event through the core and carries out its effects. */
 void nwr_session_event(struct nwr_session *s, struct nwr_fs_event *ev);
 /* options.c: the text for libfuse, freed by the caller; finds our own words. */
-char *nwr_session_mount_options(const char *options, bool *sync);
+char *nwr_session_mount_options(const char *options, const char *source, bool *sync);
 /* ops.c */
 extern const struct fuse_lowlevel_ops nwr_fuse_ops;
 /* reply.c: answers and frees both. False: the kernel had given the request up. */

@@ -73,13 +73,25 @@ static void add(struct nwr_out *o, const char *word, size_t len)
     nwr_out_raw(o, word, len);
 }
 
-char *nwr_session_mount_options(const char *options, bool *sync)
+/* libfuse takes a comma behind a backslash as part of the word. */
+static void add_source(struct nwr_out *o, const char *source)
 {
-    static const char base[] = "fsname=nwrfs,subtype=nwrfs,default_permissions";
+    add(o, "fsname=nwrfs:", 13);
+    for (; *source; source++) {
+        if (*source == ',' || *source == '\\')
+            nwr_out_u8(o, '\\');
+        nwr_out_u8(o, (uint8_t)*source);
+    }
+}
+
+char *nwr_session_mount_options(const char *options, const char *source, bool *sync)
+{
+    static const char base[] = "subtype=nwrfs,default_permissions";
     const char *p = options ? options : "";
     struct nwr_out o = {0};
 
     add(&o, base, sizeof(base) - 1);
+    add_source(&o, source);
     /* Others on a machine expect what root mounts to be usable by them. */
     if (geteuid() == 0 && !strstr(p, "allow_"))
         add(&o, "allow_other", 11);

@@ -249,7 +249,7 @@ enum nwr_err nwr_session_start(struct nwr_session **out, uv_loop_t *loop, struct
 {
     struct nwr_session *s = nwr_zalloc(sizeof(*s));
     struct nwr_mount_config config = {.info = volume->info, .seed = uv_hrtime() ^ wall_ns()};
-    char *args_text = nwr_session_mount_options(o->options, &config.sync);
+    char *args_text = nwr_session_mount_options(o->options, o->source, &config.sync);
 
     s->loop = loop;
     s->volume = volume;

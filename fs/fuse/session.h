@@ -21,6 +21,7 @@ struct nwr_session;
 
 struct nwr_session_options {
     const char *mountpoint;
+    const char *source;  /* what the mount table shows, behind "nwrfs:" */
     const char *options; /* -o text, commas; NULL: none */
     void *user;
     /* The mount is gone and everything that could be pushed has been: close the session. */

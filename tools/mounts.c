@@ -1,0 +1,123 @@
+/* mounts.c -- see mounts.h. */
+#include "tools/mounts.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool nwr_mounts_absolute(const char *path, char *out, size_t len)
+{
+    char copy[PATH_MAX], copy2[PATH_MAX], parent[PATH_MAX];
+    const char *name;
+
+    if (strlen(path) >= sizeof(copy))
+        return false;
+    memcpy(copy, path, strlen(path) + 1);
+    memcpy(copy2, path, strlen(path) + 1);
+    name = basename(copy2);
+    /* "." and ".." and "/" have no parent to look at: resolve them whole. */
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "/") == 0)
+        return realpath(path, parent) && snprintf(out, len, "%s", parent) < (int)len;
+    if (!realpath(dirname(copy), parent))
+        return false;
+    if (strcmp(parent, "/") == 0)
+        parent[0] = '\0';
+    return snprintf(out, len, "%s/%s", parent, name) < (int)len;
+}
+
+/* The table writes space, tab, newline and backslash as \ooo. */
+static void unescape(char *s)
+{
+    char *to = s;
+
+    while (*s) {
+        unsigned code;
+
+        if (*s == '\\' && sscanf(s, "\\%3o", &code) == 1 && strlen(s) >= 4) {
+            *to++ = (char)code;
+            s += 4;
+        } else {
+            *to++ = *s++;
+        }
+    }
+    *to = '\0';
+}
+
+static bool parse_line(const char *line, struct nwr_mount_entry *e)
+{
+    const char *dash = strstr(line, " - fuse.nwrfs nwrfs:");
+
+    if (!dash || sscanf(line, "%*d %*d %*s %*s %4095s", e->mountpoint) != 1)
+        return false;
+    if (sscanf(dash, " - fuse.nwrfs nwrfs:%4095s", e->source) != 1)
+        return false;
+    unescape(e->mountpoint);
+    unescape(e->source);
+    return true;
+}
+
+bool nwr_mounts_find(const char *mountpoint, struct nwr_mount_entry *out)
+{
+    FILE *f = fopen("/proc/self/mountinfo", "re");
+    struct nwr_mount_entry e;
+    char *line = NULL;
+    size_t cap = 0;
+    bool found = false;
+
+    while (f && getline(&line, &cap, f) > 0) {
+        if (parse_line(line, &e) && strcmp(e.mountpoint, mountpoint) == 0) {
+            *out = e;
+            found = true;
+        }
+    }
+    free(line);
+    if (f)
+        fclose(f);
+    return found;
+}
+
+static bool make_dir(const char *path)
+{
+    return mkdir(path, 0700) == 0 || errno == EEXIST;
+}
+
+bool nwr_mounts_run_dir(const char *mountpoint, char *out, size_t len)
+{
+    const char *base = geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR");
+    char top[PATH_MAX], name[NAME_MAX];
+    size_t n = 0;
+
+    if (!base || snprintf(top, sizeof(top), "%s/nwrfs", base) >= (int)sizeof(top))
+        return false;
+    /* The mount point as one name: its end, and a hash against equal ends. */
+    for (const char *p = mountpoint; *p && n < 200; p++)
+        name[n++] = *p == '/' ? '-' : *p;
+    snprintf(name + n, sizeof(name) - n, ".%08x",
+             (unsigned)nwr_hash64(mountpoint, strlen(mountpoint), 0));
+    if (snprintf(out, len, "%s/%s", top, name) >= (int)len)
+        return false;
+    return make_dir(top) && make_dir(out);
+}
+
+long nwr_mounts_pid(const struct nwr_mount_entry *e)
+{
+    char dir[PATH_MAX], path[PATH_MAX + 8];
+    FILE *f;
+    long pid = 0;
+
+    if (e->source[0] == '/')
+        snprintf(dir, sizeof(dir), "%s", e->source);
+    else if (!nwr_mounts_run_dir(e->mountpoint, dir, sizeof(dir)))
+        return 0;
+    snprintf(path, sizeof(path), "%s/pid", dir);
+    f = fopen(path, "re");
+    if (!f || fscanf(f, "%ld", &pid) != 1)
+        pid = 0;
+    if (f)
+        fclose(f);
+    return pid;
+}

@@ -1,0 +1,26 @@
+/* mounts.h -- what the kernel's mount table says of nwrfs mounts, without asking the mount.
+ *
+ * A mount's source is "nwrfs:DIR" (its data directory) or "nwrfs:HOST:PORT" (no storage); from it
+ * follow the files where the process of the mount keeps its pid and log.
+ */
+#ifndef NWR_MOUNTS_H
+#define NWR_MOUNTS_H
+
+#include "nwr/base.h"
+
+struct nwr_mount_entry {
+    char mountpoint[4096];
+    char source[4096]; /* without "nwrfs:" */
+};
+
+/* path made absolute; only its parent is looked at, so a hung mount does not hang the caller.
+ * False: the parent is not there. */
+bool nwr_mounts_absolute(const char *path, char *out, size_t len);
+/* The nwrfs mount at exactly this absolute path. */
+bool nwr_mounts_find(const char *mountpoint, struct nwr_mount_entry *out);
+/* Where a mount without storage keeps its files: made if it is not there. */
+bool nwr_mounts_run_dir(const char *mountpoint, char *out, size_t len);
+/* The process that serves the mount; 0: not known. */
+long nwr_mounts_pid(const struct nwr_mount_entry *e);
+
+#endif
