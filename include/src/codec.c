@@ -20,7 +20,7 @@ enum {
     HAS_PAST = 0x20,
     HAS_BODY = 0x40,
     HAS_BLOCKS = 0x80,
-    FLAGS = NWR_V_TOMBSTONE | NWR_V_HIDDEN | NWR_V_MARK,
+    FLAGS = NWR_V_TOMBSTONE | NWR_V_HIDDEN | NWR_V_MARK | NWR_V_ONCE,
     /* Least bytes of one item: what keeps a count from outside within its frame. */
     ACTOR_MIN = 5,
     DOT_MIN = 2,

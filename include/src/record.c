@@ -266,7 +266,8 @@ static void take_away(struct nwr_record *r, const struct naming *n, struct nwr_v
 
         if (names_itself(r, n, s))
             continue;
-        retire_one(r, s->wid);
+        if (!v || !(v->flags & NWR_V_ONCE) || v->wid != s->wid)
+            retire_one(r, s->wid);
         if (!is_dot_given(n, s->dot))
             continue;
         nwr_ctx_add(&r->ctx, s->dot);
@@ -274,7 +275,8 @@ static void take_away(struct nwr_record *r, const struct naming *n, struct nwr_v
             nwr_vv_raise(past, s->dot);
         if (!v)
             continue;
-        retire_one(r, v->wid);
+        if (!(v->flags & NWR_V_ONCE))
+            retire_one(r, v->wid);
         if (past)
             nwr_vv_join(past, &v->past);
         remove_at(r, (uint32_t)(v - r->v));

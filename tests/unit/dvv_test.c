@@ -544,6 +544,42 @@ static void digest_tells_records_apart_that_differ_in_one_thing(void **state)
     }
 }
 
+static void overwriting_what_has_one_dot_for_sure_retires_nothing(void **state)
+{
+    struct nwr_record r = {0}, stale = {0};
+    struct nwr_version v = {.flags = NWR_V_ONCE};
+    struct nwr_seen seen = {DOT(A, 1), 1};
+
+    (void)state;
+    for (uint64_t i = 1; i <= 1000; i++) {
+        v.dot = DOT(A, i);
+        v.wid = i;
+        nwr_record_put(&r, &v, &seen, i > 1, NULL, 0, NULL);
+        nwr_record_check(&r);
+        seen = (struct nwr_seen){v.dot, v.wid};
+        if (i == 1)
+            nwr_record_copy(&stale, &r);
+    }
+    assert_int_equal(r.n, 1);
+    assert_int_equal(r.nretired, 0);
+    assert_false(sync(&r, &stale)); /* and what was replaced stays so */
+    assert_int_equal(r.n, 1);
+    nwr_record_deinit(&r);
+    nwr_record_deinit(&stale);
+}
+
+static void replacing_what_is_not_here_retires_it_whatever_it_was(void **state)
+{
+    struct nwr_record r = {0};
+    struct nwr_version v = {.dot = DOT(B, 1), .wid = 2, .flags = NWR_V_ONCE};
+    struct nwr_seen seen = {DOT(A, 1), 1};
+
+    (void)state;
+    nwr_record_put(&r, &v, &seen, 1, NULL, 0, NULL);
+    assert_int_equal(r.nretired, 1);
+    nwr_record_deinit(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -575,6 +611,8 @@ int main(void)
         cmocka_unit_test(tombstones_voids_and_marks_are_not_live),
         cmocka_unit_test(digest_sees_versions_and_write_ids_but_not_how_absence_is_covered),
         cmocka_unit_test(digest_tells_records_apart_that_differ_in_one_thing),
+        cmocka_unit_test(overwriting_what_has_one_dot_for_sure_retires_nothing),
+        cmocka_unit_test(replacing_what_is_not_here_retires_it_whatever_it_was),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
