@@ -16,9 +16,15 @@ enum nwr_open_flag {
     NWR_O_SYNC = 04010000
 };
 
-enum nwr_rename_flag { NWR_RENAME_NOREPLACE = 1, NWR_RENAME_EXCHANGE = 2 };
+enum nwr_rename_flag {
+    NWR_RENAME_NOREPLACE = 1,
+    NWR_RENAME_EXCHANGE = 2
+};
 
-enum nwr_xattr_flag { NWR_XATTR_CREATE = 1, NWR_XATTR_REPLACE = 2 };
+enum nwr_xattr_flag {
+    NWR_XATTR_CREATE = 1,
+    NWR_XATTR_REPLACE = 2
+};
 
 enum nwr_falloc_flag {
     NWR_FALLOC_KEEP_SIZE = 1,
@@ -26,6 +32,9 @@ enum nwr_falloc_flag {
     NWR_FALLOC_ZERO_RANGE = 16
 };
 
-enum nwr_seek { NWR_SEEK_DATA = 3, NWR_SEEK_HOLE = 4 };
+enum nwr_seek {
+    NWR_SEEK_DATA = 3,
+    NWR_SEEK_HOLE = 4
+};
 
 #endif

@@ -33,18 +33,18 @@ struct nwr_shown {
     char name[NWR_NAME_MAX + 1]; /* as listed: base, or base.conflict.K */
     char base[NWR_NAME_MAX + 1]; /* of the entry */
     uint16_t name_len, base_len;
-    nwr_ino parent;              /* whose entry it is, of the directories of a union */
-    nwr_ino ino;                 /* st_ino: the inode or a fork; 0: nothing is shown (ENOENT) */
-    nwr_ino root;                /* whose object holds the registers */
-    uint8_t type;                /* enum nwr_type */
-    struct nwr_seen slot;        /* counter 0: a slot that nobody wrote (restored, virtual) */
+    nwr_ino parent;       /* whose entry it is, of the directories of a union */
+    nwr_ino ino;          /* st_ino: the inode or a fork; 0: nothing is shown (ENOENT) */
+    nwr_ino root;         /* whose object holds the registers */
+    uint8_t type;         /* enum nwr_type */
+    struct nwr_seen slot; /* counter 0: a slot that nobody wrote (restored, virtual) */
     nwr_hlc slot_hlc;
-    struct nwr_seen version;     /* content shown; counter 0 for all but regular files */
-    struct nwr_line line;        /* as it counts now (split and ended lines are their own) */
-    uint32_t number;             /* K; 0: the bare name */
-    bool top;                    /* greatest content of its slot */
-    bool restored;               /* removed by somebody who had not seen this */
-    struct nwr_dirs dirs;        /* of a directory */
+    struct nwr_seen version; /* content shown; counter 0 for all but regular files */
+    struct nwr_line line;    /* as it counts now (split and ended lines are their own) */
+    uint32_t number;         /* K; 0: the bare name */
+    bool top;                /* greatest content of its slot */
+    bool restored;           /* removed by somebody who had not seen this */
+    struct nwr_dirs dirs;    /* of a directory */
 };
 
 struct nwr_shown_list {

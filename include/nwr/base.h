@@ -17,7 +17,7 @@
 #define NWR_COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define NWR_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define NWR_MAX(a, b) ((a) > (b) ? (a) : (b))
-#define nwr_container_of(p, type, member) ((type *)(void *)((char *)(p) - offsetof(type, member)))
+#define nwr_container_of(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 /* Says where and why on standard error, runs the dump hook, aborts. */
 _Noreturn void nwr_panic(const char *file, int line, const char *why);

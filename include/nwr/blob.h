@@ -13,7 +13,7 @@
 struct nwr_blob {
     uint32_t refs;
     uint32_t len;
-    uint8_t *data;               /* inside the same allocation, or foreign */
+    uint8_t *data; /* inside the same allocation, or foreign */
     void (*free_data)(void *arg);
     void *arg;
 };

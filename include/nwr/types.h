@@ -54,7 +54,10 @@ struct nwr_seen {
     nwr_wid wid;
 };
 
-enum nwr_level { NWR_LEVEL_MEMORY, NWR_LEVEL_DISK };
+enum nwr_level {
+    NWR_LEVEL_MEMORY,
+    NWR_LEVEL_DISK
+};
 
 /* Name of an immutable block: (inode it was written for, write_id of the write, number). */
 struct nwr_block_id {

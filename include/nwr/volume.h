@@ -59,8 +59,8 @@ struct nwr_write {
     uint32_t nseen;
     nwr_wid *retire;
     uint32_t nretire;
-    bool discard;          /* only remove; v is not used */
-    struct nwr_version v;  /* wid, uid, flags, ref, past, body, blocks; dot, hlc, k are given */
+    bool discard;         /* only remove; v is not used */
+    struct nwr_version v; /* wid, uid, flags, ref, past, body, blocks; dot, hlc, k are given */
 };
 
 enum nwr_guard_kind {
@@ -91,7 +91,7 @@ struct nwr_request {
     enum nwr_op op;
     nwr_pg pg;
     uint8_t w, r;
-    enum nwr_level level;  /* PUT, BLOCK_PUT */
+    enum nwr_level level;    /* PUT, BLOCK_PUT */
     struct nwr_range *range; /* READ */
     uint32_t nrange;
     struct nwr_write *write; /* PUT */
@@ -100,27 +100,27 @@ struct nwr_request {
     uint32_t nguard;
     struct nwr_block *block; /* PUT, BLOCK_PUT; BLOCK_GET: block[0].id */
     uint32_t nblock;
-    uint64_t count;          /* IDS: how many */
-    struct nwr_key key;      /* WHY */
+    uint64_t count;     /* IDS: how many */
+    struct nwr_key key; /* WHY */
 
-    uint64_t token;          /* the caller's */
-    void *user;              /* the caller's */
+    uint64_t token; /* the caller's */
+    void *user;     /* the caller's */
     void (*done)(struct nwr_request *req, const struct nwr_response *res);
 };
 
 struct nwr_response {
     enum nwr_err err;
-    struct nwr_rows rows;    /* READ; may be taken by the callee: it zeroes them */
-    bool more;               /* READ: rows were cut at NWR_SCAN_ROWS (follow rows not counted) */
-    struct nwr_dot dot;      /* PUT: the dot, hlc and number all writes of the batch got */
+    struct nwr_rows rows; /* READ; may be taken by the callee: it zeroes them */
+    bool more;            /* READ: rows were cut at NWR_SCAN_ROWS (follow rows not counted) */
+    struct nwr_dot dot;   /* PUT: the dot, hlc and number all writes of the batch got */
     nwr_hlc hlc;
     uint32_t k;
-    uint8_t acks;            /* PUT: replicas that had it when it was answered */
-    struct nwr_blob *data;   /* BLOCK_GET; STATUS, WHY: JSON text */
-    uint64_t first;          /* IDS */
-    uint16_t ordinal;        /* IDS: for nwr_ino_make */
+    uint8_t acks;                            /* PUT: replicas that had it when it was answered */
+    struct nwr_blob *data;                   /* BLOCK_GET; STATUS, WHY: JSON text */
+    uint64_t first;                          /* IDS */
+    uint16_t ordinal;                        /* IDS: for nwr_ino_make */
     uint64_t bytes_total, bytes_free, files; /* STATFS */
-    uint16_t round_trips;    /* network round trips it waited for */
+    uint16_t round_trips;                    /* network round trips it waited for */
 };
 
 /* What a mount must know of its volume when it starts. */
@@ -128,7 +128,7 @@ struct nwr_volume_info {
     uint64_t id;
     uint16_t pgs;
     uint8_t n, w, r;
-    uint32_t uid, gid;       /* the creator: owner of the root */
+    uint32_t uid, gid; /* the creator: owner of the root */
 };
 
 struct nwr_volume {
@@ -138,7 +138,7 @@ struct nwr_volume {
 
 struct nwr_request *nwr_request_new(enum nwr_op op, nwr_pg pg);
 void nwr_request_destroy(struct nwr_request *req);
-struct nwr_range *nwr_request_range(struct nwr_request *req);  /* a zeroed one, appended */
+struct nwr_range *nwr_request_range(struct nwr_request *req); /* a zeroed one, appended */
 struct nwr_write *nwr_request_write(struct nwr_request *req);
 struct nwr_guard *nwr_request_guard(struct nwr_request *req);
 struct nwr_block *nwr_request_block(struct nwr_request *req);

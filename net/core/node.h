@@ -45,34 +45,34 @@
 #include "net/store/store.h"
 
 enum nwr_node_event_kind {
-    NWR_EV_START,      /* after init: META was read by the driver, ring known or none */
-    NWR_EV_REQUEST,    /* from this process's mount; those of clients come as MSG_REQUEST */
-    NWR_EV_MSG,        /* from peer (ordinal) or, with peer 0, on link (a connection of a client,
+    NWR_EV_START,     /* after init: META was read by the driver, ring known or none */
+    NWR_EV_REQUEST,   /* from this process's mount; those of clients come as MSG_REQUEST */
+    NWR_EV_MSG,       /* from peer (ordinal) or, with peer 0, on link (a connection of a client,
                           of a joining node, or to join through) */
-    NWR_EV_PEER_UP,    /* connection to member `peer` is usable; peer 0: the one to join through */
-    NWR_EV_PEER_DOWN,  /* known unreachable */
-    NWR_EV_STORE,      /* an op lent by a STORE effect is done */
-    NWR_EV_TICK        /* time passed nwr_node_deadline */
+    NWR_EV_PEER_UP,   /* connection to member `peer` is usable; peer 0: the one to join through */
+    NWR_EV_PEER_DOWN, /* known unreachable */
+    NWR_EV_STORE,     /* an op lent by a STORE effect is done */
+    NWR_EV_TICK       /* time passed nwr_node_deadline */
 };
 
 struct nwr_node_event {
     enum nwr_node_event_kind kind;
-    nwr_ms now;                /* monotonic */
-    nwr_ns wall;               /* real time, for hlc */
-    uint16_t peer;             /* ordinal; 0 when from a link */
-    uint64_t link;             /* client connection, or the joining node's; 0 = own mount */
+    nwr_ms now;                  /* monotonic */
+    nwr_ns wall;                 /* real time, for hlc */
+    uint16_t peer;               /* ordinal; 0 when from a link */
+    uint64_t link;               /* client connection, or the joining node's; 0 = own mount */
     struct nwr_request *request; /* REQUEST: taken */
-    struct nwr_msg *msg;       /* MSG: moved out, nothing is left to free */
-    struct nwr_store_op *op;   /* STORE */
+    struct nwr_msg *msg;         /* MSG: moved out, nothing is left to free */
+    struct nwr_store_op *op;     /* STORE */
 };
 
 enum nwr_node_effect_kind {
-    NWR_EF_SEND,       /* msg to member `peer`, or on connection `link` */
-    NWR_EF_RESPOND,    /* own mount: call request->done(response), then destroy both */
-    NWR_EF_STORE,      /* submit op */
-    NWR_EF_CONNECT,    /* members changed: keep connections to every member of nwr_node_ring() */
-    NWR_EF_JOINED,     /* this node is a member now (err OK) or was refused (text) */
-    NWR_EF_LOG         /* one line for operators */
+    NWR_EF_SEND,    /* msg to member `peer`, or on connection `link` */
+    NWR_EF_RESPOND, /* own mount: call request->done(response), then destroy both */
+    NWR_EF_STORE,   /* submit op */
+    NWR_EF_CONNECT, /* members changed: keep connections to every member of nwr_node_ring() */
+    NWR_EF_JOINED,  /* this node is a member now (err OK) or was refused (text) */
+    NWR_EF_LOG      /* one line for operators */
 };
 
 struct nwr_node_effect {
@@ -94,14 +94,14 @@ struct nwr_effects {
 
 struct nwr_node_config {
     nwr_node_id id;
-    uint16_t ordinal;          /* 0: must join */
-    uint32_t incarnation;      /* random, drawn at this start */
+    uint16_t ordinal;     /* 0: must join */
+    uint32_t incarnation; /* random, drawn at this start */
     uint64_t seed;
-    uint64_t ino_next;         /* first inode counter not reserved yet (META "counters") */
-    uint64_t k_next;           /* first sibling number j not reserved yet */
-    const char *address;       /* where it listens */
+    uint64_t ino_next;           /* first inode counter not reserved yet (META "counters") */
+    uint64_t k_next;             /* first sibling number j not reserved yet */
+    const char *address;         /* where it listens */
     const struct nwr_ring *ring; /* borrowed; NULL: none yet */
-    const char *join;          /* address to join through; NULL */
+    const char *join;            /* address to join through; NULL */
 };
 
 struct nwr_node;

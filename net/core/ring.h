@@ -13,18 +13,18 @@
 struct nwr_member {
     nwr_node_id id;
     uint16_t ordinal;
-    uint32_t weight;      /* 1..65535, 256 is normal */
-    char address[64];     /* IP:PORT */
+    uint32_t weight;  /* 1..65535, 256 is normal */
+    char address[64]; /* IP:PORT */
 };
 
 struct nwr_ring {
-    uint64_t volume;      /* random id of the volume */
-    uint64_t epoch;       /* grows by one a change */
+    uint64_t volume; /* random id of the volume */
+    uint64_t epoch;  /* grows by one a change */
     uint16_t pgs;
-    uint8_t n, w, r;      /* as asked; w, r = 0: majority */
+    uint8_t n, w, r; /* as asked; w, r = 0: majority */
     uint16_t next_ordinal;
-    uint16_t founder;     /* ordinal that admits and numbers nodes, until changes are voted on */
-    uint32_t uid, gid;    /* owner of the root */
+    uint16_t founder;  /* ordinal that admits and numbers nodes, until changes are voted on */
+    uint32_t uid, gid; /* owner of the root */
     struct nwr_member *member; /* sorted by ordinal */
     uint32_t nmember;
     /* A node that is being admitted: it copies what it will hold, coordinators send it what is

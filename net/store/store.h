@@ -60,32 +60,32 @@ struct nwr_store_op {
     uint32_t napply;
     const struct nwr_guard *guard;
     uint32_t nguard;
-    bool coordinator;             /* APPLY: SEEN guards count, sibling limit (E_BUSY) too */
+    bool coordinator; /* APPLY: SEEN guards count, sibling limit (E_BUSY) too */
     const struct nwr_block *block;
-    uint32_t nblock;              /* BLOCK_GET: block[0].id */
-    const char *name;             /* META */
-    struct nwr_blob *value;       /* META_PUT in, META_GET out (a count the op owns) */
+    uint32_t nblock;        /* BLOCK_GET: block[0].id */
+    const char *name;       /* META */
+    struct nwr_blob *value; /* META_PUT in, META_GET out (a count the op owns) */
 
     enum nwr_err err;
-    struct nwr_rows rows;         /* READ; APPLY: the records after it, whole containers */
+    struct nwr_rows rows; /* READ; APPLY: the records after it, whole containers */
     bool more;
     struct nwr_dot dot;           /* APPLY with puts: the dot of the batch, or of its first try */
     struct nwr_block_id *missing; /* APPLY with E_BLOCKS */
     uint32_t nmissing;
-    struct nwr_blob *data;        /* BLOCK_GET */
-    struct nwr_block_id *refs;    /* BLOCK_GET: the blocks it names, as they were put */
+    struct nwr_blob *data;     /* BLOCK_GET */
+    struct nwr_block_id *refs; /* BLOCK_GET: the blocks it names, as they were put */
     uint32_t nrefs;
 
     void (*done)(struct nwr_store_op *op);
     void *user;
     uint64_t token;
-    struct nwr_store_op *next;    /* the store's */
+    struct nwr_store_op *next; /* the store's */
 };
 
 struct nwr_store_stat {
     uint64_t bytes_total, bytes_free; /* of the file system below */
     uint64_t records, block_bytes, blocks;
-    uint64_t syncs, applies, reads;   /* counted since start */
+    uint64_t syncs, applies, reads; /* counted since start */
     uint64_t segment_bytes, segment_live;
 };
 
@@ -109,10 +109,10 @@ enum nwr_err nwr_store_rocks_open(struct nwr_store **out, const char *dir, nwr_m
 
 /* Faults of the in-memory store; all off when zero. Chances are in 1/65536. */
 struct nwr_store_faults {
-    uint32_t torn_batch;   /* at a crash, the last unsynced batch may be cut half */
-    uint32_t bit_rot;      /* a BLOCK_GET or READ finds a wrong checksum */
-    bool full;             /* APPLY with puts or new blocks, BLOCK_PUT: E_NOSPC */
-    nwr_ms slow_ms;        /* the caller delays completions by this */
+    uint32_t torn_batch; /* at a crash, the last unsynced batch may be cut half */
+    uint32_t bit_rot;    /* a BLOCK_GET or READ finds a wrong checksum */
+    bool full;           /* APPLY with puts or new blocks, BLOCK_PUT: E_NOSPC */
+    nwr_ms slow_ms;      /* the caller delays completions by this */
 };
 struct nwr_store *nwr_store_mem_create(uint64_t seed);
 struct nwr_store_faults *nwr_store_mem_faults(struct nwr_store *s);
