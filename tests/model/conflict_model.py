@@ -3,22 +3,25 @@
 replicas with a mount each.  Random short histories, full-state merges, oracles.
 
     conflict_model.py [HISTORIES] [SEED]   check all rules on, then each rule off
+    conflict_model.py --long N [SEED]      the same check, all rules on, longer histories
+    conflict_model.py --trace SEED COUNT   print histories for another implementation to follow
 
 A *rule* switched off should show a violation; with all on there must be none.
-Records are dotted causal containers.  A context is a plain set of exact dots.
+README.md states the rules in words.  A context is a plain set of exact dots.
 """
 import random, sys
 from collections import namedtuple
 
 RULES = {
-    "node_numbers":  "K comes from one counter per ordinal, not one per record",
-    "flat_names":    "every sibling is name.conflict.K with its line's K, never nested",
+    "own_numbers":   "K comes from one counter per ordinal, not one per record",
     "line_rank":     "a version is ranked by its line, so editing a sibling never makes it head",
     "line_ends":     "a line's number ends when a version of it is removed but not continued",
     "void":          "rm and mv of the head leave a void that masks what the writer saw",
     "restore":       "an unlinked inode with content its removers did not see comes back",
+    "restored_bare": "... at the bare name only if its remover saw nothing else of it there",
     "copy":          "mv of one version among several, or of a restored one, moves a copy into an inode of its own",
     "copy_ids":      "inode and write_id of a copy derive from (inode, version), so equal copies coincide",
+    "copy_fresh":    "... but an inode already used for a copy is not used again",
     "retire":        "a removed write_id is retired and merge drops it",
     "one_inode":     "slots of one inode under one name are one slot; an operation names them all",
     "other_names":   "a removal counts only with removals at the other names its caller still saw",
@@ -27,25 +30,26 @@ RULES = {
 }
 ON = dict.fromkeys(RULES, True)
 
-Line = namedtuple("Line", "root hlc dot K")             # root = (hlc, dot) of the first line
-Content = namedtuple("Content", "dot wid hlc line K data")
-Slot = namedtuple("Slot", "dot wid hlc ino bare K")
-Void = namedtuple("Void", "dot wid mask")
-Gone = namedtuple("Gone", "dot hlc name bare wid left")   # left: other names
-Shown = namedtuple("Shown", "name entry slot v number top")   # one directory listing line
+Stamp = namedtuple("Stamp", "dot hlc K")                # one for each operation of a user
+Line = namedtuple("Line", "dot hlc K root")             # root = (hlc, dot) of the line it split from
+Content = namedtuple("Content", "dot wid hlc K line data")
+Slot = namedtuple("Slot", "dot wid hlc ino bare")
+Void = namedtuple("Void", "dot wid mask")               # mask: write_ids of slots
+Gone = namedtuple("Gone", "hlc dot name wid bare left")     # wid: the version; left: other names
+Shown = namedtuple("Shown", "name entry slot v number top")     # one directory listing line
 
 
 class Rec:
-    """A container: live versions, context, retired write_ids, and grow-only marks."""
+    """A container: live versions, context, retired write_ids; an inode's has grow-only marks."""
     def __init__(self):
-        self.vers, self.ctx, self.retired, self.ended, self.gone, self.moot = {}, *(set() for _ in range(5))
+        self.vers, self.ctx, self.retired = {}, set(), set()
+        self.ended, self.gone, self.moot = set(), set(), set()
 
     def merge(self, o):
         keep = {d: v for d, v in self.vers.items() if d in o.vers or d not in o.ctx}
         keep.update({d: v for d, v in o.vers.items() if d in self.vers or d not in self.ctx})
-        for mine, other in ((self.ctx, o.ctx), (self.retired, o.retired),
-                            (self.ended, o.ended), (self.gone, o.gone), (self.moot, o.moot)):
-            mine |= other
+        for field in ("ctx", "retired", "ended", "gone", "moot"):
+            getattr(self, field).update(getattr(o, field))
         self.vers = {d: v for d, v in sorted(keep.items()) if v.wid not in self.retired}
 
     def put(self, v, replaced=()):
@@ -63,21 +67,12 @@ class Rec:
 class Replica:
     """One node and its mount.  Every operation acts on what this replica shows."""
     def __init__(self, ordinal):
-        self.n, self.count, self.j, self.clock = ordinal, 0, 0, 0
+        self.n, self.count, self.clock = ordinal, 0, 0
         self.names, self.inodes = {}, {}           # entry records; content and marks
 
-    # ---- identities -------------------------------------------------------------
-    def dot(self):
+    def stamp(self):
         self.count += 1; self.clock += 1
-        return (self.n, self.count)
-
-    def number(self, rec, odd):
-        """The label K = ordinal + 1000 j."""
-        if ON["node_numbers"]:
-            self.j += 1; j = self.j
-        else:                                      # even j for contents, odd j for slots
-            j = 2 * sum(d[0] == self.n for d in rec.ctx) + odd
-        return self.n + 1000 * j
+        return Stamp((self.n, self.count), self.clock, self.n + 1000 * self.count)
 
     def reg(self, ino):
         return self.inodes.setdefault(ino, Rec())
@@ -86,167 +81,181 @@ class Replica:
         return self.names.setdefault(name, Rec())
 
     # ---- lines ------------------------------------------------------------------
+    @staticmethod
+    def new_line(t):
+        return Line(t.dot, t.hlc, t.K, (t.hlc, t.dot))
+
     def line(self, rec, v):
         """The line v shows: its own when its line ended or another version carries it."""
-        split = len({w.wid for w in rec.vers.values() if w.line.dot == v.line.dot}) > 1
+        split = any(w.line.dot == v.line.dot and w.wid != v.wid for w in rec.vers.values())
         if split or (ON["line_ends"] and v.line.dot in rec.ended):
-            return Line(v.line.root, v.hlc, v.dot, v.K)
+            return Line(v.dot, v.hlc, v.K, v.line.root)
         return v.line
 
     def rank(self, rec, v):
-        """By the first line, then the older split first: an edit never overtakes."""
+        """By the root, then the older split first: an edit never overtakes."""
         ln = self.line(rec, v)
-        return (ln.root, -ln.hlc, ln.dot) if ON["line_rank"] else ((v.hlc, v.dot), 0, v.dot)
+        return (ln.root, -ln.hlc, ln.dot) if ON["line_rank"] else (v.hlc, v.dot)
 
+    # ---- View, Head ---------------------------------------------------------------
     def contents(self, slot):
         """Versions behind a slot, one per write_id, greatest first."""
         rec = self.reg(slot.ino); out = {}
         for d, v in sorted(rec.vers.items()):
-            if slot.wid[0] != "orphan" or not self.dead(rec, v.wid):
+            if slot.wid[0] != "restored" or not self.removed(rec, v.wid):
                 out.setdefault(v.wid, v)
         return sorted(out.values(), key=lambda v: self.rank(rec, v), reverse=True)
 
-    def dead(self, rec, wid):
+    @staticmethod
+    def removed(rec, wid):
         """Seen by a remover, and by removers at every name that one had left."""
-        seen = [m for m in rec.gone if wid == m.wid and m.dot not in rec.moot]
+        seen = [m for m in rec.gone if m.wid == wid and m not in rec.moot]
         at = {m.name for m in seen}
         return any(m.left <= at or not ON["other_names"] for m in seen)
 
-    # ---- View, Head ---------------------------------------------------------------
     def linked(self, ino):
         return {n for n, r in self.names.items()
                 if any(isinstance(s, Slot) and s.ino == ino for s in r.vers.values())}
-
-    def slots(self, name):
-        """Slots of an entry, one per inode, plus slots of restored inodes."""
-        rec, out, masked = self.entry(name), {}, self.masked(name)
-        good = lambda t: (t.wid not in masked, t.bare, t.hlc, t.dot)
-        for d, s in sorted(rec.vers.items()):
-            if isinstance(s, Slot):
-                key = s.ino if ON["one_inode"] else s.wid
-                out[key] = max(out.get(key, s), s, key=good)
-        for ino, r in list(self.inodes.items()) if ON["restore"] else ():
-            last = max(r.gone, key=lambda m: (m.hlc, m.dot), default=None)
-            if last and last.name == name and not self.linked(ino):
-                out[ino] = Slot(last.dot, ("orphan", ino), last.hlc, ino, last.bare, 0)
-        return [s for s in out.values() if self.contents(s)]
 
     def masked(self, name):
         vs = self.entry(name).vers.values() if ON["void"] else ()
         return set().union(*(v.mask for v in vs if isinstance(v, Void)))
 
+    def slots(self, name):
+        """Slots of an entry that show something, one per inode, plus those of restored inodes."""
+        out, masked = {}, self.masked(name)
+        good = lambda s: (s.wid not in masked, s.bare, s.hlc, s.dot)
+        for s in self.entry(name).vers.values():
+            if isinstance(s, Slot):
+                key = s.ino if ON["one_inode"] else s.wid
+                out[key] = max(out.get(key, s), s, key=good)
+        for ino, r in list(self.inodes.items()) if ON["restore"] else ():
+            last = max(r.gone, default=None, key=lambda m: (m.hlc, m.dot))
+            if last and last.name == name and not self.linked(ino):
+                bare = last.bare or not ON["restored_bare"]
+                out[ino] = Slot(last.dot, ("restored", ino), last.hlc, ino, bare)
+        return [s for s in out.values() if self.contents(s)]
+
     def view(self, name):
-        slots, masked = self.slots(name), self.masked(name)
-        heads = [s for s in slots if s.bare and s.wid not in masked]
-        head = max(heads, key=lambda s: (s.hlc, s.dot), default=None)
+        """Listing lines of an entry, head first, then slots from the greatest down."""
+        masked = self.masked(name)
+        heads = lambda s: (s.bare and s.wid not in masked, s.hlc, s.dot)
         out = []
-        for s in slots:
-            rec = self.reg(s.ino)
+        for s in sorted(self.slots(name), key=heads, reverse=True):
             for i, v in enumerate(self.contents(s)):
-                k = self.line(rec, v).K
-                label = "%s.conflict.%d" % (name, k)
-                if not ON["flat_names"] and s is not head:
-                    label = "%s.conflict.%d" % (name, s.K) + (".conflict.%d" % k if i else "")
-                bare = s is head and i == 0
-                out.append(Shown(name if bare else label, name, s, v, None if bare else k, i == 0))
+                k = self.line(self.reg(s.ino), v).K
+                bare = not out and heads(s)[0]
+                shown = name if bare else "%s.conflict.%d" % (name, k)
+                out.append(Shown(shown, name, s, v, None if bare else k, i == 0))
         return out
 
     def listing(self):
-        return [x for n in sorted(self.all_names()) for x in self.view(n)]
-
-    def all_names(self):
-        return set(self.names) | {m.name for r in self.inodes.values() for m in r.gone}
+        names = set(self.names) | {m.name for r in self.inodes.values() for m in r.gone}
+        return [x for n in sorted(names) for x in self.view(n)]
 
     def find(self, shown):
         return next((x for x in self.listing() if x.name == shown), None)
 
-    # ---- the two halves of a rename -----------------------------------------------
-    def copy(self, x):
+    # ---- parts of operations --------------------------------------------------------
+    def content(self, t, ino, wid, line, data, replaced=()):
+        rec = self.reg(ino)
+        k = t.K if ON["own_numbers"] else self.n + 1000 * sum(d[0] == self.n for d in rec.ctx)
+        if k != t.K and line.dot == t.dot: line = line._replace(K=k)
+        rec.put(Content(t.dot, wid, t.hlc, k, line, data), replaced)
+
+    def copy(self, t, x):
         """The version x shows, alone in an inode of its own (a new one if that was used)."""
-        d = self.dot(); ino = (x.slot.ino, x.v.wid)
-        if ino in self.inodes or not ON["copy_ids"]:
-            ino = d
-        rec = self.reg(ino); k = self.number(rec, 0)
-        rec.put(Content(d, ("copy", ino), self.clock, Line((self.clock, d), self.clock, d, k), k, x.v.data))
+        ino = (x.slot.ino, x.v.wid)
+        if not ON["copy_ids"] or (ON["copy_fresh"] and ino in self.inodes):
+            ino = t.dot
+        self.content(t, ino, ("copy", ino), self.new_line(t), x.v.data)
         return ino
 
-    def shared(self, x):
-        """Does more than x depend on the link x shows?"""
-        return (not x.top or x.slot.wid[0] == "orphan" or
-                len(self.contents(x.slot)) > 1 and len(self.linked(x.slot.ino)) < 2)
-
-    def detach(self, x, gone):
-        """Take what x shows off its name; siblings stay.  Returns its inode."""
-        rec, e, ino = self.reg(x.slot.ino), self.entry(x.entry), x.slot.ino
-        left = self.linked(ino) - {x.entry}
-        if not gone and self.shared(x) and ON["copy"]:
-            ino, gone = self.copy(x), True
+    def detach(self, t, x):
+        """Remove what x shows.  A sibling: the version, at every link.  A slot's greatest:
+        the slot, and the inode remembers what its remover saw."""
+        rec, e = self.reg(x.slot.ino), self.entry(x.entry)
         if not x.top:
             rec.drop({x.v.wid}); rec.ended.add(x.v.line.dot)
-        else:
-            e.drop({s.wid for s in e.vers.values() if isinstance(s, Slot) and
-                    (s.ino == x.slot.ino if ON["one_inode"] else s.wid == x.slot.wid)})
-            if gone:
-                stay = {v.wid for v in self.contents(x.slot)} - {x.v.wid}
-                if ON["moot"]:
-                    rec.moot |= {m.dot for m in rec.gone if m.wid in stay}
-                bare = x.number is None and not stay
-                rec.gone.add(Gone(self.dot(), self.clock, x.entry, bare, x.v.wid, frozenset(left)))
-                if not left or not ON["other_names"]:
-                    rec.ended.add(x.v.line.dot)
-        if x.number is None and self.slots(x.entry):
-            mask = frozenset({s.wid for s in self.slots(x.entry)} |
-                             {s.wid for s in e.vers.values() if isinstance(s, Slot)})
-            d = self.dot(); e.put(Void(d, ("void", d), mask))
-        return ino
+            return
+        stay = {v.wid for v in self.contents(x.slot)} - {x.v.wid}
+        self.unslot(x)
+        left = self.linked(x.slot.ino)
+        if ON["moot"]:
+            rec.moot |= {m for m in rec.gone if m.wid in stay}
+        rec.gone.add(Gone(t.hlc, t.dot, x.entry, x.v.wid, x.number is None and not stay, frozenset(left)))
+        if not left:
+            rec.ended.add(x.v.line.dot)
 
-    def attach(self, name, ino, bare=True):
+    def unslot(self, x):
+        e = self.entry(x.entry)
+        e.drop({s.wid for s in e.vers.values() if isinstance(s, Slot) and
+                (s.ino == x.slot.ino if ON["one_inode"] else s.wid == x.slot.wid)})
+
+    def cover(self, t, x):
+        """When the head went and others are left: a void masks them all."""
+        seen = {s.wid for s in self.slots(x.entry)}
+        if x.number is None and seen:
+            seen |= {s.wid for s in self.entry(x.entry).vers.values() if isinstance(s, Slot)}
+            self.entry(x.entry).put(Void(t.dot, ("void", t.dot), frozenset(seen)))
+
+    def attach(self, t, name, ino, bare=True):
         """A new slot; a bare one names the voids."""
-        e = self.entry(name); d = self.dot()
-        e.put(Slot(d, ("slot", d), self.clock, ino, bare, self.number(e, 1)),
+        e = self.entry(name)
+        e.put(Slot(t.dot, ("slot", t.dot), t.hlc, ino, bare),
               {v.wid for v in e.vers.values() if isinstance(v, Void) and bare})
 
-    # ---- operations a user has -------------------------------------------------------
-    def create(self, name, data):
-        d = self.dot(); ino = d; rec = self.reg(ino); k = self.number(rec, 0)
-        rec.put(Content(d, d, self.clock, Line((self.clock, d), self.clock, d, k), k, data))
-        if name:
-            self.attach(name, ino)
-        return ino
-
-    def write(self, x, data):
-        """Through the bare name: a line of its own.  Through a number: the same line."""
-        rec = self.reg(x.slot.ino); d = self.dot(); k = self.number(rec, 0)
-        ln = Line((self.clock, d), self.clock, d, k) if x.number is None else self.line(rec, x.v)
-        if ln.dot != x.v.line.dot:
-            rec.ended.add(x.v.line.dot)
-        rec.put(Content(d, d, self.clock, ln, k, data), {x.v.wid})
-
-    def rm(self, x):
-        self.detach(x, gone=True)
-
-    def rename_over(self, ino, name, base):
+    def rename_over(self, t, ino, name, base):
         """Replace at name what shows the data `base`, keep all else as siblings."""
         for x in self.view(name):
             if x.v.data == base if ON["base"] else x.number is None:
-                self.detach(x, gone=True)
+                self.detach(t, x)
                 break
-        self.attach(name, ino)
+        self.attach(t, name, ino)
+
+    # ---- operations a user has -------------------------------------------------------
+    def create(self, name, data):
+        t = self.stamp()
+        self.content(t, t.dot, t.dot, self.new_line(t), data)
+        self.attach(t, name, t.dot)
+
+    def save(self, name, data, base):
+        """A temporary file renamed over name by a process that had read `base` there."""
+        t = self.stamp()
+        self.content(t, t.dot, t.dot, self.new_line(t), data)
+        self.rename_over(t, t.dot, name, base)
+
+    def write(self, x, data):
+        """Through the bare name: a line of its own.  Through a number: the same line."""
+        t = self.stamp(); rec = self.reg(x.slot.ino)
+        ln = self.new_line(t) if x.number is None else self.line(rec, x.v)
+        if ln.dot != x.v.line.dot:
+            rec.ended.add(x.v.line.dot)
+        self.content(t, x.slot.ino, t.dot, ln, data, {x.v.wid})
+
+    def rm(self, x):
+        t = self.stamp()
+        self.detach(t, x); self.cover(t, x)
 
     def mv(self, x, name):
         over = self.find(name)
-        if over and over.v.data == x.v.data:
+        if over and (over.slot.ino, over.v.wid) == (x.slot.ino, x.v.wid):
             return
-        ino = self.detach(x, gone=False)
-        self.rename_over(ino, name, over.v.data if over else None)
+        t = self.stamp(); ino = x.slot.ino
+        alone = len(self.contents(x.slot)) == 1 or len(self.linked(ino)) > 1
+        if not ON["copy"] or x.top and x.slot.wid[0] != "restored" and alone:
+            self.unslot(x)
+        else:
+            ino = self.copy(t, x); self.detach(t, x)
+        self.cover(t, x)
+        self.rename_over(t, ino, name, over.v.data if over else None)
 
     def link(self, x, name):
-        if x.top and x.slot.wid[0] != "orphan":
-            return self.attach(name, x.slot.ino)
-        ino = self.copy(x)
-        self.detach(x._replace(number=0), gone=True)
-        self.attach(x.entry, ino, x.number is None)
-        self.attach(name, ino)
+        t = self.stamp(); ino = x.slot.ino
+        if not x.top or x.slot.wid[0] == "restored":
+            ino = self.copy(t, x); self.detach(t, x)
+            self.attach(t, x.entry, ino, x.number is None)
+        self.attach(t, name, ino)
 
     def merge(self, o):
         self.clock = max(self.clock, o.clock)
@@ -283,7 +292,7 @@ class History:
         for x in rows:
             if x.number is not None:
                 base, _, k = x.name.rpartition(".conflict.")
-                if not k.isdigit() or str(int(k)) != k or (base != x.entry and ON["flat_names"]):
+                if not k.isdigit() or str(int(k)) != k or base != x.entry:
                     self.fail("LABEL", x.name)
                 old = self.last[i].get(x.name, x.v.data)
                 if old != x.v.data and old not in self.anc[x.v.data]:
@@ -329,7 +338,7 @@ class History:
         elif kind == "save":
             head = before.get(name); base = self.read[i].get(name, head)
             gone_ok |= {base}; put = self.data(*([base] if base else []))
-            R.rename_over(R.create(None, put), name, base); self.read[i][name] = put
+            R.save(name, put, base); self.read[i][name] = put
         elif kind == "link":
             R.link(x, other); target = other; put = x.v.data; gone_ok = set()
         else:
