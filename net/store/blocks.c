@@ -260,12 +260,10 @@ static void drop_bytes(struct nwr_txn *t, const struct nwr_block_id *id, const s
 {
     struct nwr_skey key = nwr_block_key(NWR_SPACE_DATA, id);
 
-    if (!pl->segment) {
+    if (pl->segment)
+        nwr_txn_drop(t, pl);
+    else
         nwr_map_put(&t->changes, &key, NULL);
-        return;
-    }
-    t->drop = nwr_grow(t->drop, &t->capdrop, t->ndrop + 1, sizeof(*t->drop));
-    t->drop[t->ndrop++] = *pl;
 }
 
 static void forget(struct counting *c, const struct nwr_block_id *id, const struct nwr_entry *en)

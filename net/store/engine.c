@@ -125,6 +125,12 @@ enum nwr_err nwr_txn_commit(struct nwr_txn *t)
     return err;
 }
 
+void nwr_txn_drop(struct nwr_txn *t, const struct nwr_place *place)
+{
+    t->drop = nwr_grow(t->drop, &t->capdrop, t->ndrop + 1, sizeof(*t->drop));
+    t->drop[t->ndrop++] = *place;
+}
+
 enum nwr_err nwr_txn_get(struct nwr_txn *t, const struct nwr_skey *key, struct nwr_blob **out)
 {
     struct nwr_map_node *n = t->changes.n ? nwr_map_find(&t->changes, key) : NULL;

@@ -37,8 +37,9 @@ void nwr_engine_deinit(struct nwr_engine *e);
 void nwr_engine_run(struct nwr_engine *e, struct nwr_store_op *op);
 /* Removes blocks nothing refers to whose pin is over; all: pins or not (at open). */
 enum nwr_err nwr_engine_sweep(struct nwr_engine *e, bool all);
-/* Counts records, blocks and bytes for stat by looking at all of them. */
-enum nwr_err nwr_engine_census(struct nwr_engine *e);
+/* Counts blocks and bytes for stat by looking at all entries, records too if asked. E_CORRUPT:
+ * some entry could not be read. */
+enum nwr_err nwr_engine_census(struct nwr_engine *e, bool records);
 
 /* Counts all references again and says what differs. */
 enum nwr_err nwr_engine_verify(struct nwr_engine *e, struct nwr_verify *out);
@@ -60,6 +61,8 @@ void nwr_txn_init(struct nwr_txn *t, struct nwr_engine *e);
 /* Writes what was collected, or forgets it. Both deinit. */
 enum nwr_err nwr_txn_commit(struct nwr_txn *t);
 void nwr_txn_abort(struct nwr_txn *t);
+/* The bytes at place go when t is written. */
+void nwr_txn_drop(struct nwr_txn *t, const struct nwr_place *place);
 /* What t has put, else what is stored. Raw, unsealed bytes. */
 enum nwr_err nwr_txn_get(struct nwr_txn *t, const struct nwr_skey *key, struct nwr_blob **out);
 

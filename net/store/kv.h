@@ -41,6 +41,8 @@ struct nwr_kv {
     enum nwr_err (*segment_get)(struct nwr_kv *kv, const struct nwr_place *place,
                                 struct nwr_blob **out);
     void (*segment_drop)(struct nwr_kv *kv, const struct nwr_place *place);
+    /* Told of every place in use by a census. */
+    void (*segment_live)(struct nwr_kv *kv, const struct nwr_place *place);
 };
 
 #endif

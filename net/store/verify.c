@@ -182,28 +182,46 @@ enum nwr_err nwr_engine_recount(struct nwr_engine *e)
     return err;
 }
 
+struct census {
+    struct nwr_engine *e;
+    enum nwr_err err;
+};
+
 static bool on_counted(void *arg, const struct nwr_skey *key, const void *value, size_t len)
 {
-    struct nwr_engine *e = arg;
+    struct census *c = arg;
+    struct nwr_kv *kv = c->e->kv;
     struct nwr_entry en;
 
     if (key->space == NWR_SPACE_RECORDS) {
-        e->stat.records++;
-    } else if (nwr_entry_decode(key, value, len, &en) == NWR_OK) {
-        e->stat.blocks++;
-        e->stat.block_bytes += en.place.len;
-        nwr_entry_deinit(&en);
+        c->e->stat.records++;
+        return true;
     }
+    if (nwr_entry_decode(key, value, len, &en)) {
+        c->err = NWR_E_CORRUPT;
+        return true;
+    }
+    c->e->stat.blocks++;
+    c->e->stat.block_bytes += en.place.len;
+    if (en.place.segment && kv->segment_live)
+        kv->segment_live(kv, &en.place);
+    nwr_entry_deinit(&en);
     return true;
 }
 
-enum nwr_err nwr_engine_census(struct nwr_engine *e)
+enum nwr_err nwr_engine_census(struct nwr_engine *e, bool records)
 {
-    struct nwr_skey records = nwr_skey_of(NWR_SPACE_RECORDS, "", 0);
-    struct nwr_skey blocks = nwr_skey_of(NWR_SPACE_BLOCKS, "", 0);
-    enum nwr_err err;
+    struct nwr_skey first_record = nwr_skey_of(NWR_SPACE_RECORDS, "", 0);
+    struct nwr_skey first_block = nwr_skey_of(NWR_SPACE_BLOCKS, "", 0);
+    struct census c = {e, NWR_OK};
+    enum nwr_err err = NWR_OK;
 
-    e->stat.records = e->stat.blocks = e->stat.block_bytes = 0;
-    err = e->kv->scan(e->kv, &records, on_counted, e);
-    return err ? err : e->kv->scan(e->kv, &blocks, on_counted, e);
+    e->stat.blocks = e->stat.block_bytes = 0;
+    if (records) {
+        e->stat.records = 0;
+        err = e->kv->scan(e->kv, &first_record, on_counted, &c);
+    }
+    if (!err)
+        err = e->kv->scan(e->kv, &first_block, on_counted, &c);
+    return err ? err : c.err;
 }

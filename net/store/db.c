@@ -1,0 +1,227 @@
+/* db.c -- see db.h. */
+#include "net/store/db.h"
+
+#include <rocksdb/c.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MIB ((size_t)1 << 20)
+#define DB_OPEN_FILES_MAX 200
+#define DB_CACHE_BYTES (32 * MIB)
+#define DB_WRITE_BYTES (8 * MIB) /* memtable of one table */
+#define DB_WAL_BYTES (64 * MIB)
+#define DB_LOG_BYTES (1 * MIB)
+#define DB_BACKGROUND_JOBS 2
+#define DB_LOG_WARN 2      /* rocksdb::InfoLogLevel */
+#define DB_POINT_IN_TIME 2 /* rocksdb::WALRecoveryMode */
+#define DB_BLOOM_BITS 10
+
+struct nwr_db {
+    rocksdb_t *db;
+    rocksdb_options_t *options;
+    rocksdb_options_t *data_options;
+    rocksdb_writeoptions_t *write, *write_no_wait;
+    rocksdb_readoptions_t *read;
+    rocksdb_cache_t *cache;
+    rocksdb_column_family_handle_t *cf[NWR_SPACE_END]; /* [0]: the default one, unused */
+    rocksdb_iterator_t *iter[NWR_SPACE_END];           /* kept until the next write */
+};
+
+/* Takes the message. */
+static enum nwr_err err_of(char *message)
+{
+    enum nwr_err err = NWR_OK;
+
+    if (!message)
+        return NWR_OK;
+    if (strstr(message, "No space left"))
+        err = NWR_E_NOSPC;
+    else if (strncmp(message, "Corruption", 10) == 0)
+        err = NWR_E_CORRUPT;
+    else if (strncmp(message, "Result incomplete", 17) == 0)
+        err = NWR_E_BUSY;
+    else if (strstr(message, "Permission denied"))
+        err = NWR_E_ACCESS;
+    else
+        err = NWR_E_IO;
+    rocksdb_free(message);
+    return err;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static rocksdb_options_t *make_options(rocksdb_cache_t *cache, bool compress)
+{
+    rocksdb_options_t *o = rocksdb_options_create();
+    rocksdb_block_based_table_options_t *t = rocksdb_block_based_options_create();
+
+    rocksdb_options_set_create_if_missing(o, 1);
+    rocksdb_options_set_create_missing_column_families(o, 1);
+    rocksdb_options_set_max_open_files(o, DB_OPEN_FILES_MAX);
+    rocksdb_options_set_max_background_jobs(o, DB_BACKGROUND_JOBS);
+    rocksdb_options_set_write_buffer_size(o, DB_WRITE_BYTES);
+    rocksdb_options_set_max_total_wal_size(o, DB_WAL_BYTES);
+    rocksdb_options_set_wal_recovery_mode(o, DB_POINT_IN_TIME);
+    rocksdb_options_set_info_log_level(o, DB_LOG_WARN);
+    rocksdb_options_set_max_log_file_size(o, DB_LOG_BYTES);
+    rocksdb_options_set_keep_log_file_num(o, 2);
+    rocksdb_options_set_stats_dump_period_sec(o, 0);
+    rocksdb_options_set_compression(o,
+                                    compress ? rocksdb_snappy_compression : rocksdb_no_compression);
+    rocksdb_block_based_options_set_block_cache(t, cache);
+    rocksdb_block_based_options_set_filter_policy(
+        t, rocksdb_filterpolicy_create_bloom_full(DB_BLOOM_BITS));
+    rocksdb_options_set_block_based_table_factory(o, t);
+    rocksdb_block_based_options_destroy(t);
+    return o;
+}
+
+static char *open_tables(struct nwr_db *db, const char *dir)
+{
+    static const char *const names[NWR_SPACE_END] = {"default", "records", "blocks", "data",
+                                                     "meta"};
+    const rocksdb_options_t *options[NWR_SPACE_END];
+    char *message = NULL;
+
+    for (int i = 0; i < NWR_SPACE_END; i++)
+        options[i] = i == NWR_SPACE_DATA ? db->data_options : db->options;
+    db->db = rocksdb_open_column_families(db->options, dir, NWR_SPACE_END, names, options, db->cf,
+                                          &message);
+    return message;
+}
+
+enum nwr_err nwr_db_open(struct nwr_db **out, const char *dir, char *text, size_t text_len)
+{
+    struct nwr_db *db = nwr_zalloc(sizeof(*db));
+    char *message;
+
+    db->cache = rocksdb_cache_create_lru(DB_CACHE_BYTES);
+    db->options = make_options(db->cache, true);
+    db->data_options = make_options(db->cache, false);
+    db->write = rocksdb_writeoptions_create();
+    db->write_no_wait = rocksdb_writeoptions_create();
+    rocksdb_writeoptions_set_no_slowdown(db->write_no_wait, 1);
+    db->read = rocksdb_readoptions_create();
+    message = open_tables(db, dir);
+    if (message) {
+        snprintf(text, text_len, "cannot open the database in %s: %s", dir, message);
+        nwr_db_close(db);
+        return err_of(message);
+    }
+    *out = db;
+    return NWR_OK;
+}
+
+void nwr_db_close(struct nwr_db *db)
+{
+    nwr_db_rest(db);
+    for (int i = 0; i < NWR_SPACE_END; i++)
+        if (db->cf[i])
+            rocksdb_column_family_handle_destroy(db->cf[i]);
+    if (db->db)
+        rocksdb_close(db->db);
+    rocksdb_readoptions_destroy(db->read);
+    rocksdb_writeoptions_destroy(db->write);
+    rocksdb_writeoptions_destroy(db->write_no_wait);
+    rocksdb_options_destroy(db->options);
+    rocksdb_options_destroy(db->data_options);
+    rocksdb_cache_destroy(db->cache);
+    nwr_free(db);
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+enum nwr_err nwr_db_get(struct nwr_db *db, const struct nwr_skey *key, struct nwr_blob **out)
+{
+    char *message = NULL;
+    rocksdb_pinnableslice_t *slice;
+    const char *value;
+    size_t len;
+
+    slice = rocksdb_get_pinned_cf(db->db, db->read, db->cf[key->space], (const char *)key->b,
+                                  key->len, &message);
+    if (message)
+        return err_of(message);
+    if (!slice)
+        return NWR_E_NOENT;
+    value = rocksdb_pinnableslice_value(slice, &len);
+    *out = nwr_blob_copy(value, len);
+    rocksdb_pinnableslice_destroy(slice);
+    return NWR_OK;
+}
+
+enum nwr_err nwr_db_scan(struct nwr_db *db, const struct nwr_skey *from,
+                         bool (*on)(void *arg, const struct nwr_skey *key, const void *value,
+                                    size_t len),
+                         void *arg)
+{
+    enum nwr_space space = (enum nwr_space)from->space;
+    rocksdb_iterator_t *it = db->iter[space];
+    char *message = NULL;
+    bool more = true;
+
+    if (!it)
+        it = db->iter[space] = rocksdb_create_iterator_cf(db->db, db->read, db->cf[space]);
+    for (rocksdb_iter_seek(it, (const char *)from->b, from->len); more && rocksdb_iter_valid(it);
+         rocksdb_iter_next(it)) {
+        size_t key_len, len;
+        const char *k = rocksdb_iter_key(it, &key_len);
+        const char *v = rocksdb_iter_value(it, &len);
+        struct nwr_skey key;
+
+        if (key_len > NWR_KEY_MAX)
+            return NWR_E_CORRUPT;
+        key = nwr_skey_of(space, k, key_len);
+        more = on(arg, &key, v, len);
+    }
+    rocksdb_iter_get_error(it, &message);
+    return err_of(message);
+}
+
+void nwr_db_rest(struct nwr_db *db)
+{
+    for (int i = 0; i < NWR_SPACE_END; i++)
+        if (db->iter[i]) {
+            rocksdb_iter_destroy(db->iter[i]);
+            db->iter[i] = NULL;
+        }
+}
+
+uint64_t nwr_db_records(struct nwr_db *db)
+{
+    uint64_t n = 0;
+
+    if (rocksdb_property_int_cf(db->db, db->cf[NWR_SPACE_RECORDS], "rocksdb.estimate-num-keys", &n))
+        return 0;
+    return n;
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+enum nwr_err nwr_db_write(struct nwr_db *db, const struct nwr_map *changes, bool wait)
+{
+    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    char *message = NULL;
+
+    for (const struct nwr_map_node *n = changes->head[0]; n; n = n->next[0]) {
+        const char *key = (const char *)n->key;
+
+        if (n->value)
+            rocksdb_writebatch_put_cf(batch, db->cf[n->space], key, n->key_len,
+                                      (const char *)n->value->data, n->value->len);
+        else
+            rocksdb_writebatch_delete_cf(batch, db->cf[n->space], key, n->key_len);
+    }
+    nwr_db_rest(db);
+    rocksdb_write(db->db, wait ? db->write : db->write_no_wait, batch, &message);
+    rocksdb_writebatch_destroy(batch);
+    return err_of(message);
+}
+
+enum nwr_err nwr_db_sync(struct nwr_db *db)
+{
+    char *message = NULL;
+
+    rocksdb_flush_wal(db->db, 1, &message);
+    return err_of(message);
+}

@@ -1,0 +1,32 @@
+/* db.h -- RocksDB behind four tables; nothing above knows its types.
+ *
+ * Every write reaches the page cache before it returns (kill -9 loses nothing), nwr_db_sync the
+ * disk. Recovery after power loss is to a point in time: a batch is there whole or not at all.
+ *
+ * Thread: one at a time, but nwr_db_sync may run beside the others.
+ */
+#ifndef NWR_STORE_DB_H
+#define NWR_STORE_DB_H
+
+#include "net/store/map.h"
+#include "net/store/store.h"
+
+struct nwr_db;
+
+/* text: one line for people on failure. */
+enum nwr_err nwr_db_open(struct nwr_db **out, const char *dir, char *text, size_t text_len);
+void nwr_db_close(struct nwr_db *db);
+enum nwr_err nwr_db_get(struct nwr_db *db, const struct nwr_skey *key, struct nwr_blob **out);
+enum nwr_err nwr_db_scan(struct nwr_db *db, const struct nwr_skey *from,
+                         bool (*on)(void *arg, const struct nwr_skey *key, const void *value,
+                                    size_t len),
+                         void *arg);
+/* One atomic batch; NULL values delete. wait = false: E_BUSY instead of waiting for compaction. */
+enum nwr_err nwr_db_write(struct nwr_db *db, const struct nwr_map *changes, bool wait);
+enum nwr_err nwr_db_sync(struct nwr_db *db);
+/* An estimate, without looking at them. */
+uint64_t nwr_db_records(struct nwr_db *db);
+/* Lets go of files that a scan kept from being removed. */
+void nwr_db_rest(struct nwr_db *db);
+
+#endif

@@ -1,0 +1,502 @@
+/* segment.c -- see segment.h. */
+#include "net/store/segment.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define MAGIC 0x5347574eu /* "NWGS" */
+#define HEADER 48
+#define OPEN_MAX 64    /* files kept open */
+#define SPARSE_SHARE 4 /* below 1/4 live a file is copied out */
+
+struct segment {
+    uint32_t number;
+    int fd; /* -1: not open */
+    uint64_t size, live;
+    bool dirty; /* bytes since the last sync */
+};
+
+struct dead {
+    struct nwr_place place;
+    uint64_t mark;
+};
+
+/* lock guards the lists; bytes are read and written without it. A file is closed only when it
+ * is not dirty, by the thread that reads (room for another) or by reclaim (nothing live). */
+struct nwr_segments {
+    pthread_mutex_t lock;
+    int dir;
+    uint64_t limit;
+    struct segment **seg; /* by number; the last one is appended to */
+    uint32_t n, cap, nopen;
+    uint32_t next; /* number of the next new file */
+    struct dead *dead;
+    uint32_t ndead, capdead;
+    uint64_t mark;   /* drops so far */
+    bool name_dirty; /* a file was made since the last sync */
+};
+
+static void name_of(char *out, size_t len, uint32_t number)
+{
+    snprintf(out, len, "%06" PRIu32 ".seg", number);
+}
+
+static enum nwr_err err_of(int no)
+{
+    switch (no) {
+    case ENOSPC:
+    case EDQUOT: return NWR_E_NOSPC;
+    case ENOENT: return NWR_E_CORRUPT;
+    case EAGAIN: return NWR_E_BUSY;
+    case EACCES: return NWR_E_ACCESS;
+    default: return NWR_E_IO;
+    }
+}
+
+static struct segment *find(struct nwr_segments *s, uint32_t number)
+{
+    uint32_t lo = 0, hi = s->n;
+
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+
+        if (s->seg[mid]->number < number)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < s->n && s->seg[lo]->number == number ? s->seg[lo] : NULL;
+}
+
+static void close_one(struct nwr_segments *s, struct segment *g)
+{
+    if (g->fd >= 0) {
+        close(g->fd);
+        g->fd = -1;
+        s->nopen--;
+    }
+}
+
+static int open_one(struct nwr_segments *s, struct segment *g, int flags)
+{
+    char name[32];
+
+    if (g->fd >= 0)
+        return g->fd;
+    for (uint32_t i = 0; i + 1 < s->n && s->nopen >= OPEN_MAX; i++)
+        if (!s->seg[i]->dirty)
+            close_one(s, s->seg[i]);
+    name_of(name, sizeof(name), g->number);
+    g->fd = openat(s->dir, name, O_RDWR | O_CLOEXEC | flags, 0600);
+    if (g->fd >= 0)
+        s->nopen++;
+    return g->fd;
+}
+
+/* ---- opening -------------------------------------------------------------------------------- */
+
+static void add(struct nwr_segments *s, uint32_t number, uint64_t size)
+{
+    struct segment *g = nwr_zalloc(sizeof(*g));
+
+    g->number = number;
+    g->fd = -1;
+    g->size = size;
+    s->seg = nwr_grow(s->seg, &s->cap, s->n + 1, sizeof(*s->seg));
+    s->seg[s->n++] = g;
+    s->next = NWR_MAX(s->next, number + 1);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x = (*(struct segment *const *)a)->number, y = (*(struct segment *const *)b)->number;
+
+    return (x > y) - (x < y);
+}
+
+static enum nwr_err list(struct nwr_segments *s)
+{
+    int fd = dup(s->dir);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *e;
+
+    if (!d) {
+        if (fd >= 0)
+            close(fd);
+        return NWR_E_IO;
+    }
+    while ((e = readdir(d))) {
+        char *end;
+        unsigned long n = strtoul(e->d_name, &end, 10);
+        struct stat st;
+
+        if (end == e->d_name || strcmp(end, ".seg") != 0 || n == 0 || n >= UINT32_MAX)
+            continue;
+        if (fstatat(s->dir, e->d_name, &st, 0) == 0)
+            add(s, (uint32_t)n, (uint64_t)st.st_size);
+    }
+    closedir(d);
+    if (s->n > 1)
+        qsort(s->seg, s->n, sizeof(*s->seg), by_number);
+    return NWR_OK;
+}
+
+enum nwr_err nwr_segments_open(struct nwr_segments **out, const char *dir, uint64_t segment_bytes)
+{
+    struct nwr_segments *s = nwr_zalloc(sizeof(*s));
+    enum nwr_err err;
+
+    pthread_mutex_init(&s->lock, NULL);
+    s->limit = segment_bytes;
+    s->next = 1;
+    if (mkdir(dir, 0700) && errno != EEXIST)
+        err = err_of(errno);
+    else
+        err =
+            (s->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ? err_of(errno) : list(s);
+    if (err) {
+        nwr_segments_close(s);
+        return err;
+    }
+    *out = s;
+    return NWR_OK;
+}
+
+void nwr_segments_close(struct nwr_segments *s)
+{
+    for (uint32_t i = 0; i < s->n; i++) {
+        close_one(s, s->seg[i]);
+        nwr_free(s->seg[i]);
+    }
+    if (s->dir > 0)
+        close(s->dir);
+    pthread_mutex_destroy(&s->lock);
+    nwr_free(s->seg);
+    nwr_free(s->dead);
+    nwr_free(s);
+}
+
+void nwr_segments_live(struct nwr_segments *s, const struct nwr_place *place)
+{
+    struct segment *g = find(s, place->segment);
+
+    if (g)
+        g->live += HEADER + place->len;
+}
+
+/* ---- blocks --------------------------------------------------------------------------------- */
+
+static void make_header(uint8_t *h, const struct nwr_block *b, uint64_t sum)
+{
+    struct nwr_out o = {0};
+
+    nwr_out_u32(&o, MAGIC);
+    nwr_out_u32(&o, b->data->len);
+    nwr_out_u64(&o, b->id.ino);
+    nwr_out_u64(&o, b->id.wid);
+    nwr_out_u32(&o, b->id.number);
+    nwr_out_u32(&o, 0);
+    nwr_out_u64(&o, sum);
+    nwr_out_u64(&o, nwr_hash64(o.data, o.len, MAGIC));
+    nwr_assert(o.len == HEADER);
+    memcpy(h, o.data, HEADER);
+    nwr_out_free(&o);
+}
+
+/* The file to append to, with room for more bytes: the last one, or a new one. */
+static struct segment *tail(struct nwr_segments *s, uint64_t more)
+{
+    struct segment *g = s->n ? s->seg[s->n - 1] : NULL;
+
+    if (g && (g->size == 0 || g->size + more <= s->limit))
+        return open_one(s, g, 0) < 0 ? NULL : g;
+    add(s, s->next, 0);
+    g = s->seg[s->n - 1];
+    s->name_dirty = true;
+    return open_one(s, g, O_CREAT) < 0 ? NULL : g;
+}
+
+static int write_all(int fd, struct iovec *v, int n, off_t at)
+{
+    while (n) {
+        ssize_t got = pwritev(fd, v, n, at);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return -1;
+        at += got;
+        for (; n && (size_t)got >= v->iov_len; v++, n--)
+            got -= (ssize_t)v->iov_len;
+        if (n) {
+            v->iov_base = (char *)v->iov_base + got;
+            v->iov_len -= (size_t)got;
+        }
+    }
+    return 0;
+}
+
+enum nwr_err nwr_segments_put(struct nwr_segments *s, const struct nwr_block *b,
+                              struct nwr_place *place)
+{
+    uint8_t header[HEADER];
+    struct iovec v[2] = {{header, HEADER}, {b->data->data, b->data->len}};
+    uint64_t bytes = HEADER + (uint64_t)b->data->len;
+    enum nwr_err err = NWR_OK;
+    struct segment *g;
+
+    make_header(header, b, place->sum);
+    pthread_mutex_lock(&s->lock);
+    g = tail(s, bytes);
+    if (g)
+        g->dirty = true;
+    else
+        err = err_of(errno);
+    pthread_mutex_unlock(&s->lock);
+    if (!g)
+        return err;
+    if (write_all(g->fd, v, 2, (off_t)g->size))
+        return err_of(errno);
+    place->segment = g->number;
+    place->offset = g->size;
+    pthread_mutex_lock(&s->lock);
+    g->dirty = true;
+    g->size += bytes;
+    g->live += bytes;
+    pthread_mutex_unlock(&s->lock);
+    return NWR_OK;
+}
+
+static ssize_t read_some(int fd, uint8_t *p, size_t len, uint64_t at, bool cached)
+{
+    struct iovec v = {p, len};
+    ssize_t got;
+
+    do
+        got = preadv2(fd, &v, 1, (off_t)at, cached ? RWF_NOWAIT : 0);
+    while (got < 0 && errno == EINTR);
+    if (got < 0 && cached && errno == EOPNOTSUPP)
+        errno = EAGAIN;
+    return got;
+}
+
+static enum nwr_err read_all(int fd, uint8_t *p, size_t len, uint64_t at, bool cached)
+{
+    while (len) {
+        ssize_t got = read_some(fd, p, len, at, cached);
+
+        if (got < 0)
+            return err_of(errno);
+        if (got == 0)
+            return NWR_E_CORRUPT;
+        p += got;
+        at += (uint64_t)got;
+        len -= (size_t)got;
+    }
+    return NWR_OK;
+}
+
+enum nwr_err nwr_segments_get(struct nwr_segments *s, const struct nwr_place *place, bool cached,
+                              struct nwr_blob **out)
+{
+    struct nwr_blob *b;
+    struct segment *g;
+    enum nwr_err err;
+    int fd = -1;
+
+    pthread_mutex_lock(&s->lock);
+    g = find(s, place->segment);
+    if (g)
+        fd = open_one(s, g, 0);
+    err = g && fd < 0 ? err_of(errno) : NWR_OK;
+    pthread_mutex_unlock(&s->lock);
+    if (!g)
+        return NWR_E_CORRUPT;
+    if (err)
+        return err;
+    b = nwr_blob_new(place->len);
+    err = read_all(fd, b->data, b->len, place->offset + HEADER, cached);
+    if (err)
+        nwr_blob_unref(b);
+    else
+        *out = b;
+    return err;
+}
+
+/* ---- giving room back ----------------------------------------------------------------------- */
+
+void nwr_segments_drop(struct nwr_segments *s, const struct nwr_place *place)
+{
+    pthread_mutex_lock(&s->lock);
+    s->dead = nwr_grow(s->dead, &s->capdead, s->ndead + 1, sizeof(*s->dead));
+    s->dead[s->ndead++] = (struct dead){*place, ++s->mark};
+    pthread_mutex_unlock(&s->lock);
+}
+
+static enum nwr_err sync_names(struct nwr_segments *s)
+{
+    bool dirty;
+
+    pthread_mutex_lock(&s->lock);
+    dirty = s->name_dirty;
+    s->name_dirty = false;
+    pthread_mutex_unlock(&s->lock);
+    return dirty && fsync(s->dir) ? err_of(errno) : NWR_OK;
+}
+
+/* The next dirty file from *at on, a descriptor of its own. */
+static int next_dirty(struct nwr_segments *s, uint32_t *from)
+{
+    int fd = -1;
+
+    pthread_mutex_lock(&s->lock);
+    for (uint32_t i = 0; i < s->n && fd < 0; i++) {
+        struct segment *g = s->seg[i];
+
+        if (!g->dirty || g->number < *from)
+            continue;
+        *from = g->number + 1;
+        g->dirty = false;
+        fd = dup(g->fd);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return fd;
+}
+
+enum nwr_err nwr_segments_sync(struct nwr_segments *s, uint64_t *mark)
+{
+    enum nwr_err err;
+    uint32_t from = 0;
+    int fd;
+
+    pthread_mutex_lock(&s->lock);
+    *mark = s->mark;
+    pthread_mutex_unlock(&s->lock);
+    err = sync_names(s);
+    while ((fd = next_dirty(s, &from)) >= 0) {
+        if (fdatasync(fd))
+            err = err_of(errno);
+        close(fd);
+    }
+    return err;
+}
+
+static void remove_file(struct nwr_segments *s, struct segment *g)
+{
+    char name[32];
+    uint32_t i = 0;
+
+    name_of(name, sizeof(name), g->number);
+    close_one(s, g);
+    unlinkat(s->dir, name, 0);
+    while (s->seg[i] != g)
+        i++;
+    memmove(&s->seg[i], &s->seg[i + 1], (s->n - i - 1) * sizeof(*s->seg));
+    s->n--;
+    nwr_free(g);
+}
+
+/* Where holes cannot be punched, copying sparse files out gives the room back, later. */
+static void punch(struct nwr_segments *s, const struct segment *g, const struct nwr_place *place)
+{
+    char name[32];
+    int fd;
+
+    name_of(name, sizeof(name), g->number);
+    fd = openat(s->dir, name, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)place->offset,
+                     (off_t)(HEADER + (uint64_t)place->len));
+    close(fd);
+}
+
+/* Files with nothing live go, but for the one that is appended to. */
+static void bury(struct nwr_segments *s, const struct nwr_place *place)
+{
+    struct segment *g = find(s, place->segment);
+
+    if (!g)
+        return;
+    g->live -= NWR_MIN(g->live, HEADER + (uint64_t)place->len);
+    if (g->live == 0 && g != s->seg[s->n - 1])
+        remove_file(s, g);
+    else
+        punch(s, g, place);
+}
+
+static void remove_empty(struct nwr_segments *s)
+{
+    pthread_mutex_lock(&s->lock);
+    for (uint32_t i = 0; i + 1 < s->n;)
+        if (s->seg[i]->live == 0)
+            remove_file(s, s->seg[i]);
+        else
+            i++;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* The lock is given up between drops: whoever appends does not wait for all of them. */
+void nwr_segments_reclaim(struct nwr_segments *s, uint64_t mark)
+{
+    struct dead *dead;
+    uint32_t n = 0;
+
+    pthread_mutex_lock(&s->lock);
+    while (n < s->ndead && s->dead[n].mark <= mark)
+        n++;
+    dead = n ? nwr_memdup(s->dead, n * sizeof(*dead)) : NULL;
+    if (n)
+        memmove(s->dead, s->dead + n, (s->ndead - n) * sizeof(*s->dead));
+    s->ndead -= n;
+    pthread_mutex_unlock(&s->lock);
+    for (uint32_t i = 0; i < n; i++) {
+        pthread_mutex_lock(&s->lock);
+        bury(s, &dead[i].place);
+        pthread_mutex_unlock(&s->lock);
+    }
+    nwr_free(dead);
+    if (mark == UINT64_MAX)
+        remove_empty(s);
+}
+
+bool nwr_segments_waiting(struct nwr_segments *s)
+{
+    bool waiting;
+
+    pthread_mutex_lock(&s->lock);
+    waiting = s->ndead > 0;
+    pthread_mutex_unlock(&s->lock);
+    return waiting;
+}
+
+uint32_t nwr_segments_sparse(struct nwr_segments *s, uint32_t after)
+{
+    uint32_t found = 0;
+
+    pthread_mutex_lock(&s->lock);
+    for (uint32_t i = 0; i + 1 < s->n && !found; i++)
+        if (s->seg[i]->number > after && s->seg[i]->live < s->seg[i]->size / SPARSE_SHARE)
+            found = s->seg[i]->number;
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
+void nwr_segments_stat(struct nwr_segments *s, uint64_t *bytes, uint64_t *live)
+{
+    *bytes = *live = 0;
+    pthread_mutex_lock(&s->lock);
+    for (uint32_t i = 0; i < s->n; i++) {
+        *bytes += s->seg[i]->size;
+        *live += s->seg[i]->live;
+    }
+    pthread_mutex_unlock(&s->lock);
+}

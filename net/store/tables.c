@@ -1,0 +1,169 @@
+/* tables.c -- see tables.h. */
+#include "net/store/tables.h"
+
+#include <sys/statvfs.h>
+#include <time.h>
+
+#define ROOM_MS 100                    /* room is looked at again after this time */
+#define ROOM_BYTES ((uint64_t)4 << 20) /* or after so much was written */
+
+nwr_ms nwr_clock_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+    return (nwr_ms)ts.tv_sec * 1000 + (nwr_ms)ts.tv_nsec / 1000000;
+}
+
+static struct nwr_tables *of(struct nwr_kv *kv)
+{
+    return nwr_container_of(kv, struct nwr_tables, kv);
+}
+
+/* Impatient calls say E_BUSY where they would have waited; the store repeats the op elsewhere. */
+static enum nwr_err note_stall(struct nwr_tables *t, enum nwr_err err)
+{
+    t->stalled |= err == NWR_E_BUSY;
+    return err;
+}
+
+static enum nwr_err tables_get(struct nwr_kv *kv, const struct nwr_skey *key, struct nwr_blob **out)
+{
+    struct nwr_tables *t = of(kv);
+    struct nwr_map_node *n = t->pending.n ? nwr_map_find(&t->pending, key) : NULL;
+
+    if (!n)
+        return nwr_db_get(t->db, key, out);
+    if (!n->value)
+        return NWR_E_NOENT;
+    *out = nwr_blob_ref(n->value);
+    return NWR_OK;
+}
+
+static enum nwr_err tables_scan(struct nwr_kv *kv, const struct nwr_skey *from,
+                                bool (*on)(void *arg, const struct nwr_skey *key, const void *value,
+                                           size_t len),
+                                void *arg)
+{
+    struct nwr_tables *t = of(kv);
+
+    nwr_assert(t->pending.n == 0);
+    return nwr_db_scan(t->db, from, on, arg);
+}
+
+static enum nwr_err tables_write(struct nwr_kv *kv, struct nwr_map *changes)
+{
+    struct nwr_tables *t = of(kv);
+    uint64_t bytes = 0;
+
+    for (struct nwr_map_node *n = changes->head[0]; n; n = n->next[0])
+        bytes += n->key_len + (n->value ? n->value->len : 0u);
+    t->room_bytes += bytes;
+    if (!t->group)
+        return note_stall(t, nwr_db_write(t->db, changes, t->patient));
+    for (struct nwr_map_node *n = changes->head[0]; n; n = n->next[0]) {
+        struct nwr_skey key = nwr_skey_of((enum nwr_space)n->space, n->key, n->key_len);
+
+        nwr_map_put(&t->pending, &key, nwr_blob_ref(n->value));
+    }
+    t->pending_bytes += bytes;
+    return NWR_OK;
+}
+
+enum nwr_err nwr_tables_flush(struct nwr_tables *t)
+{
+    enum nwr_err err = t->pending.n ? nwr_db_write(t->db, &t->pending, true) : NWR_OK;
+
+    for (uint32_t i = 0; i < t->ndrop && !err; i++)
+        nwr_segments_drop(t->segments, &t->drop[i]);
+    t->ndrop = 0;
+    t->pending_bytes = 0;
+    nwr_map_deinit(&t->pending);
+    return err;
+}
+
+void nwr_tables_room(const struct nwr_tables *t, uint64_t *total, uint64_t *avail)
+{
+    struct statvfs st;
+
+    *total = *avail = 0;
+    if (fstatvfs(t->fd, &st) == 0) {
+        *total = (uint64_t)st.f_blocks * st.f_frsize;
+        *avail = (uint64_t)st.f_bavail * st.f_frsize;
+    }
+}
+
+static bool tables_full(struct nwr_kv *kv)
+{
+    struct nwr_tables *t = of(kv);
+    nwr_ms now = nwr_clock_ms();
+    uint64_t total, avail;
+
+    if (t->room_at && !t->is_full && now - t->room_at < ROOM_MS && t->room_bytes < ROOM_BYTES)
+        return false;
+    nwr_tables_room(t, &total, &avail);
+    t->is_full = avail < NWR_STORE_RESERVE_BYTES;
+    t->room_at = now;
+    t->room_bytes = 0;
+    return t->is_full;
+}
+
+static nwr_ms tables_now(struct nwr_kv *kv)
+{
+    (void)kv;
+    return nwr_clock_ms();
+}
+
+static enum nwr_err tables_segment_put(struct nwr_kv *kv, const struct nwr_block *b,
+                                       struct nwr_place *place)
+{
+    struct nwr_tables *t = of(kv);
+
+    t->room_bytes += b->data->len;
+    return nwr_segments_put(t->segments, b, place);
+}
+
+static enum nwr_err tables_segment_get(struct nwr_kv *kv, const struct nwr_place *place,
+                                       struct nwr_blob **out)
+{
+    struct nwr_tables *t = of(kv);
+
+    return note_stall(t, nwr_segments_get(t->segments, place, !t->patient, out));
+}
+
+static void tables_segment_drop(struct nwr_kv *kv, const struct nwr_place *place)
+{
+    struct nwr_tables *t = of(kv);
+
+    if (!t->group) {
+        nwr_segments_drop(t->segments, place);
+        return;
+    }
+    t->drop = nwr_grow(t->drop, &t->capdrop, t->ndrop + 1, sizeof(*t->drop));
+    t->drop[t->ndrop++] = *place;
+}
+
+static void tables_segment_live(struct nwr_kv *kv, const struct nwr_place *place)
+{
+    nwr_segments_live(of(kv)->segments, place);
+}
+
+void nwr_tables_init(struct nwr_tables *t, struct nwr_db *db, struct nwr_segments *s, int fd)
+{
+    *t = (struct nwr_tables){.db = db, .segments = s, .fd = fd, .patient = true};
+    t->kv = (struct nwr_kv){.get = tables_get,
+                            .scan = tables_scan,
+                            .write = tables_write,
+                            .full = tables_full,
+                            .now = tables_now,
+                            .segment_put = tables_segment_put,
+                            .segment_get = tables_segment_get,
+                            .segment_drop = tables_segment_drop,
+                            .segment_live = tables_segment_live};
+}
+
+void nwr_tables_deinit(struct nwr_tables *t)
+{
+    nwr_map_deinit(&t->pending);
+    nwr_free(t->drop);
+}
