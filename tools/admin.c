@@ -1,0 +1,69 @@
+/* admin.c -- see admin.h. */
+#include "tools/admin.h"
+
+#include "nwr/pack.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum {
+    ANSWER_S = 15
+};
+
+/* A socket's path is short, a directory's may be long: go through its descriptor. */
+static int open_socket(const char *dir)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    struct timeval wait = {.tv_sec = ANSWER_S};
+    int fd, n = snprintf(a.sun_path, sizeof(a.sun_path), "%s/admin.sock", dir);
+
+    if (n >= (int)sizeof(a.sun_path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+    if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+char *nwr_admin_ask(const char *dir, const char *line)
+{
+    struct nwr_out answer = {0};
+    int fd = open_socket(dir);
+    char buf[4096];
+    ssize_t n = 0;
+
+    if (fd < 0)
+        return NULL;
+    if (write(fd, line, strlen(line)) == (ssize_t)strlen(line) && write(fd, "\n", 1) == 1)
+        while ((n = read(fd, buf, sizeof(buf))) > 0)
+            nwr_out_raw(&answer, buf, (size_t)n);
+    close(fd);
+    nwr_out_u8(&answer, 0);
+    return (char *)answer.data;
+}
+
+long nwr_admin_pid(const char *dir)
+{
+    char path[PATH_MAX];
+    FILE *f;
+    long pid = 0;
+
+    snprintf(path, sizeof(path), "%s/pid", dir);
+    f = fopen(path, "re");
+    if (!f || fscanf(f, "%ld", &pid) != 1)
+        pid = 0;
+    if (f)
+        fclose(f);
+    return pid;
+}

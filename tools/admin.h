@@ -1,0 +1,13 @@
+/* admin.h -- one question to a running node over DIR/admin.sock. */
+#ifndef NWR_ADMIN_H
+#define NWR_ADMIN_H
+
+#include "nwr/base.h"
+
+/* Sends the line, reads the answer to its end. The caller frees it with nwr_free; NULL with errno
+ * set when no node answers there. */
+char *nwr_admin_ask(const char *dir, const char *line);
+/* The pid in DIR/pid; 0 if there is none. */
+long nwr_admin_pid(const char *dir);
+
+#endif
