@@ -5,8 +5,8 @@
  * (conflict_model.py: view, find, fork, detach, attach, write, link). They look only at the
  * transaction's snapshot; false means that a record was missing: it has been asked for, and the
  * plan returns NWR_PLAN_WAIT and is run again from its start. Nothing is written while looking;
- * changes append record writes to the batches of the transaction (nwr_txn_batch), which are
- * thrown away when a plan runs again. So each may be called any number of times.
+ * changes stage record writes in the transaction (nwr_txn_write; one a record, the order of a
+ * plan's calls does not matter), which are thrown away when a plan runs again. So each may be called any number of times.
  *
  * The rules for what is in a record (slots, voids, marks, lines) are known to view*.c and
  * conflict*.c alone. A directory is a union (struct nwr_dirs): several inodes that two sides
@@ -69,6 +69,10 @@ bool nwr_view_names(struct nwr_txn *t, nwr_ino parent, const char *base, size_t 
  * ino 0: nothing is left of it. */
 bool nwr_view_node(struct nwr_txn *t, const struct nwr_node *node, struct nwr_shown *out);
 
+/* True if every content version of an inode was seen by those who took its names: nothing of it
+ * can ever be shown again. Its object is in the snapshot. */
+bool nwr_view_forgotten(struct nwr_txn *t, nwr_ino root);
+
 /* ---- changing ---- */
 
 /* A bare slot at dir/name for the inode (model: attach). The link record goes first. It names the
@@ -81,11 +85,17 @@ bool nwr_view_detach(struct nwr_txn *t, const struct nwr_shown *x, bool gone, nw
                      nwr_ino *root);
 /* The inode to give a further name to (model: link): x's own, or a fork made now. */
 bool nwr_view_link(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino *ino, nwr_ino *root);
+/* The directory takes no more names (rmdir, or a rename over it): a mark, and the guard that it
+ * is empty. */
+void nwr_view_bury(struct nwr_txn *t, nwr_ino dir);
 /* The content write of a push: replaces the base the node stands for, continues its line if it
  * was opened under a number, else starts one; marks as the rules want. wid names the write, map
  * and mtime are its contents, `root_block` the blocks the map names. Never waits: what it needs
  * was kept in the node when its base was taken. */
 void nwr_view_write(struct nwr_txn *t, const struct nwr_node *node, nwr_wid wid,
                     const struct nwr_push *push, nwr_ns mtime);
+/* That write was given this dot: it is the node's base now. */
+void nwr_view_wrote(struct nwr_node *node, nwr_wid wid, struct nwr_dot dot, nwr_hlc hlc,
+                    uint32_t k);
 
 #endif

@@ -1,0 +1,275 @@
+/* attr.c -- attributes: merged field by field, shown as stat (DESIGN 4, "Inode"). */
+#include "fs/core/state.h"
+
+static const uint32_t type_mode[] = {[NWR_TYPE_REG] = S_IFREG, [NWR_TYPE_DIR] = S_IFDIR,
+                                     [NWR_TYPE_LNK] = S_IFLNK, [NWR_TYPE_FIFO] = S_IFIFO,
+                                     [NWR_TYPE_SOCK] = S_IFSOCK, [NWR_TYPE_CHR] = S_IFCHR,
+                                     [NWR_TYPE_BLK] = S_IFBLK};
+
+uint32_t nwr_type_mode(uint8_t type)
+{
+    return type < NWR_COUNT(type_mode) ? type_mode[type] : 0;
+}
+
+uint8_t nwr_mode_type(uint32_t mode)
+{
+    if ((mode & S_IFMT) == 0)
+        return NWR_TYPE_REG;
+    for (uint8_t i = NWR_TYPE_REG; i < NWR_COUNT(type_mode); i++)
+        if (type_mode[i] == (mode & S_IFMT))
+            return i;
+    return 0;
+}
+
+/* ---- merging ---------------------------------------------------------------------------------- */
+
+static void own_hlc(struct nwr_attr *a, nwr_hlc hlc)
+{
+    struct nwr_stamped *field[] = {&a->mode, &a->uid, &a->gid, &a->atime, &a->ctime, &a->mtime};
+
+    for (size_t i = 0; i < NWR_COUNT(field); i++)
+        if (field[i]->hlc == 0)
+            field[i]->hlc = hlc;
+    if (a->policy_hlc == 0)
+        a->policy_hlc = hlc;
+}
+
+static bool later(struct nwr_stamped *mine, struct nwr_stamped other)
+{
+    if (other.hlc < mine->hlc || (other.hlc == mine->hlc && other.value <= mine->value))
+        return false;
+    *mine = other;
+    return true;
+}
+
+/* Three-way: a bit that a setter changed wins over one it left; cleared wins where both did. */
+static void merge_mode(struct nwr_attr *a, const struct nwr_attr *b)
+{
+    uint16_t am = (uint16_t)a->mode.value, bm = (uint16_t)b->mode.value;
+    uint16_t ac = am ^ a->mode_base, bc = bm ^ b->mode_base;
+    uint16_t newer = b->mode.hlc > a->mode.hlc ? bm : am;
+    uint16_t bits = (uint16_t)((newer & ~(ac | bc)) | (am & ac & ~bc) | (bm & bc & ~ac) |
+                               (am & bm & ac & bc));
+
+    if (a->mode.hlc == b->mode.hlc && am == bm)
+        return;
+    a->mode_base = a->mode_base & b->mode_base;
+    a->mode.value = bits;
+    a->mode.hlc = NWR_MAX(a->mode.hlc, b->mode.hlc);
+}
+
+/* Takes what b has that is later. */
+static void merge(struct nwr_attr *a, struct nwr_attr *b)
+{
+    nwr_wid of = b->mtime_of;
+
+    merge_mode(a, b);
+    later(&a->uid, b->uid);
+    later(&a->gid, b->gid);
+    later(&a->atime, b->atime);
+    later(&a->ctime, b->ctime);
+    if (later(&a->mtime, b->mtime))
+        a->mtime_of = of;
+    if (b->policy_hlc > a->policy_hlc) {
+        a->policy = b->policy;
+        a->policy_hlc = b->policy_hlc;
+    }
+    nwr_attr_deinit(b);
+}
+
+static void root_attr(const struct nwr_txn *t, struct nwr_attr *a)
+{
+    *a = (struct nwr_attr){.type = NWR_TYPE_DIR, .mode_base = 0755};
+    a->mode = (struct nwr_stamped){0755, 1};
+    a->uid = (struct nwr_stamped){t->m->config.info.uid, 1};
+    a->gid = (struct nwr_stamped){t->m->config.info.gid, 1};
+    a->atime.hlc = a->ctime.hlc = a->mtime.hlc = a->policy_hlc = 1;
+}
+
+bool nwr_attr_merge(const struct nwr_txn *t, nwr_ino root, struct nwr_attr *a)
+{
+    struct nwr_key key = nwr_key_reg(root, NWR_REG_ATTR);
+    const struct nwr_record *rec = nwr_txn_peek(t, &key);
+    bool found = root == NWR_INO_ROOT;
+
+    *a = (struct nwr_attr){0};
+    if (found)
+        root_attr(t, a);
+    for (uint32_t i = 0; rec && i < rec->n; i++) {
+        struct nwr_attr b;
+
+        if (rec->v[i].flags & NWR_V_TOMBSTONE || nwr_attr_decode(&b, rec->v[i].body) != NWR_OK)
+            continue;
+        own_hlc(&b, rec->v[i].hlc);
+        if (found)
+            merge(a, &b);
+        else
+            *a = b;
+        found = true;
+    }
+    return found;
+}
+
+void nwr_attr_put(struct nwr_txn *t, nwr_ino root, const struct nwr_attr *a)
+{
+    struct nwr_key key = nwr_key_reg(root, NWR_REG_ATTR);
+    struct nwr_write *w = nwr_txn_write(t, &key, nwr_txn_peek(t, &key), NULL);
+
+    w->v.body = nwr_attr_encode(a);
+}
+
+struct nwr_attr nwr_attr_new(struct nwr_txn *t, const struct nwr_node *dir, uint8_t type)
+{
+    const struct nwr_fs_req *req = t->req;
+    struct nwr_attr a = {.type = type, .btime = t->m->wall};
+    uint32_t mode = req->mode & 07777 & ~req->umask;
+
+    a.policy = dir->policy;
+    a.uid.value = req->uid;
+    a.gid.value = req->gid;
+    if (dir->mode & S_ISGID) {
+        a.gid.value = dir->gid;
+        if (type == NWR_TYPE_DIR)
+            mode |= S_ISGID;
+    }
+    if (type == NWR_TYPE_LNK)
+        mode = 0777;
+    a.mode.value = a.mode_base = (uint16_t)mode;
+    a.rdev = req->rdev;
+    a.atime.value = a.ctime.value = a.mtime.value = t->m->wall;
+    return a;
+}
+
+/* ---- stat ------------------------------------------------------------------------------------- */
+
+uint32_t nwr_attr_links(const struct nwr_txn *t, nwr_ino root, nwr_ino ino)
+{
+    struct nwr_key prefix = nwr_key_reg(root, NWR_REG_LINK);
+    uint32_t n = 0;
+
+    for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
+        const struct nwr_record *rec = &t->rows.row[i].rec;
+        bool live = false;
+
+        for (uint32_t j = 0; j < rec->n; j++)
+            live |= !(rec->v[j].flags & NWR_V_TOMBSTONE) && rec->v[j].body &&
+                    rec->v[j].body->len == sizeof(ino) &&
+                    memcmp(rec->v[j].body->data, &ino, sizeof(ino)) == 0;
+        n += live;
+    }
+    return n;
+}
+
+static struct timespec time_of(nwr_ns ns)
+{
+    return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+}
+
+/* ctime is the newest of all registers; an hlc counts milliseconds. */
+static nwr_ns newest(const struct nwr_txn *t, nwr_ino root, nwr_ns ns)
+{
+    struct nwr_key prefix = nwr_key_object(root);
+
+    for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
+        const struct nwr_record *rec = &t->rows.row[i].rec;
+        char reg = (char)t->rows.row[i].key.b[prefix.len];
+
+        if (reg == NWR_REG_ATTR || reg == NWR_REG_MARKS)
+            continue;
+        for (uint32_t j = 0; j < rec->n; j++)
+            ns = NWR_MAX(ns, (rec->v[j].hlc >> 16) * 1000000);
+    }
+    return ns;
+}
+
+static uint64_t blocks_of(const struct nwr_map *map)
+{
+    uint64_t bytes = 0;
+
+    if (map->depth)
+        return (map->size + 511) / 512;
+    for (uint32_t i = 0; i < map->n; i++)
+        bytes += map->item[i].len;
+    return (bytes + 511) / 512;
+}
+
+static const struct nwr_version *version_of(const struct nwr_txn *t, const struct nwr_shown *x)
+{
+    struct nwr_key key = nwr_key_reg(x->root, NWR_REG_CONTENT);
+    const struct nwr_record *rec = nwr_txn_peek(t, &key);
+
+    for (uint32_t i = 0; rec && i < rec->n; i++)
+        if (nwr_dot_cmp(rec->v[i].dot, x->version.dot) == 0)
+            return &rec->v[i];
+    for (uint32_t i = 0; rec && i < rec->n; i++)
+        if (x->version.wid && rec->v[i].wid == x->version.wid)
+            return &rec->v[i];
+    return NULL;
+}
+
+/* Size and mtime of a regular file: of the version shown, or of what is not sent yet. */
+static void stat_file(const struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node *n,
+                      const struct nwr_attr *a, struct stat *st, nwr_ns *mtime)
+{
+    const struct nwr_version *v = version_of(t, x);
+    struct nwr_content c = {0};
+
+    if (n && n->file && nwr_file_dirty(n->file)) {
+        st->st_size = (off_t)nwr_file_size(n->file);
+        st->st_blocks = (blkcnt_t)nwr_file_blocks(n->file);
+        *mtime = n->mtime;
+        return;
+    }
+    if (!v || nwr_content_decode(&c, v) != NWR_OK)
+        return;
+    st->st_size = (off_t)c.map.size;
+    st->st_blocks = (blkcnt_t)blocks_of(&c.map);
+    *mtime = a->mtime_of == v->wid ? a->mtime.value : c.mtime;
+    nwr_content_deinit(&c);
+}
+
+static void fill_times(struct stat *st, const struct nwr_attr *a, nwr_ns mtime, nwr_ns ctime)
+{
+    st->st_mtim = time_of(mtime);
+    st->st_ctim = time_of(NWR_MAX(ctime, a->ctime.value));
+    st->st_atim = time_of(NWR_MAX(a->atime.value, a->btime));
+}
+
+bool nwr_attr_stat(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node *n,
+                   struct stat *st)
+{
+    struct nwr_attr a;
+    nwr_ns mtime;
+
+    memset(st, 0, sizeof(*st));
+    if (!nwr_attr_merge(t, x->root, &a))
+        return false;
+    st->st_ino = x->ino;
+    st->st_mode = (mode_t)(nwr_type_mode(a.type) | (a.mode.value & 07777));
+    st->st_uid = (uid_t)a.uid.value;
+    st->st_gid = (gid_t)a.gid.value;
+    st->st_rdev = a.rdev;
+    st->st_blksize = 4096;
+    /* 1 says "not known" to find(1) and its like: counting would read the directory. */
+    st->st_nlink = a.type == NWR_TYPE_DIR ? 1 : nwr_attr_links(t, x->root, x->ino);
+    mtime = a.mtime.value;
+    if (a.type == NWR_TYPE_REG)
+        stat_file(t, x, n, &a, st, &mtime);
+    if (a.type == NWR_TYPE_LNK)
+        st->st_size = a.symlink ? (off_t)strlen(a.symlink) : 0;
+    if (a.type == NWR_TYPE_DIR) {
+        st->st_size = 4096;
+        mtime = n ? NWR_MAX(mtime, n->touched) : mtime;
+    }
+    fill_times(st, &a, mtime, newest(t, x->root, n ? NWR_MAX(n->touched, n->changed) : 0));
+    if (n) {
+        n->policy = a.policy;
+        n->mode = (uint32_t)a.mode.value;
+        n->uid = (uint32_t)a.uid.value;
+        n->gid = (uint32_t)a.gid.value;
+    }
+    nwr_attr_deinit(&a);
+    return true;
+}

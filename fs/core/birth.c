@@ -1,0 +1,178 @@
+/* birth.c -- creations that this mount has not sent yet (DESIGN 8, "When data leaves the mount").
+ *
+ * The writes of a creation (link, entry, attributes, an empty content) are held back in its node
+ * and lie over every snapshot, under provisional dots, so that all of this mount sees them. They
+ * go with the file's data as one batch; the content is then the data's. The real batch names
+ * what was seen by write_id only where that was itself provisional.
+ */
+#include "fs/core/state.h"
+
+bool nwr_is_pending(struct nwr_dot dot)
+{
+    return dot.actor == NWR_ACTOR_PENDING;
+}
+
+struct nwr_node *nwr_birth_of(struct nwr_mount *m, nwr_ino root)
+{
+    for (uint32_t i = 0; i < m->nodes.nbirth; i++)
+        if (m->nodes.birth[i]->root == root)
+            return m->nodes.birth[i];
+    return NULL;
+}
+
+static void give_dot(struct nwr_mount *m, struct nwr_write *w)
+{
+    w->v.dot = (struct nwr_dot){NWR_ACTOR_PENDING, ++m->next_pending};
+    w->v.hlc = nwr_mount_hlc(m);
+}
+
+static bool is_content(const struct nwr_key *key)
+{
+    return key->len == 12 && key->b[2] == 'I' && key->b[11] == NWR_REG_CONTENT;
+}
+
+void nwr_birth_hold(struct nwr_txn *t, struct nwr_node *n)
+{
+    struct nwr_itable *it = &t->m->nodes;
+
+    nwr_assert(t->staged);
+    nwr_assert(!n->held);
+    n->held = t->staged;
+    t->staged = NULL;
+    n->held->pg = nwr_ino_pg(n->root);
+    n->held->w = t->w;
+    for (uint32_t i = 0; i < n->held->nwrite; i++) {
+        struct nwr_write *w = &n->held->write[i];
+
+        give_dot(t->m, w);
+        nwr_recent_drop(t->m, &w->key);
+        if (is_content(&w->key))
+            n->version = (struct nwr_seen){w->v.dot, w->v.wid};
+    }
+    it->birth = nwr_grow(it->birth, &it->capbirth, it->nbirth + 1, sizeof(struct nwr_node *));
+    it->birth[it->nbirth++] = n;
+    nwr_push_later(t->m, n);
+    nwr_birth_overlay(t);
+}
+
+static void copy_write(struct nwr_write *dst, const struct nwr_write *src)
+{
+    *dst = *src;
+    dst->seen = NULL;
+    dst->retire = NULL;
+    if (src->nseen)
+        dst->seen = nwr_memdup(src->seen, src->nseen * sizeof(*src->seen));
+    if (src->nretire)
+        dst->retire = nwr_memdup(src->retire, src->nretire * sizeof(*src->retire));
+    nwr_version_copy(&dst->v, &src->v);
+}
+
+void nwr_birth_send(struct nwr_txn *t, struct nwr_node *n)
+{
+    for (uint32_t i = 0; i < n->held->nwrite; i++)
+        if (!is_content(&n->held->write[i].key)) {
+            struct nwr_write *w = nwr_txn_write(t, &n->held->write[i].key, NULL, NULL);
+
+            copy_write(w, &n->held->write[i]);
+            w->v.dot = (struct nwr_dot){0};
+            w->v.hlc = 0;
+        }
+    for (uint32_t i = 0; i < n->held->nguard; i++) {
+        const struct nwr_guard *from = &n->held->guard[i];
+        struct nwr_guard *g = nwr_txn_guard(t, from->kind, &from->key);
+
+        for (uint32_t j = 0; j < from->nseen; j++)
+            nwr_guard_seen(g, from->seen[j].dot, from->seen[j].wid);
+    }
+}
+
+static struct nwr_write *held_write(struct nwr_node *n, const struct nwr_key *key)
+{
+    for (uint32_t i = 0; i < n->held->nwrite; i++)
+        if (nwr_key_cmp(&n->held->write[i].key, key) == 0)
+            return &n->held->write[i];
+    return NULL;
+}
+
+/* What was held for the key is not sent at all, unless somebody may have it: then it is named. */
+static void absorb_one(struct nwr_mount *m, struct nwr_node *n, struct nwr_write *w)
+{
+    struct nwr_write *old = held_write(n, &w->key);
+    struct nwr_version v;
+
+    if (!old) {
+        old = nwr_request_write(n->held);
+        copy_write(old, w);
+        old->nseen = 0;
+        for (uint32_t i = 0; i < w->nseen; i++)
+            if (!nwr_is_pending(w->seen[i].dot))
+                old->seen[old->nseen++] = w->seen[i];
+        give_dot(m, old);
+        return;
+    }
+    if (n->tried)
+        nwr_write_retire(old, old->v.wid);
+    v = old->v;
+    nwr_version_copy(&old->v, &w->v);
+    nwr_version_deinit(&v);
+    give_dot(m, old);
+}
+
+void nwr_birth_absorb(struct nwr_txn *t, struct nwr_node *n)
+{
+    for (uint32_t i = 0; i < t->staged->nwrite; i++) {
+        struct nwr_write *w = &t->staged->write[i];
+        struct nwr_row *row = nwr_rows_at(&t->rows, &w->key);
+
+        /* What the snapshot shows of it so far is not there any more. */
+        nwr_record_discard(&row->rec, w->seen, w->nseen, NULL, 0);
+        absorb_one(t->m, n, w);
+    }
+    nwr_request_destroy(t->staged);
+    t->staged = NULL;
+    nwr_birth_overlay(t);
+}
+
+/* Its names are gone before anybody else saw them. Open files keep the rest. */
+void nwr_birth_unname(struct nwr_node *n)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < n->held->nwrite; i++) {
+        struct nwr_write *w = &n->held->write[i];
+
+        if (w->key.b[2] == 'E' || w->key.b[11] == NWR_REG_LINK) {
+            nwr_free(w->seen);
+            nwr_free(w->retire);
+            nwr_version_deinit(&w->v);
+        } else {
+            n->held->write[kept++] = *w;
+        }
+    }
+    n->held->nwrite = kept;
+    n->dropped = true;
+}
+
+static void overlay_write(struct nwr_txn *t, const struct nwr_node *n, const struct nwr_write *w)
+{
+    struct nwr_record *rec;
+
+    if (!nwr_txn_knows(t, &w->key))
+        return;
+    if (w->v.ref && !n->tried)
+        nwr_txn_born(t, w->v.ref);
+    rec = &nwr_rows_at(&t->rows, &w->key)->rec;
+    if (!nwr_record_find(rec, w->v.dot))
+        nwr_record_put(rec, &w->v, w->seen, w->nseen, w->retire, w->nretire, NULL);
+}
+
+void nwr_birth_overlay(struct nwr_txn *t)
+{
+    const struct nwr_itable *it = &t->m->nodes;
+
+    /* Twice: the first time over, an entry makes its object known. */
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t i = 0; i < it->nbirth; i++)
+            for (uint32_t j = 0; j < it->birth[i]->held->nwrite; j++)
+                overlay_write(t, it->birth[i], &it->birth[i]->held->write[j]);
+}

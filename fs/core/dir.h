@@ -1,0 +1,45 @@
+/* dir.h -- one opendir: the names as they were read, page by page, under stable cookies.
+ *
+ * A cookie is the index of the next name; 0 and 1 are "." and "..". Rewinding to 0 starts a new
+ * snapshot. Attributes are kept for the page read last only.
+ *
+ * Ownership: a directory owns its names and page. Thread: the loop.
+ */
+#ifndef NWR_FS_DIR_H
+#define NWR_FS_DIR_H
+
+#include "fs/core/view.h"
+
+#include <sys/stat.h>
+
+struct nwr_dir_name {
+    uint32_t at;                 /* of the text */
+    uint16_t len;
+    uint8_t type;
+    nwr_ino ino;
+};
+
+struct nwr_dir_seen {            /* a name of the last page, with attributes if they came along */
+    struct nwr_shown x;
+    struct stat st;
+    bool whole;
+};
+
+struct nwr_dir {
+    struct nwr_dir_name *name;
+    uint32_t n, cap;
+    char *text;
+    uint32_t text_len, text_cap;
+    struct nwr_dir_seen *page;
+    uint32_t npage, cappage, page_first;
+    nwr_ms page_at;
+    struct nwr_key after;
+    uint8_t part;                /* which directory of the union is being read */
+    bool complete;
+};
+
+struct nwr_dir *nwr_dir_create(void);
+void nwr_dir_destroy(struct nwr_dir *d);
+void nwr_dir_reset(struct nwr_dir *d);
+
+#endif

@@ -1,0 +1,131 @@
+/* entry.c -- nodes for what names show, and entries for the kernel (DESIGN 10, last paragraph). */
+#include "fs/core/state.h"
+
+static bool descends(const struct nwr_version *v, struct nwr_dot d)
+{
+    return d.counter && nwr_vv_get(&v->past, d.actor) >= d.counter;
+}
+
+static const struct nwr_record *contents(const struct nwr_txn *t, nwr_ino root)
+{
+    struct nwr_key key = nwr_key_reg(root, NWR_REG_CONTENT);
+
+    return nwr_txn_peek(t, &key);
+}
+
+/* Same version, or one that continues the node's, which nobody shows any more. */
+static bool stands_for(const struct nwr_txn *t, const struct nwr_node *n,
+                       const struct nwr_shown *x)
+{
+    const struct nwr_record *rec = contents(t, x->root);
+    const struct nwr_version *v = rec ? nwr_record_find(rec, x->version.dot) : NULL;
+
+    if (n->type != x->type)
+        return false;
+    if (x->type != NWR_TYPE_REG)
+        return n->ino == x->ino;
+    if (x->version.dot.counter == 0 || n->version.dot.counter == 0 || n->held)
+        return true;
+    if (nwr_dot_cmp(n->version.dot, x->version.dot) == 0 || n->version.wid == x->version.wid)
+        return true;
+    if (rec && !nwr_ctx_has(&rec->ctx, n->version.dot))
+        return true; /* an older snapshot than the node's own */
+    return v && descends(v, n->version.dot) && !nwr_record_find(rec, n->version.dot);
+}
+
+void nwr_entry_refresh(struct nwr_txn *t, struct nwr_node *n, const struct nwr_shown *x)
+{
+    const struct nwr_record *rec = contents(t, x->root);
+    bool same = n->version.wid == x->version.wid ||
+                nwr_dot_cmp(n->version.dot, x->version.dot) == 0;
+
+    n->ino = x->ino;
+    n->number = x->number;
+    if (n->type == NWR_TYPE_DIR)
+        n->dirs = x->dirs;
+    if (n->type != NWR_TYPE_REG || x->version.dot.counter == 0 || n->held || n->pushing ||
+        nwr_node_unsent(n))
+        return;
+    if (!same && rec && n->version.dot.counter && !nwr_ctx_has(&rec->ctx, n->version.dot))
+        return;
+    n->version = x->version;
+    n->line = x->line;
+    if (same)
+        return;
+    n->loaded = false;
+    if (n->has_pages)
+        nwr_mount_inval(t->m, n);
+}
+
+struct nwr_node *nwr_entry_node(struct nwr_txn *t, const struct nwr_shown *x)
+{
+    struct nwr_itable *it = &t->m->nodes;
+    struct nwr_node *n = nwr_itable_of(it, x->root);
+
+    while (n && !stands_for(t, n, x))
+        n = nwr_itable_next(n);
+    if (!n)
+        n = nwr_itable_add(it, x->ino, x->root, x->type);
+    nwr_entry_refresh(t, n, x);
+    return n;
+}
+
+bool nwr_entry_fill(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_fs_entry *e)
+{
+    struct nwr_node *n;
+    struct nwr_attr a;
+
+    memset(e, 0, sizeof(*e));
+    if (!nwr_attr_merge(t, x->root, &a))
+        return false;
+    nwr_attr_deinit(&a);
+    n = nwr_entry_node(t, x);
+    nwr_attr_stat(t, x, n, &e->st);
+    e->node = n->id;
+    e->generation = 1;
+    n->nlookup++;
+    return true;
+}
+
+void nwr_entry_reply(struct nwr_txn *t, const struct nwr_shown *x)
+{
+    t->reply.kind = NWR_REPLY_ENTRY;
+    if (!nwr_entry_fill(t, x, &t->reply.entry)) {
+        t->reply.kind = NWR_REPLY_ERR;
+        t->reply.err = EIO;
+    }
+}
+
+struct nwr_node *nwr_entry_dir(struct nwr_txn *t, uint64_t id)
+{
+    struct nwr_node *n = nwr_itable_find(&t->m->nodes, id);
+
+    if (!n || n->type != NWR_TYPE_DIR) {
+        t->eno = n ? ENOTDIR : ESTALE;
+        return NULL;
+    }
+    nwr_txn_pin(t, n);
+    return n;
+}
+
+size_t nwr_entry_name(struct nwr_txn *t, const char *name)
+{
+    size_t len = name ? strlen(name) : 0;
+
+    if (len == 0 || len > NWR_NAME_MAX) {
+        t->eno = len ? ENAMETOOLONG : EINVAL;
+        return 0;
+    }
+    if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'))) {
+        t->eno = EINVAL;
+        return 0;
+    }
+    return len;
+}
+
+void nwr_txn_policy(struct nwr_txn *t, const struct nwr_node *n)
+{
+    t->w = n->policy.w;
+    t->r = n->policy.r;
+    t->level = nwr_push_level(t->m, n);
+}

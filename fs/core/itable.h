@@ -1,0 +1,82 @@
+/* itable.h -- the kernel's nodes: one per (inode, version it stands for), counted exactly.
+ *
+ * DESIGN 10: a node stands for one line of versions. While it is clean a descendant of its version
+ * keeps the node; a concurrent version that takes the head gets a node of its own, and open files
+ * keep the old one. While it is dirty its base is frozen. Node numbers are never used twice, so
+ * the generation is always 1. Node 1 is the root and never goes.
+ *
+ *   free <-- nlookup, opens and pins all 0 --- node --- lookup, create --> node
+ *
+ * Invariants (nwr_itable_check): every node is in both chains; no node without a reference.
+ * Ownership: the table owns nodes; a node its file and its held writes. Thread: the loop.
+ */
+#ifndef NWR_FS_ITABLE_H
+#define NWR_FS_ITABLE_H
+
+#include "fs/core/view.h"
+
+#define NWR_NODE_ROOT 1
+
+struct nwr_node {
+    uint64_t id, nlookup;
+    uint32_t opens;             /* open handles */
+    uint32_t pins;              /* transactions and pushes that use it */
+    nwr_ino ino, root;          /* as last shown (view.h) */
+    uint8_t type;
+    struct nwr_dirs dirs;       /* of a directory */
+
+    struct nwr_seen version;    /* base: content it stands for; counter 0: none yet */
+    struct nwr_line line;       /* the base's line; number: K it was last shown under, 0 bare */
+    uint32_t number;
+    struct nwr_seen pages;      /* content the kernel's pages belong to */
+    bool has_pages;
+
+    struct nwr_policy policy;   /* as last shown */
+    uint32_t mode, uid, gid;
+    nwr_ns touched;             /* directory: newest change of its entries by this mount */
+    nwr_ms touch_at;            /* when that is written to its attributes; 0: it is */
+
+    struct nwr_file *file;      /* REG, once opened */
+    bool loaded;                /* file holds the map of version */
+    nwr_ns mtime;               /* of the dirty contents */
+    nwr_ns changed;             /* when they were last written to */
+    nwr_ms push_at;             /* when dirty bytes or held writes must go; 0: nothing to send */
+    struct nwr_request *held;   /* creation not sent yet: writes and guards, birth.h */
+    bool tried;                 /* held was sent, and nobody knows how that ended */
+    bool failed;                /* the last push failed, the bytes are kept */
+    bool on_disk;               /* the last push went to disk */
+    bool dropped;               /* unlinked before it was ever sent: lives on this mount only */
+    bool unlinked;              /* its last name went while it was open here */
+    bool pushing;
+    nwr_wid *unsure;            /* content writes whose end is unknown: named by the next one */
+    uint32_t nunsure;
+    enum nwr_err err;           /* of a push, until flush or fsync has reported it */
+    uint64_t read_end;          /* end of the last READ: sequential readers get readahead */
+
+    struct nwr_node *next_id, *next_root;
+};
+
+struct nwr_itable {
+    struct nwr_node **by_id, **by_root;
+    uint32_t buckets, n;
+    uint64_t next;
+    struct nwr_node **birth;    /* nodes that hold a creation back (birth.h) */
+    uint32_t nbirth, capbirth;
+};
+
+void nwr_itable_init(struct nwr_itable *it);
+void nwr_itable_deinit(struct nwr_itable *it);
+struct nwr_node *nwr_itable_find(struct nwr_itable *it, uint64_t id);
+/* First node of a root inode; walk on with nwr_itable_next. */
+struct nwr_node *nwr_itable_of(struct nwr_itable *it, nwr_ino root);
+struct nwr_node *nwr_itable_next(struct nwr_node *n);
+struct nwr_node *nwr_itable_add(struct nwr_itable *it, nwr_ino ino, nwr_ino root, uint8_t type);
+/* Frees n if nothing refers to it any more and it has nothing to send. */
+void nwr_itable_reap(struct nwr_itable *it, struct nwr_node *n);
+void nwr_itable_check(const struct nwr_itable *it);
+/* Frees what n held back: it was sent, or is not wanted. */
+void nwr_itable_unhold(struct nwr_itable *it, struct nwr_node *n);
+/* Dirty bytes or a creation that is not sent. */
+bool nwr_node_unsent(const struct nwr_node *n);
+
+#endif

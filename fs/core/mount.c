@@ -1,0 +1,242 @@
+/* mount.c -- events in, effects out; see mount.h. */
+#include "fs/core/state.h"
+
+#define TOKEN_IDS 0 /* transactions have tokens from 1 */
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+struct nwr_mount *nwr_mount_create(const struct nwr_mount_config *config)
+{
+    struct nwr_mount *m = nwr_zalloc(sizeof(*m));
+
+    m->config = *config;
+    nwr_rng_init(&m->rng, config->seed);
+    nwr_itable_init(&m->nodes);
+    m->cache = nwr_block_cache_create(NWR_CACHE_BYTES);
+    m->next_txn = m->next_handle = 1;
+    return m;
+}
+
+void nwr_mount_destroy(struct nwr_mount *m)
+{
+    while (m->txns)
+        nwr_txn_destroy(m->txns);
+    while (m->handles) {
+        struct nwr_handle *h = m->handles;
+
+        m->handles = h->next;
+        if (h->dir)
+            nwr_dir_destroy(h->dir);
+        nwr_free(h);
+    }
+    nwr_recent_deinit(m);
+    nwr_itable_deinit(&m->nodes);
+    nwr_block_cache_destroy(m->cache);
+    nwr_free(m->due);
+    nwr_free(m->reap);
+    nwr_free(m);
+}
+
+/* ---- effects ---------------------------------------------------------------------------------- */
+
+static struct nwr_fs_effect *effect(struct nwr_mount *m, enum nwr_fs_effect_kind kind)
+{
+    struct nwr_fs_effects *out = m->out;
+    struct nwr_fs_effect *e;
+
+    out->e = nwr_grow(out->e, &out->cap, out->n + 1, sizeof(*out->e));
+    e = &out->e[out->n++];
+    *e = (struct nwr_fs_effect){.kind = kind};
+    return e;
+}
+
+void nwr_mount_reply(struct nwr_mount *m, struct nwr_fs_req *req, struct nwr_fs_reply *reply)
+{
+    struct nwr_fs_effect *e = effect(m, NWR_FS_REPLY);
+
+    e->req = req;
+    e->reply = *reply;
+}
+
+void nwr_mount_submit(struct nwr_mount *m, struct nwr_request *vreq, uint64_t token)
+{
+    vreq->token = token;
+    m->counters.volume_reads += vreq->op == NWR_OP_READ;
+    m->counters.volume_puts += vreq->op == NWR_OP_PUT;
+    m->counters.volume_blocks += vreq->op == NWR_OP_BLOCK_PUT || vreq->op == NWR_OP_BLOCK_GET;
+    effect(m, NWR_FS_VOLUME)->vreq = vreq;
+}
+
+void nwr_mount_inval(struct nwr_mount *m, struct nwr_node *n)
+{
+    effect(m, NWR_FS_INVAL_INODE)->node = n->id;
+}
+
+void nwr_mount_log(struct nwr_mount *m, char *text)
+{
+    effect(m, NWR_FS_LOG)->text = text;
+}
+
+/* ---- inode numbers ---------------------------------------------------------------------------- */
+
+void nwr_mount_ids_want(struct nwr_mount *m)
+{
+    struct nwr_request *req;
+
+    if (m->ids_asked)
+        return;
+    m->ids_asked = true;
+    req = nwr_request_new(NWR_OP_IDS, 0);
+    req->count = NWR_IDS_RANGE;
+    nwr_mount_submit(m, req, TOKEN_IDS);
+}
+
+nwr_ino nwr_mount_ids_take(struct nwr_mount *m, nwr_pg pg)
+{
+    nwr_ino ino;
+
+    if (m->ids_next == m->ids_end) {
+        m->ids_next = m->ids2_next;
+        m->ids_end = m->ids2_end;
+        m->ids2_next = m->ids2_end = 0;
+    }
+    if (m->ids_next == m->ids_end)
+        return 0;
+    ino = nwr_ino_make(pg, m->ids_ordinal, m->ids_next++);
+    if (m->ids_end - m->ids_next < NWR_IDS_LOW && m->ids2_next == m->ids2_end)
+        nwr_mount_ids_want(m);
+    return ino;
+}
+
+static void on_ids(struct nwr_mount *m, const struct nwr_response *res)
+{
+    struct nwr_txn *t, *next;
+
+    m->ids_asked = false;
+    if (res->err == NWR_OK) {
+        if (m->ids_next == m->ids_end) {
+            m->ids_next = res->first;
+            m->ids_end = res->first + NWR_IDS_RANGE;
+        } else {
+            m->ids2_next = res->first;
+            m->ids2_end = res->first + NWR_IDS_RANGE;
+        }
+        m->ids_ordinal = res->ordinal;
+    }
+    for (t = m->txns; t; t = next) {
+        next = t->next;
+        if (!t->wants_ids || t->inflight)
+            continue;
+        if (res->err != NWR_OK)
+            nwr_txn_give_up(t, res->err);
+        else
+            nwr_txn_run(t);
+    }
+}
+
+/* ---- handles ---------------------------------------------------------------------------------- */
+
+struct nwr_handle *nwr_mount_handle(struct nwr_mount *m, uint64_t id)
+{
+    struct nwr_handle *h = m->handles;
+
+    while (h && h->id != id)
+        h = h->next;
+    return h;
+}
+
+struct nwr_handle *nwr_mount_open(struct nwr_mount *m, struct nwr_node *n, uint32_t flags)
+{
+    struct nwr_handle *h = nwr_zalloc(sizeof(*h));
+
+    h->id = m->next_handle++;
+    h->node = n;
+    h->flags = flags;
+    h->next = m->handles;
+    m->handles = h;
+    n->opens++;
+    return h;
+}
+
+/* ---- step ------------------------------------------------------------------------------------- */
+
+nwr_hlc nwr_mount_hlc(const struct nwr_mount *m)
+{
+    return m->wall / 1000000 << 16;
+}
+
+static void on_forget(struct nwr_mount *m, struct nwr_fs_req *req)
+{
+    struct nwr_node *n = nwr_itable_find(&m->nodes, req->node);
+
+    if (n && n->id != NWR_NODE_ROOT) {
+        n->nlookup -= NWR_MIN(n->nlookup, req->count);
+        nwr_itable_reap(&m->nodes, n);
+    }
+    nwr_fs_req_destroy(req);
+}
+
+static void on_request(struct nwr_mount *m, struct nwr_fs_req *req)
+{
+    struct nwr_plan_of of = nwr_plan_of(req->op);
+
+    m->counters.requests[req->op]++;
+    if (req->op == NWR_FS_FORGET)
+        return on_forget(m, req);
+    nwr_txn_run(nwr_txn_new(m, of.plan, of.finish, req));
+}
+
+static void on_volume(struct nwr_mount *m, struct nwr_request *vreq, struct nwr_response *res)
+{
+    struct nwr_txn *t = m->txns;
+
+    if (vreq->token == TOKEN_IDS)
+        return on_ids(m, res);
+    while (t && t->id != vreq->token)
+        t = t->next;
+    if (t)
+        nwr_txn_answer(t, vreq, res);
+}
+
+void nwr_mount_step(struct nwr_mount *m, struct nwr_fs_event *ev, struct nwr_fs_effects *out)
+{
+    m->out = out;
+    m->now = ev->now;
+    m->wall = ev->wall;
+    switch (ev->kind) {
+    case NWR_FS_EV_REQUEST: on_request(m, ev->req); break;
+    case NWR_FS_EV_VOLUME: on_volume(m, ev->vreq, ev->res); break;
+    case NWR_FS_EV_INVALED: break;
+    case NWR_FS_EV_TICK: break;
+    case NWR_FS_EV_STOP: m->stopping = true; break;
+    }
+    nwr_push_tick(m, m->stopping);
+    nwr_reap_tick(m);
+    m->out = NULL;
+}
+
+nwr_ms nwr_mount_deadline(const struct nwr_mount *m)
+{
+    nwr_ms push = nwr_push_deadline(m), reap = nwr_reap_deadline(m);
+
+    return NWR_MIN(push, reap);
+}
+
+bool nwr_mount_idle(const struct nwr_mount *m)
+{
+    return !m->txns && m->ndue == 0;
+}
+
+void nwr_mount_check(const struct nwr_mount *m)
+{
+    nwr_itable_check(&m->nodes);
+    for (uint32_t i = 0; i < m->nodes.nbirth; i++)
+        nwr_assert(m->nodes.birth[i]->held);
+    for (const struct nwr_txn *t = m->txns; t; t = t->next)
+        nwr_assert(t->inflight || t->wants_ids || t->wants_push);
+}
+
+const struct nwr_fs_counters *nwr_mount_counters(const struct nwr_mount *m)
+{
+    return &m->counters;
+}

@@ -1,0 +1,208 @@
+/* ops_xattr.c -- extended attributes: one register each, later setting wins (DESIGN 4). */
+#include "fs/core/ops_xattr.h"
+
+#include "fs/core/virtual.h"
+
+static struct nwr_node *node_of(struct nwr_txn *t)
+{
+    struct nwr_node *n = nwr_itable_find(&t->m->nodes, t->req->node);
+
+    if (!n) {
+        nwr_txn_fail(t, ESTALE);
+        return NULL;
+    }
+    t->node = n;
+    nwr_txn_pin(t, n);
+    nwr_txn_policy(t, n);
+    return n;
+}
+
+/* ACLs come with the option that tells the kernel about them. */
+static bool name_stored(const char *name)
+{
+    return strncmp(name, "system.", 7) != 0 && strlen(name) <= NWR_NAME_MAX;
+}
+
+/* The latest setting of a register; NULL if there is none or it was a removal. */
+static const struct nwr_version *latest(const struct nwr_record *rec)
+{
+    const struct nwr_version *best = NULL;
+
+    for (uint32_t i = 0; i < rec->n; i++) {
+        const struct nwr_version *v = &rec->v[i];
+
+        if (!best || v->hlc > best->hlc ||
+            (v->hlc == best->hlc && nwr_dot_cmp(v->dot, best->dot) > 0))
+            best = v;
+    }
+    return best && !(best->flags & NWR_V_TOMBSTONE) ? best : NULL;
+}
+
+/* BYTES, or COUNT when only the size was asked for. Takes out. */
+static enum nwr_plan answer(struct nwr_txn *t, struct nwr_out *out)
+{
+    uint32_t len = out->len;
+
+    if (t->req->size == 0) {
+        t->reply.kind = NWR_REPLY_COUNT;
+        t->reply.count = len;
+        nwr_out_free(out);
+        return NWR_PLAN_DONE;
+    }
+    if (len > t->req->size) {
+        nwr_out_free(out);
+        return nwr_txn_fail(t, ERANGE);
+    }
+    t->reply.kind = NWR_REPLY_BYTES;
+    nwr_blob_unref(t->reply.data);
+    t->reply.data = nwr_out_blob(out);
+    return NWR_PLAN_DONE;
+}
+
+static enum nwr_plan get_virtual(struct nwr_txn *t, struct nwr_node *n)
+{
+    struct nwr_out out = {0};
+    bool whole;
+
+    t->eno = 0;
+    whole = nwr_virtual_get(t, n, t->req->name + strlen(NWR_VIRTUAL_PREFIX), &out);
+    if (whole && t->eno == 0)
+        return answer(t, &out);
+    nwr_out_free(&out);
+    return whole ? NWR_PLAN_FAIL : NWR_PLAN_WAIT;
+}
+
+enum nwr_plan nwr_plan_getxattr(struct nwr_txn *t)
+{
+    struct nwr_node *n = node_of(t);
+    struct nwr_out out = {0};
+    const struct nwr_record *rec;
+    const struct nwr_version *v;
+    struct nwr_key key;
+
+    if (!n)
+        return NWR_PLAN_FAIL;
+    if (nwr_virtual_is(t->req->name))
+        return get_virtual(t, n);
+    if (!name_stored(t->req->name))
+        return nwr_txn_fail(t, EOPNOTSUPP);
+    key = nwr_key_xattr(n->root, t->req->name, strlen(t->req->name));
+    rec = nwr_txn_record(t, &key);
+    if (!rec)
+        return NWR_PLAN_WAIT;
+    v = latest(rec);
+    if (!v)
+        return nwr_txn_fail(t, ENODATA);
+    if (v->body)
+        nwr_out_raw(&out, v->body->data, v->body->len);
+    return answer(t, &out);
+}
+
+enum nwr_plan nwr_plan_listxattr(struct nwr_txn *t)
+{
+    struct nwr_node *n = node_of(t);
+    struct nwr_out out = {0};
+    struct nwr_key prefix;
+
+    if (!n)
+        return NWR_PLAN_FAIL;
+    if (!nwr_txn_object(t, n->root))
+        return NWR_PLAN_WAIT;
+    prefix = nwr_key_reg(n->root, NWR_REG_XATTR);
+    for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
+        struct nwr_key_parts parts;
+
+        if (!nwr_key_parse(&t->rows.row[i].key, &parts) || !latest(&t->rows.row[i].rec))
+            continue;
+        nwr_out_raw(&out, parts.name, parts.name_len);
+        nwr_out_u8(&out, 0);
+    }
+    nwr_virtual_list(t, n, &out);
+    return answer(t, &out);
+}
+
+/* What is not sent yet changes with the creation; all else goes now. */
+static enum nwr_plan send(struct nwr_txn *t, struct nwr_node *n)
+{
+    if (n->held)
+        nwr_birth_absorb(t, n);
+    t->reply.kind = NWR_REPLY_ERR;
+    return NWR_PLAN_DONE;
+}
+
+static enum nwr_plan set_virtual(struct nwr_txn *t, struct nwr_node *n)
+{
+    const char *name = t->req->name + strlen(NWR_VIRTUAL_PREFIX);
+    struct nwr_attr a;
+    struct nwr_policy before;
+    int eno;
+
+    if (!nwr_txn_object(t, n->root))
+        return NWR_PLAN_WAIT;
+    if (!nwr_attr_merge(t, n->root, &a))
+        return nwr_txn_fail(t, ESTALE);
+    before = a.policy;
+    eno = nwr_virtual_set(&a.policy, name, t->req->data);
+    if (eno == 0 && memcmp(&before, &a.policy, sizeof(before)) != 0) {
+        a.policy_hlc = 0; /* set by this write */
+        nwr_attr_put(t, n->root, &a);
+        n->policy = a.policy;
+    }
+    nwr_attr_deinit(&a);
+    return eno ? nwr_txn_fail(t, eno) : send(t, n);
+}
+
+enum nwr_plan nwr_plan_setxattr(struct nwr_txn *t)
+{
+    struct nwr_node *n = node_of(t);
+    const struct nwr_record *rec;
+    struct nwr_key key;
+    bool there;
+
+    if (!n)
+        return NWR_PLAN_FAIL;
+    if (n->pushing)
+        return nwr_txn_after_push(t, n);
+    if (nwr_virtual_is(t->req->name))
+        return set_virtual(t, n);
+    if (!name_stored(t->req->name))
+        return nwr_txn_fail(t, EOPNOTSUPP);
+    if (t->req->data->len > NWR_XATTR_MAX)
+        return nwr_txn_fail(t, E2BIG);
+    key = nwr_key_xattr(n->root, t->req->name, strlen(t->req->name));
+    rec = nwr_txn_record(t, &key);
+    if (!rec)
+        return NWR_PLAN_WAIT;
+    there = latest(rec) != NULL;
+    if (there && (t->req->flags & NWR_XATTR_CREATE))
+        return nwr_txn_fail(t, EEXIST);
+    if (!there && (t->req->flags & NWR_XATTR_REPLACE))
+        return nwr_txn_fail(t, ENODATA);
+    nwr_txn_write(t, &key, rec, NULL)->v.body = nwr_blob_ref(t->req->data);
+    return send(t, n);
+}
+
+enum nwr_plan nwr_plan_removexattr(struct nwr_txn *t)
+{
+    struct nwr_node *n = node_of(t);
+    const struct nwr_record *rec;
+    struct nwr_key key;
+
+    if (!n)
+        return NWR_PLAN_FAIL;
+    if (n->pushing)
+        return nwr_txn_after_push(t, n);
+    if (nwr_virtual_is(t->req->name))
+        return send(t, n);
+    if (!name_stored(t->req->name))
+        return nwr_txn_fail(t, EOPNOTSUPP);
+    key = nwr_key_xattr(n->root, t->req->name, strlen(t->req->name));
+    rec = nwr_txn_record(t, &key);
+    if (!rec)
+        return NWR_PLAN_WAIT;
+    if (!latest(rec))
+        return nwr_txn_fail(t, ENODATA);
+    nwr_txn_write(t, &key, rec, NULL)->v.flags |= NWR_V_TOMBSTONE;
+    return send(t, n);
+}

@@ -1,0 +1,135 @@
+/* reap.c -- removes the registers of inodes that have lost their last name and holder.
+ *
+ * unlink never touches content: somebody may be editing the file on the other side of a cut, and
+ * that edit must come back (DESIGN 9). So the space goes later, when a READ of all N replicas
+ * shows no name, nothing that a remover had not seen, and nobody here holds the file open. While a
+ * replica is missing the inode waits; a mount that ends leaves it to the check of the volume.
+ *
+ *   waiting --time--> asked --all N agree--> registers removed
+ *      ^                |
+ *      +--not all N-----+   (twice the wait, up to REAP_MAX_MS)
+ */
+#include "fs/core/state.h"
+
+enum { REAP_FIRST_MS = 2000, REAP_MAX_MS = 300000, REAP_ATONCE = 8, REAP_QUEUE_MAX = 4096 };
+
+static struct nwr_reap *find(struct nwr_mount *m, nwr_ino root)
+{
+    for (uint32_t i = 0; i < m->nreap; i++)
+        if (m->reap[i].root == root)
+            return &m->reap[i];
+    return NULL;
+}
+
+static bool held_here(struct nwr_mount *m, nwr_ino root)
+{
+    for (struct nwr_node *n = nwr_itable_of(&m->nodes, root); n; n = nwr_itable_next(n))
+        if (n->opens || n->pushing || nwr_node_unsent(n))
+            return true;
+    return false;
+}
+
+static bool has_names(const struct nwr_txn *t, nwr_ino root)
+{
+    struct nwr_key links = nwr_key_reg(root, NWR_REG_LINK);
+    uint32_t i = nwr_rows_lower(&t->rows, &links);
+
+    for (; i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &links); i++)
+        if (nwr_record_live(&t->rows.row[i].rec))
+            return true;
+    return false;
+}
+
+/* Marks stay: they say that the names were taken on purpose. */
+static void remove_registers(struct nwr_txn *t, nwr_ino root)
+{
+    struct nwr_key object = nwr_key_object(root);
+    uint32_t i = nwr_rows_lower(&t->rows, &object);
+
+    for (; i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &object); i++) {
+        const struct nwr_row *row = &t->rows.row[i];
+        struct nwr_key_parts parts;
+
+        if (!nwr_key_parse(&row->key, &parts) || parts.reg == NWR_REG_MARKS ||
+            parts.reg == NWR_REG_LINK || nwr_record_live(&row->rec) == 0)
+            continue;
+        nwr_txn_write(t, &row->key, &row->rec, NULL)->v.flags |= NWR_V_TOMBSTONE;
+    }
+}
+
+static enum nwr_plan plan_reap(struct nwr_txn *t)
+{
+    t->r = NWR_QUORUM_ALL;
+    if (held_here(t->m, t->ino))
+        return nwr_txn_fail(t, EBUSY);
+    if (!nwr_txn_object(t, t->ino))
+        return NWR_PLAN_WAIT;
+    if (!has_names(t, t->ino) && nwr_view_forgotten(t, t->ino))
+        remove_registers(t, t->ino);
+    return NWR_PLAN_DONE;
+}
+
+static nwr_ms wait_of(uint32_t tries)
+{
+    return NWR_MIN((nwr_ms)REAP_FIRST_MS << NWR_MIN(tries, 16u), (nwr_ms)REAP_MAX_MS);
+}
+
+static void finish_reap(struct nwr_txn *t)
+{
+    struct nwr_mount *m = t->m;
+    struct nwr_reap *item = find(m, t->ino);
+
+    if (!item)
+        return;
+    item->busy = false;
+    item->at = m->now + wait_of(++item->tries);
+    if (t->err == NWR_OK && t->eno == 0)
+        *item = m->reap[--m->nreap];
+}
+
+void nwr_reap_later(struct nwr_mount *m, nwr_ino root)
+{
+    if (m->nreap >= REAP_QUEUE_MAX || find(m, root))
+        return;
+    m->reap = nwr_grow(m->reap, &m->capreap, m->nreap + 1, sizeof(*m->reap));
+    m->reap[m->nreap++] = (struct nwr_reap){.root = root, .at = m->now + wait_of(0)};
+}
+
+/* The next that is due and not under way, if there is room for one more. */
+static struct nwr_reap *next_due(struct nwr_mount *m)
+{
+    struct nwr_reap *due = NULL;
+    uint32_t busy = 0;
+
+    for (uint32_t i = 0; i < m->nreap; i++) {
+        struct nwr_reap *item = &m->reap[i];
+
+        busy += item->busy;
+        if (!item->busy && item->at <= m->now && !due)
+            due = item;
+    }
+    return busy < REAP_ATONCE ? due : NULL;
+}
+
+void nwr_reap_tick(struct nwr_mount *m)
+{
+    struct nwr_reap *item;
+
+    while (!m->stopping && (item = next_due(m))) {
+        struct nwr_txn *t = nwr_txn_new(m, plan_reap, finish_reap, NULL);
+
+        t->ino = item->root;
+        item->busy = true;
+        nwr_txn_run(t);
+    }
+}
+
+nwr_ms nwr_reap_deadline(const struct nwr_mount *m)
+{
+    nwr_ms next = UINT64_MAX;
+
+    for (uint32_t i = 0; i < m->nreap && !m->stopping; i++)
+        if (!m->reap[i].busy)
+            next = NWR_MIN(next, m->reap[i].at);
+    return next;
+}

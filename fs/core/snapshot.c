@@ -1,0 +1,246 @@
+/* snapshot.c -- what a transaction knows, and what it finds missing; see txn.h. */
+#include "fs/core/state.h"
+
+/* ---- set of inodes --------------------------------------------------------------------------- */
+
+static nwr_ino *inos_slot(const struct nwr_inos *s, nwr_ino ino)
+{
+    uint32_t i = (uint32_t)(nwr_mix64(ino) & (s->cap - 1));
+
+    while (s->slot[i] && s->slot[i] != ino)
+        i = (i + 1) & (s->cap - 1);
+    return &s->slot[i];
+}
+
+static bool inos_has(const struct nwr_inos *s, nwr_ino ino)
+{
+    return s->cap && *inos_slot(s, ino) == ino;
+}
+
+static void inos_add(struct nwr_inos *s, nwr_ino ino)
+{
+    struct nwr_inos old = *s;
+
+    nwr_assert(ino);
+    if (2 * (s->n + 1) > s->cap) {
+        s->cap = s->cap ? s->cap * 2 : 8;
+        s->slot = nwr_zalloc(s->cap * sizeof(*s->slot));
+        for (uint32_t i = 0; i < old.cap; i++)
+            if (old.slot[i])
+                *inos_slot(s, old.slot[i]) = old.slot[i];
+        nwr_free(old.slot);
+    }
+    if (*inos_slot(s, ino) != ino) {
+        *inos_slot(s, ino) = ino;
+        s->n++;
+    }
+}
+
+/* ---- what is known ---------------------------------------------------------------------------- */
+
+static bool key_known(const struct nwr_txn *t, const struct nwr_key *key)
+{
+    struct nwr_key_parts parts;
+
+    if (nwr_key_parse(key, &parts) && parts.kind == 'I' && inos_has(&t->objects, parts.ino))
+        return true;
+    for (uint32_t i = 0; i < t->nknown; i++)
+        if (nwr_key_cmp(&t->known[i], key) == 0)
+            return true;
+    return false;
+}
+
+static void learn_key(struct nwr_txn *t, const struct nwr_key *key)
+{
+    if (key_known(t, key))
+        return;
+    t->known = nwr_grow(t->known, &t->capknown, t->nknown + 1, sizeof(*t->known));
+    t->known[t->nknown++] = *key;
+}
+
+/* The objects that versions of a row refer to came along with it. */
+static void learn_refs(struct nwr_txn *t, const struct nwr_row *row)
+{
+    for (uint32_t i = 0; i < row->rec.n; i++) {
+        nwr_ino ref = row->rec.v[i].ref;
+
+        if (ref && nwr_ino_pg(ref) == nwr_key_pg(&row->key))
+            inos_add(&t->objects, ref);
+    }
+}
+
+static nwr_ino object_of(const struct nwr_key *prefix)
+{
+    nwr_ino ino = 0;
+
+    if (prefix->len != 11 || prefix->b[2] != 'I')
+        return 0;
+    for (int i = 3; i < 11; i++)
+        ino = ino << 8 | prefix->b[i];
+    return ino;
+}
+
+void nwr_snapshot_learn(struct nwr_txn *t, const struct nwr_range *range)
+{
+    uint32_t i = nwr_rows_lower(&t->rows, &range->prefix);
+
+    if (range->exact) {
+        learn_key(t, &range->prefix);
+        if (range->follow && i < t->rows.n &&
+            nwr_key_cmp(&t->rows.row[i].key, &range->prefix) == 0)
+            learn_refs(t, &t->rows.row[i]);
+        return;
+    }
+    if (range->follow) {
+        for (; i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &range->prefix); i++)
+            learn_refs(t, &t->rows.row[i]);
+        return;
+    }
+    if (object_of(&range->prefix))
+        inos_add(&t->objects, object_of(&range->prefix));
+}
+
+void nwr_snapshot_learn_page(struct nwr_txn *t, const struct nwr_range *range, bool more)
+{
+    uint32_t i = nwr_rows_lower(&t->rows, &range->prefix);
+
+    t->page = (struct nwr_page){.ready = true, .more = more};
+    t->page.prefix = range->prefix;
+    t->page.after = range->after;
+    for (; i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &range->prefix); i++)
+        if (nwr_key_cmp(&t->rows.row[i].key, &range->after) > 0) {
+            t->page.last = t->rows.row[i].key;
+            learn_refs(t, &t->rows.row[i]);
+        }
+}
+
+void nwr_snapshot_clear(struct nwr_txn *t)
+{
+    nwr_rows_deinit(&t->rows);
+    nwr_free(t->objects.slot);
+    t->objects = (struct nwr_inos){0};
+    t->nknown = 0;
+    t->page = (struct nwr_page){0};
+}
+
+/* ---- asking ----------------------------------------------------------------------------------- */
+
+static void need(struct nwr_txn *t, const struct nwr_key *prefix, bool exact, bool follow)
+{
+    struct nwr_need *n;
+
+    for (uint32_t i = 0; i < t->nneed; i++) {
+        n = &t->need[i];
+        if (n->range.exact == exact && nwr_key_cmp(&n->range.prefix, prefix) == 0) {
+            n->range.follow |= follow;
+            return;
+        }
+    }
+    t->need = nwr_grow(t->need, &t->capneed, t->nneed + 1, sizeof(*t->need));
+    n = &t->need[t->nneed++];
+    *n = (struct nwr_need){.range = {.exact = exact, .follow = follow}};
+    n->range.prefix = *prefix;
+}
+
+static const struct nwr_record *known_record(const struct nwr_txn *t, const struct nwr_key *key)
+{
+    static const struct nwr_record none;
+    const struct nwr_row *row = nwr_rows_find(&t->rows, key);
+
+    return row ? &row->rec : &none;
+}
+
+const struct nwr_record *nwr_txn_peek(const struct nwr_txn *t, const struct nwr_key *key)
+{
+    const struct nwr_row *row = nwr_rows_find(&t->rows, key);
+
+    return row ? &row->rec : NULL;
+}
+
+const struct nwr_record *nwr_txn_record(struct nwr_txn *t, const struct nwr_key *key)
+{
+    if (key_known(t, key))
+        return known_record(t, key);
+    need(t, key, true, false);
+    return NULL;
+}
+
+const struct nwr_record *nwr_txn_entry(struct nwr_txn *t, nwr_ino parent, const char *name,
+                                       size_t len)
+{
+    struct nwr_key key = nwr_key_entry(parent, name, len);
+
+    if (key_known(t, &key))
+        return known_record(t, &key);
+    need(t, &key, true, true);
+    return NULL;
+}
+
+bool nwr_txn_has_object(const struct nwr_txn *t, nwr_ino root)
+{
+    return inos_has(&t->objects, root);
+}
+
+bool nwr_txn_object(struct nwr_txn *t, nwr_ino root)
+{
+    struct nwr_key key = nwr_key_object(root);
+
+    if (inos_has(&t->objects, root))
+        return true;
+    need(t, &key, false, false);
+    return false;
+}
+
+void nwr_txn_born(struct nwr_txn *t, nwr_ino root)
+{
+    inos_add(&t->objects, root);
+}
+
+/* Inodes whose creation was never sent are nowhere else: no need to ask. Rows change only here
+ * and when answers arrive, never within a run: records a plan holds stay where they are. */
+bool nwr_snapshot_from_births(struct nwr_txn *t)
+{
+    uint32_t kept = 0, n = t->nneed;
+
+    for (uint32_t i = 0; i < n; i++) {
+        nwr_ino root = object_of(&t->need[i].range.prefix);
+        struct nwr_node *birth = root ? nwr_birth_of(t->m, root) : NULL;
+
+        if (birth && !birth->tried)
+            inos_add(&t->objects, root);
+        else
+            t->need[kept++] = t->need[i];
+    }
+    t->nneed = kept;
+    if (kept == n)
+        return false;
+    nwr_birth_overlay(t);
+    return true;
+}
+
+void nwr_txn_learn_record(struct nwr_txn *t, const struct nwr_key *key,
+                          const struct nwr_record *rec)
+{
+    nwr_record_sync(&nwr_rows_at(&t->rows, key)->rec, rec);
+    learn_key(t, key);
+}
+
+void nwr_txn_page(struct nwr_txn *t, nwr_ino dir, const struct nwr_key *after)
+{
+    struct nwr_key key = nwr_key_entries(dir);
+
+    t->need = nwr_grow(t->need, &t->capneed, t->nneed + 1, sizeof(*t->need));
+    t->need[t->nneed] = (struct nwr_need){.range = {.follow = true}, .page = true};
+    t->need[t->nneed].range.prefix = key;
+    t->need[t->nneed++].range.after = *after;
+}
+
+bool nwr_txn_knows(const struct nwr_txn *t, const struct nwr_key *key)
+{
+    const struct nwr_page *p = &t->page;
+
+    if (key_known(t, key))
+        return true;
+    return p->ready && nwr_key_has_prefix(key, &p->prefix) && nwr_key_cmp(key, &p->after) > 0 &&
+           (!p->more || nwr_key_cmp(key, &p->last) <= 0);
+}

@@ -1,0 +1,158 @@
+/* state.h -- the inside of a mount, for the files of fs/core alone.
+ *
+ * Ownership: the mount owns everything here; `out` and the times are borrowed for one step.
+ */
+#ifndef NWR_FS_STATE_H
+#define NWR_FS_STATE_H
+
+#include "fs/core/dir.h"
+#include "fs/core/flags.h"
+#include "fs/core/txn.h"
+
+#define NWR_IDS_RANGE 4096       /* inode counters asked for at once */
+#define NWR_IDS_LOW 1024         /* and asked for again when so few are left */
+#define NWR_RECENT_MS 50         /* how long a LOOKUP's absence may serve the CREATE after it */
+#define NWR_RECENT_MAX 32
+#define NWR_CACHE_BYTES (64 << 20)
+#define NWR_BLOCKS_INFLIGHT 8    /* BLOCK_GETs of one transaction at once */
+
+/* An open file or directory. */
+struct nwr_handle {
+    uint64_t id;
+    struct nwr_node *node;
+    uint32_t flags;              /* of open */
+    struct nwr_dir *dir;         /* OPENDIR */
+    struct nwr_handle *next;
+};
+
+/* The record of a name that a LOOKUP has just found absent. */
+struct nwr_recent {
+    struct nwr_key key;
+    struct nwr_record rec;
+    nwr_ms until;
+};
+
+struct nwr_reap {                /* an inode whose last name went */
+    nwr_ino root;
+    nwr_ms at;
+    uint32_t tries;
+    bool busy;
+};
+
+struct nwr_mount {
+    struct nwr_mount_config config;
+    struct nwr_rng rng;
+    struct nwr_itable nodes;
+    struct nwr_block_cache *cache;
+    struct nwr_txn *txns;
+    struct nwr_handle *handles;
+    uint64_t next_txn, next_handle, next_pending;
+    struct nwr_recent recent[NWR_RECENT_MAX];
+    uint32_t recent_at;
+    struct nwr_node **due;       /* nodes with push_at or touch_at set */
+    uint32_t ndue, capdue;
+    nwr_ms due_at;               /* not later than the first of them */
+    struct nwr_reap *reap;
+    uint32_t nreap, capreap;
+
+    uint64_t ids_next, ids_end, ids2_next, ids2_end; /* range in use, and the one behind it */
+    uint16_t ids_ordinal;
+    bool ids_asked, stopping;
+    struct nwr_fs_counters counters;
+
+    struct nwr_fs_effects *out;  /* during a step */
+    nwr_ms now;
+    nwr_ns wall;
+};
+
+/* ---- effects (mount.c) ---- */
+void nwr_mount_reply(struct nwr_mount *m, struct nwr_fs_req *req, struct nwr_fs_reply *reply);
+void nwr_mount_submit(struct nwr_mount *m, struct nwr_request *vreq, uint64_t token);
+void nwr_mount_inval(struct nwr_mount *m, struct nwr_node *n);
+/* Takes text. */
+void nwr_mount_log(struct nwr_mount *m, char *text);
+void nwr_mount_ids_want(struct nwr_mount *m);
+nwr_ino nwr_mount_ids_take(struct nwr_mount *m, nwr_pg pg);
+nwr_hlc nwr_mount_hlc(const struct nwr_mount *m);
+struct nwr_handle *nwr_mount_handle(struct nwr_mount *m, uint64_t id);
+struct nwr_handle *nwr_mount_open(struct nwr_mount *m, struct nwr_node *n, uint32_t flags);
+/* Gives the plan and finish of a request's operation (ops.c). */
+struct nwr_plan_of {
+    enum nwr_plan (*plan)(struct nwr_txn *t);
+    void (*finish)(struct nwr_txn *t);
+};
+struct nwr_plan_of nwr_plan_of(enum nwr_fs_op op);
+
+/* ---- names just found absent (recent.c) ---- */
+void nwr_recent_keep(struct nwr_mount *m, const struct nwr_key *key, const struct nwr_record *rec);
+const struct nwr_record *nwr_recent_find(struct nwr_mount *m, const struct nwr_key *key);
+void nwr_recent_drop(struct nwr_mount *m, const struct nwr_key *key);
+void nwr_recent_deinit(struct nwr_mount *m);
+
+/* ---- creations that are not sent yet (birth.c) ---- */
+/* What t has staged becomes what n holds back. */
+void nwr_birth_hold(struct nwr_txn *t, struct nwr_node *n);
+/* What t has staged changes what n holds back instead of being sent. */
+void nwr_birth_absorb(struct nwr_txn *t, struct nwr_node *n);
+/* Stages copies of the held writes and guards, except content. */
+void nwr_birth_send(struct nwr_txn *t, struct nwr_node *n);
+/* The names go; what is open stays (dropped). */
+void nwr_birth_unname(struct nwr_node *n);
+/* Held writes of the ranges just read are put over the snapshot. */
+void nwr_birth_overlay(struct nwr_txn *t);
+struct nwr_node *nwr_birth_of(struct nwr_mount *m, nwr_ino root);
+bool nwr_is_pending(struct nwr_dot dot);
+
+/* ---- pushes (push.c) ---- */
+/* Starts a push of n unless one runs or there is nothing to send. */
+void nwr_push_start(struct nwr_mount *m, struct nwr_node *n, enum nwr_level level);
+/* After a write: pushes if there is enough, else sets the time for it. */
+void nwr_push_later(struct nwr_mount *m, struct nwr_node *n);
+/* Pushes what is due, all if everything is. */
+void nwr_push_tick(struct nwr_mount *m, bool everything);
+/* When something will be due; UINT64_MAX: nothing. */
+nwr_ms nwr_push_deadline(const struct nwr_mount *m);
+enum nwr_level nwr_push_level(const struct nwr_mount *m, const struct nwr_node *n);
+
+/* ---- attributes (attr.c) ---- */
+/* All versions of the attribute record of root merged by field; root and what is missing have
+ * defaults. False: no such inode in the snapshot. */
+bool nwr_attr_merge(const struct nwr_txn *t, nwr_ino root, struct nwr_attr *a);
+/* A write of the attributes that replaces all versions in the snapshot. Fields whose hlc is 0
+ * are set by this write. */
+void nwr_attr_put(struct nwr_txn *t, nwr_ino root, const struct nwr_attr *a);
+/* Attributes for stat of what x shows; n (may be NULL) adds what this mount has not sent. False:
+ * the object is not there. */
+bool nwr_attr_stat(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node *n,
+                   struct stat *st);
+uint32_t nwr_attr_links(const struct nwr_txn *t, nwr_ino root, nwr_ino ino);
+struct nwr_attr nwr_attr_new(struct nwr_txn *t, const struct nwr_node *dir, uint8_t type);
+uint32_t nwr_type_mode(uint8_t type);
+uint8_t nwr_mode_type(uint32_t mode);
+
+/* ---- nodes and entries for the kernel (entry.c) ---- */
+/* The node that stands for x, found or made; a clean one advances to x's version. */
+struct nwr_node *nwr_entry_node(struct nwr_txn *t, const struct nwr_shown *x);
+/* Brings a node up to what x shows (getattr, open). */
+void nwr_entry_refresh(struct nwr_txn *t, struct nwr_node *n, const struct nwr_shown *x);
+/* Fills e for the kernel and counts the lookup. False: the object is missing. */
+bool nwr_entry_fill(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_fs_entry *e);
+/* The entry replied to the request. */
+void nwr_entry_reply(struct nwr_txn *t, const struct nwr_shown *x);
+/* Directory node of the request's parent; NULL: not a directory, t->eno is set. */
+struct nwr_node *nwr_entry_dir(struct nwr_txn *t, uint64_t id);
+/* Length of a name the kernel gave, 0 and t->eno set if it cannot be one. */
+size_t nwr_entry_name(struct nwr_txn *t, const char *name);
+/* Entries of a directory changed on this mount. */
+void nwr_entry_touch(struct nwr_mount *m, struct nwr_node *dir);
+void nwr_txn_pin(struct nwr_txn *t, struct nwr_node *n);
+/* Quorums and level of what is done to n. */
+void nwr_txn_policy(struct nwr_txn *t, const struct nwr_node *n);
+
+/* ---- reclaiming (reap.c) ---- */
+/* The inode may have lost its last name and holder: looks, and removes its registers. */
+void nwr_reap_later(struct nwr_mount *m, nwr_ino root);
+void nwr_reap_tick(struct nwr_mount *m);
+nwr_ms nwr_reap_deadline(const struct nwr_mount *m);
+
+#endif

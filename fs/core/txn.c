@@ -1,0 +1,500 @@
+/* txn.c -- running plans, sending what they lack and what they decide; see txn.h. */
+#include "fs/core/state.h"
+
+/* ---- life ------------------------------------------------------------------------------------- */
+
+struct nwr_txn *nwr_txn_new(struct nwr_mount *m, enum nwr_plan (*plan)(struct nwr_txn *),
+                            void (*finish)(struct nwr_txn *), struct nwr_fs_req *req)
+{
+    struct nwr_txn *t = nwr_zalloc(sizeof(*t));
+
+    t->m = m;
+    t->id = m->next_txn++;
+    t->plan = plan;
+    t->finish = finish;
+    t->req = req;
+    t->next = m->txns;
+    if (t->next)
+        t->next->prev = t;
+    m->txns = t;
+    return t;
+}
+
+static void drop_batches(struct nwr_txn *t)
+{
+    for (uint32_t i = t->sent; i < t->nbatch; i++)
+        nwr_request_destroy(t->batch[i]);
+    t->nbatch = t->sent;
+    for (uint32_t i = 0; i < t->nahead; i++)
+        nwr_request_destroy(t->ahead[i]);
+    t->nahead = 0;
+    nwr_request_destroy(t->staged);
+    t->staged = NULL;
+}
+
+void nwr_txn_pin(struct nwr_txn *t, struct nwr_node *n)
+{
+    if (n == t->node || n == t->node2)
+        return;
+    n->pins++;
+    nwr_assert(!t->node || !t->node2);
+    *(t->node ? &t->node2 : &t->node) = n;
+}
+
+static void unpin(struct nwr_txn *t, struct nwr_node *n)
+{
+    if (!n)
+        return;
+    nwr_assert(n->pins);
+    n->pins--;
+    nwr_itable_reap(&t->m->nodes, n);
+}
+
+void nwr_txn_destroy(struct nwr_txn *t)
+{
+    struct nwr_mount *m = t->m;
+
+    drop_batches(t);
+    nwr_free(t->batch);
+    nwr_free(t->ahead);
+    nwr_request_destroy(t->other);
+    nwr_snapshot_clear(t);
+    nwr_free(t->known);
+    nwr_free(t->need);
+    nwr_needs_deinit(&t->blocks);
+    nwr_response_deinit(&t->last);
+    nwr_push_deinit(&t->push);
+    nwr_fs_reply_deinit(&t->reply);
+    nwr_fs_req_destroy(t->req);
+    if (t->prev)
+        t->prev->next = t->next;
+    else
+        m->txns = t->next;
+    if (t->next)
+        t->next->prev = t->prev;
+    unpin(t, t->node);
+    unpin(t, t->node2);
+    nwr_free(t);
+}
+
+/* ---- staging ---------------------------------------------------------------------------------- */
+
+static struct nwr_request *staged(struct nwr_txn *t)
+{
+    if (!t->staged)
+        t->staged = nwr_request_new(NWR_OP_PUT, 0);
+    return t->staged;
+}
+
+nwr_wid nwr_txn_wid(struct nwr_txn *t)
+{
+    nwr_wid wid = nwr_rng_next(&t->m->rng);
+
+    return wid ? wid : 1;
+}
+
+struct nwr_write *nwr_txn_write(struct nwr_txn *t, const struct nwr_key *key,
+                                const struct nwr_record *rec,
+                                bool (*pick)(const struct nwr_version *v))
+{
+    struct nwr_request *req = staged(t);
+    struct nwr_write *w = NULL;
+
+    for (uint32_t i = 0; i < req->nwrite && !w; i++)
+        if (nwr_key_cmp(&req->write[i].key, key) == 0)
+            w = &req->write[i];
+    if (!w) {
+        w = nwr_request_write(req);
+        w->key = *key;
+        w->v.wid = nwr_txn_wid(t);
+        w->v.uid = t->req ? t->req->uid : t->m->config.uid;
+    }
+    for (uint32_t i = 0; rec && i < rec->n; i++)
+        if (!pick || pick(&rec->v[i]))
+            nwr_write_seen(w, rec->v[i].dot, rec->v[i].wid);
+    return w;
+}
+
+struct nwr_guard *nwr_txn_guard(struct nwr_txn *t, enum nwr_guard_kind kind,
+                                const struct nwr_key *key)
+{
+    struct nwr_guard *g = nwr_request_guard(staged(t));
+
+    g->kind = kind;
+    g->key = *key;
+    return g;
+}
+
+struct nwr_block *nwr_txn_block(struct nwr_txn *t)
+{
+    return nwr_request_block(staged(t));
+}
+
+/* ---- batches ---------------------------------------------------------------------------------- */
+
+/* The order in which parts of an operation become visible (DESIGN 4, "Link"): what a name will
+ * need, the name, then what goes. */
+static int phase(const struct nwr_write *w)
+{
+    bool gone = w->v.flags & NWR_V_TOMBSTONE || w->discard;
+
+    if (w->key.b[2] == 'E')
+        return gone || w->v.flags & NWR_V_HIDDEN ? 2 : 1;
+    return w->key.b[11] == NWR_REG_LINK && gone ? 3 : 0;
+}
+
+static struct nwr_request *batch_of(struct nwr_txn *t, nwr_pg pg, uint32_t from)
+{
+    for (uint32_t i = from; i < t->nbatch; i++)
+        if (t->batch[i]->pg == pg)
+            return t->batch[i];
+    t->batch = nwr_realloc(t->batch, (t->nbatch + 1) * sizeof(struct nwr_request *));
+    t->batch[t->nbatch] = nwr_request_new(NWR_OP_PUT, pg);
+    return t->batch[t->nbatch++];
+}
+
+/* A dot given to a write of this mount before it was sent means nothing to a replica: its
+ * write_id does. */
+static void name_by_wid(struct nwr_write *w)
+{
+    for (uint32_t i = 0; i < w->nseen; i++)
+        if (nwr_is_pending(w->seen[i].dot))
+            w->seen[i].dot = (struct nwr_dot){0};
+}
+
+/* Moves what is staged into as few batches as keep the order of phases. */
+static void form_batches(struct nwr_txn *t)
+{
+    struct nwr_request *all = t->staged;
+
+    if (!all)
+        return;
+    nwr_assert(t->nbatch == 0);
+    for (int p = 0; p < 4; p++)
+        for (uint32_t i = 0; i < all->nwrite; i++) {
+            struct nwr_write *w = &all->write[i];
+
+            if (phase(w) != p)
+                continue;
+            name_by_wid(w);
+            *nwr_request_write(batch_of(t, nwr_key_pg(&w->key), t->nbatch ? t->nbatch - 1 : 0)) =
+                *w;
+        }
+    for (uint32_t i = 0; i < all->nguard; i++)
+        *nwr_request_guard(batch_of(t, nwr_key_pg(&all->guard[i].key), 0)) = all->guard[i];
+    for (uint32_t i = 0; i < all->nblock; i++)
+        *nwr_request_block(batch_of(t, nwr_ino_pg(all->block[i].id.ino), 0)) = all->block[i];
+    all->nwrite = all->nguard = all->nblock = 0;
+    nwr_request_destroy(all);
+    t->staged = NULL;
+}
+
+/* ---- sending ---------------------------------------------------------------------------------- */
+
+static void submit(struct nwr_txn *t, struct nwr_request *req)
+{
+    t->inflight++;
+    if (req->w == 0)
+        req->w = t->w;
+    if (req->r == 0)
+        req->r = t->r;
+    nwr_mount_submit(t->m, req, t->id);
+}
+
+static void send_reads(struct nwr_txn *t)
+{
+    for (uint32_t i = 0; i < t->nneed; i++) {
+        struct nwr_request *req;
+        nwr_pg pg = nwr_key_pg(&t->need[i].range.prefix);
+
+        if (t->need[i].range.prefix.len == 0)
+            continue;
+        req = nwr_request_new(NWR_OP_READ, pg);
+        /* A page is alone in its request, so that `more` can only mean the page. */
+        req->count = t->need[i].page;
+        for (uint32_t j = i; j < t->nneed; j++) {
+            struct nwr_need *n = &t->need[j];
+
+            if (nwr_key_pg(&n->range.prefix) != pg || n->range.prefix.len == 0 ||
+                (j > i && (n->page || req->count)))
+                continue;
+            *nwr_request_range(req) = n->range;
+            n->range.prefix.len = 0;
+        }
+        submit(t, req);
+    }
+    t->nneed = 0;
+}
+
+static void send_blocks(struct nwr_txn *t)
+{
+    uint32_t n = NWR_MIN(t->blocks.n, NWR_BLOCKS_INFLIGHT);
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct nwr_request *req = nwr_request_new(NWR_OP_BLOCK_GET, nwr_ino_pg(t->blocks.id[i].ino));
+
+        nwr_request_block(req)->id = t->blocks.id[i];
+        submit(t, req);
+    }
+    t->blocks.n = 0;
+}
+
+/* Data goes ahead of the batch that refers to it; batches go one after the other. */
+static void send_next(struct nwr_txn *t)
+{
+    if (t->nahead) {
+        for (uint32_t i = 0; i < t->nahead; i++) {
+            t->ahead[i]->level = t->level;
+            submit(t, t->ahead[i]);
+        }
+        t->nahead = 0;
+        return;
+    }
+    if (t->sent < t->nbatch) {
+        struct nwr_request *req = t->batch[t->sent++];
+
+        req->level = t->level;
+        submit(t, req);
+    }
+}
+
+/* ---- the end ---------------------------------------------------------------------------------- */
+
+static void complete(struct nwr_txn *t)
+{
+    int eno = t->eno ? t->eno : nwr_err_errno(t->err);
+
+    if (t->finish && (!eno || !t->req))
+        t->finish(t);
+    if (eno && t->req) {
+        nwr_fs_reply_deinit(&t->reply);
+        t->reply.err = eno;
+    }
+    if (t->req)
+        nwr_mount_reply(t->m, t->req, &t->reply);
+    t->req = NULL;
+    memset(&t->reply, 0, sizeof(t->reply));
+    nwr_txn_destroy(t);
+}
+
+void nwr_txn_give_up(struct nwr_txn *t, enum nwr_err err)
+{
+    nwr_assert(t->inflight == 0);
+    t->err = err;
+    complete(t);
+}
+
+enum nwr_plan nwr_txn_fail(struct nwr_txn *t, int eno)
+{
+    nwr_assert(eno > 0);
+    t->eno = eno;
+    return NWR_PLAN_FAIL;
+}
+
+static bool wait_for(struct nwr_txn *t)
+{
+    if (t->wants_push)
+        return t->wants_push->pushing;
+    if (t->other && !t->other_done) {
+        struct nwr_request *req = t->other;
+
+        t->other = NULL;
+        submit(t, req);
+        return true;
+    }
+    if (t->wants_ids)
+        nwr_mount_ids_want(t->m);
+    send_reads(t);
+    send_blocks(t);
+    return t->inflight || t->wants_ids;
+}
+
+void nwr_txn_run(struct nwr_txn *t)
+{
+    for (;;) {
+        enum nwr_plan result;
+
+        drop_batches(t);
+        t->nneed = 0;
+        t->blocks.n = 0;
+        t->wants_ids = false;
+        t->wants_push = NULL;
+        if (t->runs++ > NWR_TXN_REPLANS_MAX) {
+            t->err = NWR_E_TIMEDOUT;
+            return complete(t);
+        }
+        t->m->counters.replans += t->runs > 1;
+        result = t->plan(t);
+        if (result == NWR_PLAN_FAIL)
+            drop_batches(t);
+        if (result == NWR_PLAN_DONE)
+            form_batches(t);
+        if (result != NWR_PLAN_WAIT) {
+            send_next(t);
+            if (t->inflight == 0)
+                complete(t);
+            return;
+        }
+        if (nwr_snapshot_from_births(t))
+            continue;
+        if (wait_for(t))
+            return;
+        nwr_assert(t->wants_push); /* its push has ended meanwhile */
+        nwr_snapshot_clear(t);
+    }
+}
+
+void nwr_txn_again(struct nwr_txn *t)
+{
+    nwr_assert(t->inflight == 0);
+    nwr_snapshot_clear(t);
+    t->fresh = true;
+    nwr_txn_run(t);
+}
+
+enum nwr_plan nwr_txn_after_push(struct nwr_txn *t, struct nwr_node *n)
+{
+    if (t->pushed == n && !n->pushing && n->err != NWR_OK)
+        return nwr_txn_fail(t, nwr_err_errno(n->err));
+    nwr_push_start(t->m, n, nwr_push_level(t->m, n));
+    t->wants_push = t->pushed = n;
+    return NWR_PLAN_WAIT;
+}
+
+/* ---- answers ---------------------------------------------------------------------------------- */
+
+static void take_rows(struct nwr_txn *t, struct nwr_rows *rows)
+{
+    if (t->rows.n == 0) {
+        nwr_rows_deinit(&t->rows);
+        t->rows = *rows;
+        *rows = (struct nwr_rows){0};
+        return;
+    }
+    for (uint32_t i = 0; i < rows->n; i++)
+        nwr_record_sync(&nwr_rows_at(&t->rows, &rows->row[i].key)->rec, &rows->row[i].rec);
+}
+
+/* An inode with more names than an answer holds: the rest is asked for. */
+static void read_on(struct nwr_txn *t, const struct nwr_request *vreq, const struct nwr_rows *rows)
+{
+    struct nwr_request *req = nwr_request_new(NWR_OP_READ, vreq->pg);
+    struct nwr_key last = vreq->range[0].prefix;
+
+    for (uint32_t i = 0; i < rows->n; i++)
+        for (uint32_t j = 0; j < vreq->nrange; j++)
+            if (nwr_key_has_prefix(&rows->row[i].key, &vreq->range[j].prefix) &&
+                nwr_key_cmp(&rows->row[i].key, &last) > 0)
+                last = rows->row[i].key;
+    for (uint32_t j = 0; j < vreq->nrange; j++) {
+        struct nwr_range *range = nwr_request_range(req);
+
+        *range = vreq->range[j];
+        range->after = last;
+    }
+    submit(t, req);
+}
+
+static void on_read(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_response *res)
+{
+    bool page = vreq->count;
+
+    if (res->more && !page)
+        read_on(t, vreq, &res->rows);
+    take_rows(t, &res->rows);
+    for (uint32_t i = 0; i < vreq->nrange; i++) {
+        if (page)
+            nwr_snapshot_learn_page(t, &vreq->range[i], res->more);
+        else if (!res->more)
+            nwr_snapshot_learn(t, &vreq->range[i]);
+    }
+    nwr_birth_overlay(t);
+}
+
+/* The snapshot holds what is written, under its real dots. */
+static void apply_batch(struct nwr_txn *t, const struct nwr_request *vreq,
+                        const struct nwr_response *res)
+{
+    for (uint32_t i = 0; i < vreq->nwrite; i++) {
+        struct nwr_write *w = &vreq->write[i];
+        struct nwr_record *rec = &nwr_rows_at(&t->rows, &w->key)->rec;
+
+        w->v.dot = res->dot;
+        w->v.hlc = res->hlc;
+        w->v.k = res->k;
+        nwr_recent_drop(t->m, &w->key);
+        if (w->discard)
+            nwr_record_discard(rec, w->seen, w->nseen, w->retire, w->nretire);
+        else if (!nwr_record_find(rec, w->v.dot))
+            nwr_record_put(rec, &w->v, w->seen, w->nseen, w->retire, w->nretire, NULL);
+    }
+}
+
+static void on_put(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_response *res)
+{
+    if (vreq->op == NWR_OP_PUT) {
+        t->last.dot = res->dot;
+        t->last.hlc = res->hlc;
+        t->last.k = res->k;
+        t->last.acks = res->acks;
+        apply_batch(t, vreq, res);
+    }
+}
+
+static void on_other(struct nwr_txn *t, struct nwr_response *res)
+{
+    t->last.bytes_total = res->bytes_total;
+    t->last.bytes_free = res->bytes_free;
+    t->last.files = res->files;
+    nwr_blob_unref(t->last.data);
+    t->last.data = nwr_blob_ref(res->data);
+    t->other_done = true;
+}
+
+static void note_error(struct nwr_txn *t, const struct nwr_request *vreq, enum nwr_err err)
+{
+    if (vreq->op == NWR_OP_BLOCK_GET && err == NWR_E_NOENT)
+        err = NWR_E_STALE; /* the version that named it was replaced long ago */
+    /* A guard that found what the snapshot did not show: look again, if nothing was sent before. */
+    bool retry = vreq->op == NWR_OP_PUT && err == NWR_E_SUPERSEDED && t->req && t->sent == 1;
+
+    if (retry && t->runs < NWR_TXN_REPLANS_MAX) {
+        t->stale = true;
+        t->nbatch = t->sent = 0;
+        return;
+    }
+    if (t->err == NWR_OK)
+        t->err = err;
+}
+
+void nwr_txn_answer(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_response *res)
+{
+    bool writing = vreq->op == NWR_OP_PUT || vreq->op == NWR_OP_BLOCK_PUT;
+
+    nwr_assert(t->inflight);
+    t->inflight--;
+    t->m->counters.round_trips += res->round_trips;
+    if (res->err != NWR_OK)
+        note_error(t, vreq, res->err);
+    else if (vreq->op == NWR_OP_READ)
+        on_read(t, vreq, res);
+    else if (vreq->op == NWR_OP_BLOCK_GET && res->data)
+        nwr_block_cache_put(t->m->cache, &vreq->block[0].id, res->data);
+    else if (writing)
+        on_put(t, vreq, res);
+    else
+        on_other(t, res);
+    if (t->inflight)
+        return;
+    if (t->err != NWR_OK)
+        return complete(t);
+    if (t->stale) {
+        t->stale = false;
+        return nwr_txn_again(t);
+    }
+    if (!writing)
+        return nwr_txn_run(t);
+    send_next(t);
+    if (t->inflight == 0)
+        complete(t);
+}

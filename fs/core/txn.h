@@ -1,0 +1,157 @@
+/* txn.h -- a transaction: a plan run over a snapshot until nothing is missing, then its batches.
+ *
+ *     start --> plan --WAIT--> reads, blocks, ids, a push of a node --> plan again, from its start
+ *                 |
+ *                 +--DONE--> batch 1 --ack--> batch 2 --ack--> ... --> finish --> reply
+ *                 +--FAIL--------------------------------------------------------> reply errno
+ *
+ * A plan is straight-line code over the snapshot (`rows`). The functions below that return bool
+ * or NULL record what is missing; the plan then returns NWR_PLAN_WAIT. Everything one PG is asked
+ * for in one run goes out as one READ. What a run that waits has staged is thrown away. What the
+ * last run staged is cut into batches by PG, in the order: registers and links that are added,
+ * entries added, entries removed, links removed; what fits into one batch goes in one.
+ * After an acknowledgement the writes of a batch are in the snapshot too, under their real dots,
+ * so that finish sees what is now there. A snapshot lives for one transaction.
+ *
+ * Ownership: the mount owns transactions; a transaction its snapshot, batches and request.
+ * Thread: the loop.
+ */
+#ifndef NWR_FS_TXN_H
+#define NWR_FS_TXN_H
+
+#include "fs/core/itable.h"
+#include "fs/core/mount.h"
+
+#define NWR_TXN_REPLANS_MAX 64 /* runs of one plan after its first */
+#define NWR_ACTOR_PENDING UINT64_MAX /* provisional dots of writes this mount has not sent */
+
+enum nwr_plan { NWR_PLAN_DONE, NWR_PLAN_WAIT, NWR_PLAN_FAIL };
+
+struct nwr_mount;
+
+struct nwr_inos {               /* a set */
+    nwr_ino *slot;
+    uint32_t n, cap;
+};
+
+struct nwr_need {               /* one range of a READ that is missing */
+    struct nwr_range range;
+    bool page;
+};
+
+struct nwr_page {               /* the part of a directory that was read */
+    bool ready, more;
+    struct nwr_key prefix, after, last;
+};
+
+struct nwr_txn {
+    struct nwr_mount *m;
+    struct nwr_txn *next, *prev;
+    uint64_t id;
+    enum nwr_plan (*plan)(struct nwr_txn *t);
+    /* After the last batch, or with err set when one failed (may be NULL): sets t->reply. */
+    void (*finish)(struct nwr_txn *t);
+    struct nwr_fs_req *req;     /* NULL: background */
+    struct nwr_fs_reply reply;
+    int eno;                    /* of NWR_PLAN_FAIL */
+    enum nwr_err err;           /* of a volume request */
+    uint32_t runs, inflight;
+    bool fresh;                 /* the snapshot was thrown away and is read anew */
+    bool stale;                 /* it must be: a guard refused what was planned on it */
+
+    struct nwr_rows rows;
+    struct nwr_inos objects;    /* whose registers are all in rows */
+    struct nwr_key *known;      /* keys known one by one */
+    uint32_t nknown, capknown;
+    struct nwr_page page;
+
+    struct nwr_need *need;
+    uint32_t nneed, capneed;
+    struct nwr_needs blocks;
+    bool wants_ids;
+    struct nwr_node *wants_push; /* waits for the end of this node's push */
+    struct nwr_node *pushed;     /* the last it waited for: a failed one is not tried again */
+
+    struct nwr_request *staged; /* what this run has decided, of any PG; made into batches */
+    struct nwr_request **ahead; /* blocks that go before the batches, at once */
+    uint32_t nahead;
+    struct nwr_request **batch;
+    uint32_t nbatch, sent;
+    uint8_t w, r;
+    enum nwr_level level;
+    struct nwr_response last;   /* dot, hlc, k, ack of the last batch; bytes of STATFS */
+    struct nwr_request *other;  /* a request that is neither READ nor PUT: STATFS, STATUS, WHY */
+    bool other_done;
+
+    /* What plans keep from run to run and for finish. */
+    struct nwr_node *node, *node2;
+    struct nwr_shown x, y;
+    nwr_ino ino;
+    nwr_wid wid;
+    struct nwr_push push;
+    bool push_ready;
+    uint64_t number;
+    struct nwr_handle *handle;
+};
+
+/* Starts a transaction and runs its plan; it frees itself. */
+struct nwr_txn *nwr_txn_new(struct nwr_mount *m, enum nwr_plan (*plan)(struct nwr_txn *),
+                            void (*finish)(struct nwr_txn *), struct nwr_fs_req *req);
+void nwr_txn_run(struct nwr_txn *t);
+/* An answer of the volume to one of t's requests. */
+void nwr_txn_answer(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_response *res);
+/* Throws the snapshot away and runs the plan again. */
+void nwr_txn_again(struct nwr_txn *t);
+/* Ends t with an error; nothing of it is under way. */
+void nwr_txn_give_up(struct nwr_txn *t, enum nwr_err err);
+/* Frees t without a reply (the mount goes). */
+void nwr_txn_destroy(struct nwr_txn *t);
+
+/* ---- for plans ---- */
+
+enum nwr_plan nwr_txn_fail(struct nwr_txn *t, int eno);
+/* The record of key; an empty one if there is none. NULL: it is asked for now. Records stay
+ * where they are until the plan returns. */
+const struct nwr_record *nwr_txn_record(struct nwr_txn *t, const struct nwr_key *key);
+/* Like nwr_txn_record, and the objects that its versions refer to in the same PG come along. */
+const struct nwr_record *nwr_txn_entry(struct nwr_txn *t, nwr_ino parent, const char *name,
+                                       size_t len);
+/* All registers of an inode. */
+bool nwr_txn_object(struct nwr_txn *t, nwr_ino root);
+/* True if they are in the snapshot already; asks for nothing. */
+bool nwr_txn_has_object(const struct nwr_txn *t, nwr_ino root);
+/* A record that is in the snapshot, or NULL; asks for nothing. */
+const struct nwr_record *nwr_txn_peek(const struct nwr_txn *t, const struct nwr_key *key);
+/* The inode was made in this transaction: nothing of it is anywhere else. */
+void nwr_txn_born(struct nwr_txn *t, nwr_ino root);
+/* Entries of a directory behind `after` (len 0: from the first), with the objects of its PG. */
+void nwr_txn_page(struct nwr_txn *t, nwr_ino dir, const struct nwr_key *after);
+/* A number for a new inode of pg; 0: asked for. */
+nwr_ino nwr_txn_ino(struct nwr_txn *t, nwr_pg pg);
+/* A write of key, staged, with a new write_id, the caller's uid and, as replaced, all versions of
+ * `rec` for which pick holds (NULL: all; rec may be NULL). If this run has staged a write of key
+ * already it is that one, with more named as replaced: a record is written once a batch. */
+struct nwr_write *nwr_txn_write(struct nwr_txn *t, const struct nwr_key *key,
+                                const struct nwr_record *rec,
+                                bool (*pick)(const struct nwr_version *v));
+struct nwr_guard *nwr_txn_guard(struct nwr_txn *t, enum nwr_guard_kind kind,
+                                const struct nwr_key *key);
+struct nwr_block *nwr_txn_block(struct nwr_txn *t);
+nwr_wid nwr_txn_wid(struct nwr_txn *t);
+/* Puts a record into the snapshot; before the plan holds others. */
+void nwr_txn_learn_record(struct nwr_txn *t, const struct nwr_key *key,
+                          const struct nwr_record *rec);
+/* Whether the snapshot can tell about key. */
+bool nwr_txn_knows(const struct nwr_txn *t, const struct nwr_key *key);
+/* Waits until n has nothing under way or unsent; sends it now. */
+enum nwr_plan nwr_txn_after_push(struct nwr_txn *t, struct nwr_node *n);
+
+
+/* ---- between txn.c and snapshot.c ---- */
+
+void nwr_snapshot_learn(struct nwr_txn *t, const struct nwr_range *range);
+void nwr_snapshot_learn_page(struct nwr_txn *t, const struct nwr_range *range, bool more);
+bool nwr_snapshot_from_births(struct nwr_txn *t);
+void nwr_snapshot_clear(struct nwr_txn *t);
+
+#endif

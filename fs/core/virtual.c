@@ -1,0 +1,273 @@
+/* virtual.c -- see virtual.h. */
+#include "fs/core/virtual.h"
+
+static const char *const derived[] = {"clock", "node", "time", "siblings", "label"};
+static const char *const later[] = {"sloppy", "exclusive", "locks"};
+
+bool nwr_virtual_is(const char *name)
+{
+    return strncmp(name, NWR_VIRTUAL_PREFIX, strlen(NWR_VIRTUAL_PREFIX)) == 0;
+}
+
+static void out_text(struct nwr_out *o, const char *text)
+{
+    nwr_out_raw(o, text, strlen(text));
+}
+
+static void out_number(struct nwr_out *o, uint64_t v, int width)
+{
+    char text[24];
+    int at = sizeof(text);
+
+    do {
+        text[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v || (int)sizeof(text) - at < width);
+    nwr_out_raw(o, text + at, sizeof(text) - (size_t)at);
+}
+
+/* RFC 3339 in UTC; days to a date after Howard Hinnant's civil calendar. */
+static void out_time(struct nwr_out *o, nwr_hlc hlc)
+{
+    uint64_t ms = hlc >> 16, s = ms / 1000, z = s / 86400 + 719468;
+    uint64_t era = z / 146097, doe = z % 146097;
+    uint64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    uint64_t mp = (5 * doy + 2) / 153, month = mp < 10 ? mp + 3 : mp - 9;
+
+    out_number(o, yoe + era * 400 + (month <= 2), 4);
+    out_text(o, "-");
+    out_number(o, month, 2);
+    out_text(o, "-");
+    out_number(o, doy - (153 * mp + 2) / 5 + 1, 2);
+    out_text(o, "T");
+    out_number(o, s / 3600 % 24, 2);
+    out_text(o, ":");
+    out_number(o, s / 60 % 60, 2);
+    out_text(o, ":");
+    out_number(o, s % 60, 2);
+    out_text(o, ".");
+    out_number(o, ms % 1000, 3);
+    out_text(o, "Z");
+}
+
+/* ---- policies ---- */
+
+static const char *const durabilities[] = {"default", "memory", "disk"};
+
+static bool policy_get(const struct nwr_policy *p, const char *name, struct nwr_out *out)
+{
+    if (strcmp(name, "w") == 0)
+        out_number(out, p->w, 1);
+    else if (strcmp(name, "r") == 0)
+        out_number(out, p->r, 1);
+    else if (strcmp(name, "on-conflict") == 0)
+        out_text(out, p->reject ? "reject" : "keep");
+    else if (strcmp(name, "conflicts") == 0)
+        out_text(out, p->hide ? "hide" : "list");
+    else if (strcmp(name, "durability") == 0)
+        out_text(out, durabilities[p->durability < 3 ? p->durability : 0]);
+    else
+        return false;
+    return true;
+}
+
+static bool is_text(const struct nwr_blob *value, const char *text)
+{
+    return value->len == strlen(text) && memcmp(value->data, text, value->len) == 0;
+}
+
+/* The index of value in a list of n, or -1. */
+static int choose(const struct nwr_blob *value, const char *const *list, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (is_text(value, list[i]))
+            return i;
+    return -1;
+}
+
+static int set_choice(uint8_t *field, const struct nwr_blob *value, const char *const *list, int n)
+{
+    int i = choose(value, list, n);
+
+    if (i < 0)
+        return EINVAL;
+    *field = (uint8_t)i;
+    return 0;
+}
+
+static int set_quorum(uint8_t *field, const struct nwr_blob *value)
+{
+    if (value->len != 1 || value->data[0] < '0' || value->data[0] > '0' + NWR_REPLICAS_MAX)
+        return EINVAL;
+    *field = (uint8_t)(value->data[0] - '0');
+    return 0;
+}
+
+int nwr_virtual_set(struct nwr_policy *p, const char *name, const struct nwr_blob *value)
+{
+    static const char *const rejects[] = {"keep", "reject"}, *const hides[] = {"list", "hide"};
+
+    if (strcmp(name, "w") == 0)
+        return set_quorum(&p->w, value);
+    if (strcmp(name, "r") == 0)
+        return set_quorum(&p->r, value);
+    if (strcmp(name, "on-conflict") == 0)
+        return set_choice(&p->reject, value, rejects, 2);
+    if (strcmp(name, "conflicts") == 0)
+        return set_choice(&p->hide, value, hides, 2);
+    if (strcmp(name, "durability") == 0)
+        return set_choice(&p->durability, value, durabilities, 3);
+    for (size_t i = 0; i < NWR_COUNT(later); i++)
+        if (strcmp(name, later[i]) == 0)
+            return EOPNOTSUPP;
+    return 0;
+}
+
+/* ---- what is derived from versions ---- */
+
+static bool same_seen(struct nwr_seen a, struct nwr_seen b)
+{
+    return nwr_dot_cmp(a.dot, b.dot) == 0;
+}
+
+/* The rows of every entry that has a link to n. */
+static bool rows_of(struct nwr_txn *t, const struct nwr_node *n, struct nwr_shown_list *list)
+{
+    struct nwr_key links = nwr_key_reg(n->root, NWR_REG_LINK);
+    bool whole = true;
+
+    for (uint32_t i = nwr_rows_lower(&t->rows, &links);
+         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &links); i++) {
+        struct nwr_key_parts parts;
+
+        if (!nwr_key_parse(&t->rows.row[i].key, &parts) ||
+            nwr_record_live(&t->rows.row[i].rec) == 0)
+            continue;
+        whole &= nwr_view_names(t, parts.parent, parts.name, parts.name_len, list);
+    }
+    return whole;
+}
+
+static void out_siblings(const struct nwr_shown_list *list, const struct nwr_shown *x,
+                         struct nwr_out *out)
+{
+    for (uint32_t i = 0; i < list->n; i++) {
+        const struct nwr_shown *y = &list->e[i];
+
+        if (y->number == 0 || (y->root == x->root && same_seen(y->version, x->version)))
+            continue;
+        if (out->len)
+            out_text(out, ",");
+        out_number(out, y->number, 1);
+    }
+}
+
+/* The version shown: content of a file; for all else nothing is known but the slot. */
+static const struct nwr_version *shown_version(const struct nwr_txn *t, const struct nwr_shown *x)
+{
+    struct nwr_key key = nwr_key_reg(x->root, NWR_REG_CONTENT);
+    const struct nwr_record *rec = nwr_txn_peek(t, &key);
+
+    return rec && x->version.dot.counter ? nwr_record_find(rec, x->version.dot) : NULL;
+}
+
+static void out_derived(const struct nwr_version *v, const char *name, struct nwr_out *out)
+{
+    char *text;
+
+    if (strcmp(name, "clock") == 0) {
+        text = nwr_vv_text(&v->past);
+        out_text(out, text);
+        nwr_free(text);
+        return;
+    }
+    if (strcmp(name, "label") == 0)
+        out_text(out, "node ");
+    if (strcmp(name, "time") != 0)
+        out_number(out, nwr_actor_ordinal(v->dot.actor), 1);
+    if (strcmp(name, "label") == 0)
+        out_text(out, ", ");
+    if (strcmp(name, "node") != 0)
+        out_time(out, v->hlc);
+}
+
+static bool derived_get(struct nwr_txn *t, struct nwr_node *n, const char *name,
+                        struct nwr_out *out)
+{
+    struct nwr_shown_list list = {0};
+    struct nwr_shown x;
+    const struct nwr_version *v;
+    bool whole;
+
+    if (!nwr_txn_object(t, n->root) || !nwr_view_node(t, n, &x))
+        return false;
+    if (strcmp(name, "siblings") == 0) {
+        whole = rows_of(t, n, &list);
+        if (whole)
+            out_siblings(&list, &x, out);
+        nwr_shown_list_deinit(&list);
+        if (whole && out->len == 0)
+            nwr_txn_fail(t, ENODATA);
+        return whole;
+    }
+    v = shown_version(t, &x);
+    if (v)
+        out_derived(v, name, out);
+    else
+        nwr_txn_fail(t, ENODATA);
+    return true;
+}
+
+/* ---- what the volume tells ---- */
+
+static bool told_get(struct nwr_txn *t, struct nwr_node *n, enum nwr_op op, struct nwr_out *out)
+{
+    if (!t->other_done) {
+        if (!t->other) {
+            t->other = nwr_request_new(op, nwr_ino_pg(n->root));
+            t->other->key = nwr_key_reg(n->root, n->type == NWR_TYPE_REG ? NWR_REG_CONTENT
+                                                                         : NWR_REG_ATTR);
+        }
+        return false;
+    }
+    if (t->last.data)
+        nwr_out_raw(out, t->last.data->data, t->last.data->len);
+    return true;
+}
+
+bool nwr_virtual_get(struct nwr_txn *t, struct nwr_node *n, const char *name, struct nwr_out *out)
+{
+    struct nwr_attr a;
+
+    if (strcmp(name, "status") == 0)
+        return told_get(t, n, NWR_OP_STATUS, out);
+    if (strcmp(name, "why") == 0)
+        return told_get(t, n, NWR_OP_WHY, out);
+    for (size_t i = 0; i < NWR_COUNT(derived); i++)
+        if (strcmp(name, derived[i]) == 0)
+            return derived_get(t, n, name, out);
+    if (!nwr_txn_object(t, n->root))
+        return false;
+    if (!nwr_attr_merge(t, n->root, &a)) {
+        nwr_txn_fail(t, ESTALE);
+        return true;
+    }
+    if (!policy_get(&a.policy, name, out))
+        nwr_txn_fail(t, ENODATA);
+    nwr_attr_deinit(&a);
+    return true;
+}
+
+void nwr_virtual_list(struct nwr_txn *t, struct nwr_node *n, struct nwr_out *out)
+{
+    struct nwr_key key = nwr_key_reg(n->root, NWR_REG_CONTENT);
+    const struct nwr_record *rec = nwr_txn_peek(t, &key);
+
+    if (n->number == 0 && (!rec || nwr_record_live(rec) < 2))
+        return;
+    for (size_t i = 0; i < NWR_COUNT(derived); i++) {
+        out_text(out, NWR_VIRTUAL_PREFIX);
+        nwr_out_raw(out, derived[i], strlen(derived[i]) + 1);
+    }
+}
