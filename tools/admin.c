@@ -4,6 +4,7 @@
 #include "nwr/pack.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -20,20 +21,20 @@ static int open_socket(const char *dir)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     struct timeval wait = {.tv_sec = ANSWER_S};
-    int fd, n = snprintf(a.sun_path, sizeof(a.sun_path), "%s/admin.sock", dir);
+    int at = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
 
-    if (n >= (int)sizeof(a.sun_path)) {
-        errno = ENAMETOOLONG;
+    if (at < 0)
         return -1;
-    }
+    snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/admin.sock", at);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-    if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
-        return fd;
-    close(fd);
-    return -1;
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
+        close(fd);
+        fd = -1;
+    }
+    close(at);
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+    return fd;
 }
 
 char *nwr_admin_ask(const char *dir, const char *line)

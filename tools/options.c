@@ -5,8 +5,10 @@
 #include "tools/cmd.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
     OPT_DATA = 256,
@@ -101,6 +103,23 @@ static void take_mount_option(struct nwr_options *o, const char *text)
     memcpy(o->mount_options + had, text, len);
 }
 
+static int take_data(struct nwr_options *o, enum nwr_options_for what, const char *dir)
+{
+    char cwd[PATH_MAX];
+    size_t len;
+
+    if (*dir == '\0')
+        return bad(what, "--data", "a directory is wanted");
+    if (*dir == '/' || !getcwd(cwd, sizeof(cwd)))
+        cwd[0] = '\0';
+    len = strlen(cwd) + strlen(dir) + 2;
+    nwr_free(o->data_text);
+    o->data_text = nwr_alloc(len);
+    snprintf(o->data_text, len, "%s%s%s", cwd, cwd[0] ? "/" : "", dir);
+    o->data = o->data_text;
+    return -1;
+}
+
 static int take(struct nwr_options *o, enum nwr_options_for what, int c, const char *arg)
 {
     switch (c) {
@@ -189,5 +208,6 @@ void nwr_options_deinit(struct nwr_options *o)
 {
     nwr_free(o->mount_options);
     nwr_free(o->peers_text);
+    nwr_free(o->data_text);
     *o = (struct nwr_options){0};
 }

@@ -27,6 +27,7 @@ struct nwr_options {
     char *mount_options; /* all -o, joined with commas; NULL: none */
     const char *mountpoint;
     char *peers_text; /* what peers points into */
+    char *data_text;  /* data, absolute: a daemon leaves its working directory */
 };
 
 /* Returns -1 to go on, otherwise the exit status: 0 after --help, 2 with one line of why. */
