@@ -123,7 +123,7 @@ static int take_data(struct nwr_options *o, enum nwr_options_for what, const cha
 static int take(struct nwr_options *o, enum nwr_options_for what, int c, const char *arg)
 {
     switch (c) {
-    case OPT_DATA: o->data = arg; return -1;
+    case OPT_DATA: return take_data(o, what, arg);
     case OPT_LISTEN: o->listen = arg; return -1;
     case OPT_JOIN:
         if (o->njoin == NWR_OPTIONS_JOIN_MAX)
