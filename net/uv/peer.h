@@ -45,6 +45,8 @@ void *nwr_peer_user(const struct nwr_peer *p);
 /* Borrowed, valid from on_ready(NWR_OK) until nwr_peer_close is called. */
 struct nwr_volume *nwr_peer_volume(struct nwr_peer *p);
 const char *nwr_peer_address(const struct nwr_peer *p);
+/* The data directory, absolute. */
+const char *nwr_peer_dir(const struct nwr_peer *p);
 
 /* Answers what is outstanding (E_CANCELED where it must), syncs the store, closes every handle,
  * removes DIR/admin.sock; then on_closed runs and the memory is gone. Call once. */

@@ -1,0 +1,223 @@
+/* status.c -- statfs of the volume and the JSON of `nwrfs status` (DESIGN 15).
+ *
+ * Figures of other members are what their last PING or PONG carried.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "net/uv/inside.h"
+
+#define VERSION "0.1"
+
+void nwr_status_stat(struct nwr_peer *p, struct nwr_msg *ping)
+{
+    struct nwr_store_stat st = {0};
+
+    if (!p->store)
+        return;
+    p->store->stat(p->store, &st);
+    ping->u.stat.records = st.records;
+    ping->u.stat.bytes = st.block_bytes;
+    ping->u.stat.bytes_total = st.bytes_total;
+    ping->u.stat.bytes_free = st.bytes_free;
+}
+
+/* Capacity of the members together, divided by the number of copies. */
+static void statfs_of(struct nwr_peer *p, struct nwr_response *res)
+{
+    const struct nwr_ring *ring = nwr_node_ring(p->node);
+    struct nwr_store_stat st = {0};
+    uint32_t known = 1;
+
+    p->store->stat(p->store, &st);
+    for (uint32_t i = 0; i < p->nmate; i++) {
+        const struct nwr_store_stat *m = &p->mate[i].stat;
+
+        if (m->bytes_total == 0)
+            continue;
+        known++;
+        st.bytes_total += m->bytes_total;
+        st.bytes_free += m->bytes_free;
+        st.records += m->records;
+    }
+    known = NWR_MIN(known, ring ? ring->n : 1U);
+    res->bytes_total = st.bytes_total / known;
+    res->bytes_free = st.bytes_free / known;
+    res->files = st.records / known;
+}
+
+/* ---- JSON ---- */
+
+static void put(struct nwr_out *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void put(struct nwr_out *o, const char *format, ...)
+{
+    char text[512];
+    va_list ap;
+    int n;
+
+    va_start(ap, format);
+    n = vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    nwr_assert(n >= 0 && (size_t)n < sizeof(text));
+    nwr_out_raw(o, text, (size_t)n);
+}
+
+static char *text_of(struct nwr_out *o)
+{
+    nwr_out_u8(o, 0);
+    return (char *)o->data;
+}
+
+struct shown {
+    const char *state;
+    uint64_t since_s;
+    const struct nwr_store_stat *stat; /* NULL: not known */
+};
+
+/* Addresses are digits, dots, colons and brackets: nothing to escape. A copy may say anything. */
+static void put_address(struct nwr_out *o, const char *address)
+{
+    for (; *address; address++)
+        if (*address > ' ' && *address < 127 && *address != '"' && *address != '\\')
+            nwr_out_u8(o, (uint8_t)*address);
+}
+
+static void put_member(struct nwr_out *o, const struct nwr_member *m, const struct shown *s)
+{
+    put(o, "{\"ordinal\":%u,\"id\":\"%016" PRIx64 "\",\"address\":\"", m->ordinal, m->id);
+    put_address(o, m->address);
+    put(o, "\",\"state\":\"%s\",\"since_s\":%" PRIu64, s->state, s->since_s);
+    if (s->stat)
+        put(o, ",\"records\":%" PRIu64 ",\"bytes\":%" PRIu64, s->stat->records,
+            s->stat->block_bytes);
+    else
+        put(o, ",\"records\":null,\"bytes\":null");
+    put(o, ",\"hints\":0,\"lag_s\":null}");
+}
+
+static struct shown show(struct nwr_peer *p, const struct nwr_member *m, bool pending,
+                         const struct nwr_store_stat *own)
+{
+    const struct nwr_mate *mate = nwr_mesh_mate(p, m->ordinal);
+    nwr_ms now = uv_now(p->loop);
+
+    if (m->id == p->id)
+        return (struct shown){pending ? "joining" : "up", (now - p->started) / 1000, own};
+    if (!mate)
+        return (struct shown){"unknown", 0, NULL};
+    return (struct shown){pending    ? "joining"
+                          : mate->up ? "up"
+                                     : "down",
+                          (now - mate->since) / 1000, mate->stat.bytes_total ? &mate->stat : NULL};
+}
+
+static void put_members(struct nwr_peer *p, struct nwr_out *o, const struct nwr_ring *ring)
+{
+    struct nwr_store_stat own = {0};
+
+    p->store->stat(p->store, &own);
+    put(o, "\"members\":[");
+    for (uint32_t i = 0; i < ring->nmember; i++) {
+        struct shown s = show(p, &ring->member[i], false, &own);
+
+        put(o, "%s", i ? "," : "");
+        put_member(o, &ring->member[i], &s);
+    }
+    if (ring->pending.ordinal) {
+        struct shown s = show(p, &ring->pending, true, &own);
+
+        put(o, "%s", ring->nmember ? "," : "");
+        put_member(o, &ring->pending, &s);
+    }
+    put(o, "]");
+}
+
+static void put_counters(struct nwr_peer *p, struct nwr_out *o)
+{
+    const struct nwr_node_counters *c = nwr_node_counters(p->node);
+    struct nwr_store_stat st = {0};
+    const struct {
+        const char *name;
+        uint64_t value;
+    } all[] = {{"reads", c->reads},
+               {"puts", c->puts},
+               {"block_puts", c->block_puts},
+               {"block_gets", c->block_gets},
+               {"forwarded", c->forwarded},
+               {"replicates", c->replicates},
+               {"read_repairs", c->read_repairs},
+               {"write_backs", c->write_backs},
+               {"digests_equal", c->digests_equal},
+               {"digests_differ", c->digests_differ},
+               {"hedges", c->hedges},
+               {"retries", c->retries},
+               {"timeouts", c->timeouts},
+               {"round_trips", c->round_trips},
+               {"node_syncs", c->syncs},
+               {"store_syncs", (p->store->stat(p->store, &st), st.syncs)},
+               {"store_applies", st.applies},
+               {"store_reads", st.reads},
+               {"blocks", st.blocks},
+               {"segment_bytes", st.segment_bytes},
+               {"segment_live", st.segment_live}};
+
+    put(o, "\"counters\":{");
+    for (size_t i = 0; i < NWR_COUNT(all); i++)
+        put(o, "%s\"%s\":%" PRIu64, i ? "," : "", all[i].name, all[i].value);
+    put(o, "}");
+}
+
+char *nwr_peer_status(struct nwr_peer *p)
+{
+    static const struct nwr_ring none;
+    const struct nwr_ring *ring = p->node ? nwr_node_ring(p->node) : NULL;
+    struct nwr_out o = {0};
+
+    if (!p->node)
+        return nwr_strdup("{\"schema\":1,\"version\":\"" VERSION "\"}");
+    if (!ring)
+        ring = &none;
+    put(&o,
+        "{\"schema\":1,\"version\":\"" VERSION "\",\"volume\":\"%016" PRIx64
+        "\",\"node\":\"%016" PRIx64 "\",\"ordinal\":%u,\"address\":\"%s\"",
+        ring->volume, p->id, nwr_node_ordinal(p->node), p->address);
+    put(&o, ",\"epoch\":%" PRIu64 ",\"n\":%u,\"w\":%u,\"r\":%u,", ring->epoch, ring->n,
+        ring->nmember ? nwr_ring_w(ring, 0) : 0, ring->nmember ? nwr_ring_r(ring, 0) : 0);
+    put_members(p, &o, ring);
+    put(&o, ",\"conflicts\":null,");
+    put_counters(p, &o);
+    put(&o, "}");
+    return text_of(&o);
+}
+
+char *nwr_status_ring(struct nwr_peer *p)
+{
+    const struct nwr_ring *ring = p->node ? nwr_node_ring(p->node) : NULL;
+    struct nwr_out o = {0};
+
+    if (!ring)
+        return nwr_strdup("{}");
+    put(&o, "{\"schema\":1,\"epoch\":%" PRIu64 ",\"founder\":%u,\"pgs\":%u,", ring->epoch,
+        ring->founder, ring->pgs);
+    put_members(p, &o, ring);
+    put(&o, "}");
+    return text_of(&o);
+}
+
+bool nwr_status_answer(struct nwr_peer *p, const struct nwr_request *req, struct nwr_response *res)
+{
+    char *json;
+
+    if (req->op == NWR_OP_STATFS) {
+        statfs_of(p, res);
+        return true;
+    }
+    if (req->op != NWR_OP_STATUS)
+        return false;
+    json = nwr_peer_status(p);
+    res->data = nwr_blob_copy(json, strlen(json));
+    nwr_free(json);
+    return true;
+}
