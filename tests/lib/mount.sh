@@ -20,6 +20,8 @@
 #   check NAME cmd...               ok when the command succeeds; limited by $LIMIT seconds
 #   refuse NAME PATTERN cmd...      ok when it fails with one line that matches the pattern
 #   equal NAME WANT GOT             ok when the two strings are the same
+#   try NAME <<'END' ... END        ok when the script succeeds (bash -eu); knows `no cmd...`,
+#                                   which succeeds when cmd fails, and `same WANT GOT`
 #   limited SECONDS cmd...          status of the command, 124 when it took too long
 #   eventually SECONDS cmd...       repeats the command until it succeeds
 # shellcheck shell=bash
@@ -37,7 +39,8 @@ NWRFS=${NWRFS:-$ROOT/build/release/nwrfs}
 LIMIT=${LIMIT:-60}
 START_LIMIT=${START_LIMIT:-30}
 FAILED=0
-declare -A NODE_ARGS=() NODE_DIR=() MOUNT_DIR=() MOUNT_MINOR=() STARTED=()
+AT_END=() # functions that the exit trap calls when no process is left
+declare -A NODE_ARGS=() NODE_RUN=() NODE_DIR=() MOUNT_DIR=() MOUNT_MINOR=() STARTED=()
 
 [ -x "$NWRFS" ] || {
     echo "not ok start - no program at $NWRFS"
@@ -48,6 +51,7 @@ OUT=$T/.out
 # Mounts without storage keep their files in /run/nwrfs (root) or $XDG_RUNTIME_DIR/nwrfs.
 export XDG_RUNTIME_DIR=$T/run
 mkdir -p "$T/run"
+export T NWRFS ROOT
 if [ "$(id -u)" = 0 ]; then
     mkdir -p /run/nwrfs && mount -t tmpfs -o mode=0755 tmpfs /run/nwrfs 2>/dev/null
 fi
@@ -149,6 +153,25 @@ refuse() {
     return 1
 }
 
+TRY_WORDS='
+no() { if "$@"; then echo "succeeded, but must not: $*"; return 1; fi; }
+same() { [ "$1" = "$2" ] || { echo "wanted <$1>, got <$2>"; return 1; }; }
+'
+
+try() {
+    local name=$1 rc script
+    script=$TRY_WORDS$(cat)
+    limited "$LIMIT" bash -euxo pipefail -c "$script" >"$OUT" 2>&1
+    rc=$?
+    if [ $rc -eq 0 ]; then
+        ok "$name"
+        return 0
+    fi
+    fail "$name" "status $rc"
+    tail -n 12 "$OUT" | cut -c1-200 | sed 's/^/# /'
+    return 1
+}
+
 equal() {
     if [ "$2" = "$3" ]; then
         ok "$1"
@@ -193,6 +216,7 @@ note_mount() { # NAME -- which FUSE connection is ours: the minor of the device
     MOUNT_MINOR[$1]=$(((dev & 0xff) | ((dev >> 12) & 0xfff00)))
 }
 
+# NODE_RUN[NAME] is what stands before the program, such as nsenter (net.sh).
 # The mount point of a new node is the last argument when its kind is `mount`.
 node() {
     local name=$1 kind=$2
@@ -216,11 +240,12 @@ remote() {
 }
 
 again() {
-    local name=$1 rc args
+    local name=$1 rc args run
     shift
-    eval "args=(${NODE_ARGS[$name]})"
+    eval "args=(${NODE_ARGS[$name]}) run=(${NODE_RUN[$name]:-})"
     # The log goes to a file: a background process that kept our pipe would keep a reader waiting.
-    timeout -k 5 "$START_LIMIT" "$NWRFS" "${args[@]}" "$@" >"$T/.start.$name" 2>&1 </dev/null
+    timeout -k 5 "$START_LIMIT" "${run[@]}" "$NWRFS" "${args[@]}" "$@" \
+        >"$T/.start.$name" 2>&1 </dev/null
     rc=$?
     remember "$name"
     if [ $rc -ne 0 ]; then
@@ -306,6 +331,7 @@ cleanup() {
     for pid in $(our_pids); do kill -KILL "$pid"; done
     eventually 5 nothing_left || echo "# processes of this test are still there: $(our_pids)"
     for dir in $(still_mounted); do timeout 15 umount -l "$dir"; done
+    for name in "${AT_END[@]}"; do "$name"; done
     [ -z "$(still_mounted)" ] && timeout 60 rm -rf --one-file-system "$T"
     [ $rc -eq 0 ] || exit $rc
     exit $FAILED

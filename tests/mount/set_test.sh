@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# set_test.sh -- policies of directories: set and get, inherited by what is made below.
+. "$(dirname "$0")/../lib/mount.sh"
+need_fuse
+
+MA=$T/mnt.a MB=$T/mnt.b
+node a mount --n 2 --w 2 --r 1 "$MA" && node b mount --join "$(address a)" "$MB" || {
+    fail two_nodes_form_a_volume "see above"
+    exit 1
+}
+export MA MB
+
+try what_is_set_is_shown_and_inherited <<'END'
+mkdir "$MA/d"
+same "w=0 r=0 on-conflict=keep durability=default conflicts=list" "$(echo $("$NWRFS" get "$MA/d"))"
+"$NWRFS" set "$MA/d" w=1 r=2 durability=disk
+same "w=1 r=2 on-conflict=keep durability=disk conflicts=list" "$(echo $("$NWRFS" get "$MA/d"))"
+same "w=1 r=2" "$(echo $("$NWRFS" get "$MB/d" | head -n 2))"
+mkdir "$MB/d/sub"
+touch "$MB/d/sub/f"
+same "w=1 r=2" "$(echo $("$NWRFS" get "$MA/d/sub" | head -n 2))"
+same "w=1 r=2" "$(echo $("$NWRFS" get "$MA/d/sub/f" | head -n 2))"
+"$NWRFS" set "$MA/d" w=2
+same w=1 "$("$NWRFS" get "$MA/d/sub" | head -n 1)"
+"$NWRFS" set -R "$MA/d" w=2 r=1
+same "w=2 r=1" "$(echo $("$NWRFS" get "$MB/d/sub/f" | head -n 2))"
+END
+
+try the_same_by_extended_attributes <<'END'
+setfattr -n user.nwrfs.conflicts -v hide "$MA/d"
+same hide "$(getfattr --only-values -n user.nwrfs.conflicts "$MB/d")"
+same conflicts=hide "$("$NWRFS" get "$MA/d" | tail -n 1)"
+no setfattr -n user.nwrfs.w -v many "$MA/d"
+no setfattr -n user.nwrfs.conflicts -v maybe "$MA/d"
+no sh -c 'getfattr -d "$MA/d" | grep nwrfs'
+END
+
+refuse an_unknown_key_is_refused 'no such key' "$NWRFS" set "$MA/d" colour=blue
+refuse a_bad_value_is_refused 'value must be' "$NWRFS" set "$MA/d" w=lots
+refuse a_key_of_a_later_version_says_so 'not in this version' "$NWRFS" set "$MA/d" sloppy=1
+refuse set_elsewhere_says_that_this_is_not_nwrfs 'not on nwrfs' "$NWRFS" set "$T" w=1
+refuse set_of_a_missing_path_says_so 'no such file' "$NWRFS" set "$MA/none" w=1
+refuse get_elsewhere_says_that_this_is_not_nwrfs 'not on nwrfs' "$NWRFS" get "$T"
+
+# ---- on-conflict=reject: a write whose base is not the latest gets ESTALE at close ----
+
+try a_later_writer_is_refused_with_estale <<'END'
+mkdir "$MA/strict"
+"$NWRFS" set "$MA/strict" on-conflict=reject
+echo base >"$MA/strict/f"
+same base "$(cat "$MB/strict/f")"
+exec 5<>"$MA/strict/f"
+echo theirs >"$MB/strict/f"
+printf mine >&5
+python3 - <<'PY'
+import errno, os
+try:
+    os.close(os.dup(5))
+except OSError as e:
+    raise SystemExit(0 if e.errno == errno.ESTALE else "got %s" % e)
+raise SystemExit("close succeeded")
+PY
+exec 5>&-
+for i in 1 2 3; do
+    same theirs "$(cat "$MA/strict/f")"
+    same theirs "$(cat "$MB/strict/f")"
+done
+same "" "$(ls "$MB/strict" | grep conflict || true)"
+END
+
+try the_refused_bytes_are_kept_on_this_node <<'END'
+r=$(ls "$MA/strict" | grep '^f\.rejected\.')
+same mine "$(head -c 4 "$MA/strict/$r")"
+rm "$MA/strict/$r"
+same f "$(ls "$MA/strict")"
+END
+
+try an_ordinary_sequence_is_never_refused <<'END'
+for i in 1 2 3 4 5; do
+    echo "a$i" >"$MA/strict/f"
+    echo "b$i" >>"$MB/strict/f"
+done
+same "a5 b5" "$(echo $(cat "$MA/strict/f"))"
+END
+
+try durability_disk_syncs_at_close <<'END'
+mkdir "$MA/disk"
+"$NWRFS" set "$MA/disk" durability=disk
+echo x >"$MA/disk/f"
+same x "$(cat "$MB/disk/f")"
+END

@@ -1,0 +1,36 @@
+# nwrfs.bash -- completion of nwrfs for bash; goes to /usr/share/bash-completion/completions/nwrfs.
+# shellcheck shell=bash
+
+_nwrfs_mounts() { awk '$3 == "fuse.nwrfs" { print $2 }' /proc/self/mounts; }
+
+_nwrfs() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words=
+    local commands="serve mount umount stop status conflicts why set get"
+    local keys="w= r= on-conflict=keep on-conflict=reject durability=default durability=memory
+        durability=disk conflicts=list conflicts=hide"
+
+    COMPREPLY=()
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$cur")
+        return
+    fi
+    case $prev in
+    --data)
+        compopt -o dirnames
+        return
+        ;;
+    --listen | --join | --peers | --n | --w | --r | -o) return ;;
+    esac
+    case ${COMP_WORDS[1]} in
+    serve) words="--data --listen --join --n --w --r -f --help" ;;
+    mount) words="--data --peers --listen --join --n --w --r -o -f --help" ;;
+    umount) words=$(_nwrfs_mounts) ;;
+    stop) words="--data --help" ;;
+    status) words="--data --json --help $(_nwrfs_mounts)" ;;
+    conflicts | why) words="--json --help" ;;
+    set) words="-R $keys" ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+    compopt -o default
+}
+complete -F _nwrfs nwrfs
