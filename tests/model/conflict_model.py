@@ -3,13 +3,14 @@
 replicas with a mount each.  Random short histories, full-state merges, oracles.
 
     conflict_model.py [HISTORIES] [SEED]   check all rules on, then each rule off
-    conflict_model.py --long N [SEED]      the same check, all rules on, longer histories
+    conflict_model.py --long N [SEED]      all rules on, histories of up to 14 operations
     conflict_model.py --trace SEED COUNT   print histories for another implementation to follow
+    conflict_model.py --replay < SCRIPT    run such a script here; complain where a listing differs
 
 A *rule* switched off should show a violation; with all on there must be none.
 README.md states the rules in words.  A context is a plain set of exact dots.
 """
-import random, sys
+import os, random, sys
 from collections import namedtuple
 
 RULES = {
@@ -31,7 +32,7 @@ RULES = {
 ON = dict.fromkeys(RULES, True)
 
 Stamp = namedtuple("Stamp", "dot hlc K")                # one for each operation of a user
-Line = namedtuple("Line", "dot hlc K root")             # root = (hlc, dot) of the line it split from
+Line = namedtuple("Line", "hlc dot K")                  # K is its identity, the rest its rank
 Content = namedtuple("Content", "dot wid hlc K line data")
 Slot = namedtuple("Slot", "dot wid hlc ino bare")
 Void = namedtuple("Void", "dot wid mask")               # mask: write_ids of slots
@@ -83,19 +84,18 @@ class Replica:
     # ---- lines ------------------------------------------------------------------
     @staticmethod
     def new_line(t):
-        return Line(t.dot, t.hlc, t.K, (t.hlc, t.dot))
+        return Line(t.hlc, t.dot, t.K)
 
     def line(self, rec, v):
-        """The line v shows: its own when its line ended or another version carries it."""
-        split = any(w.line.dot == v.line.dot and w.wid != v.wid for w in rec.vers.values())
-        if split or (ON["line_ends"] and v.line.dot in rec.ended):
-            return Line(v.dot, v.hlc, v.K, v.line.root)
+        """The line v shows: its own, of the same rank, when its line ended or is shared."""
+        split = any(w.line.K == v.line.K and w.wid != v.wid for w in rec.vers.values())
+        if split or (ON["line_ends"] and v.line.K in rec.ended):
+            return v.line._replace(K=v.K)
         return v.line
 
     def rank(self, rec, v):
-        """By the root, then the older split first: an edit never overtakes."""
         ln = self.line(rec, v)
-        return (ln.root, -ln.hlc, ln.dot) if ON["line_rank"] else (v.hlc, v.dot)
+        return (ln.hlc, ln.dot, ln.K) if ON["line_rank"] else (v.hlc, v.dot)
 
     # ---- View, Head ---------------------------------------------------------------
     def contents(self, slot):
@@ -123,12 +123,11 @@ class Replica:
 
     def slots(self, name):
         """Slots of an entry that show something, one per inode, plus those of restored inodes."""
-        out, masked = {}, self.masked(name)
-        good = lambda s: (s.wid not in masked, s.bare, s.hlc, s.dot)
+        out = {}
         for s in self.entry(name).vers.values():
             if isinstance(s, Slot):
                 key = s.ino if ON["one_inode"] else s.wid
-                out[key] = max(out.get(key, s), s, key=good)
+                out[key] = max(out.get(key, s), s, key=lambda s: (s.hlc, s.dot))
         for ino, r in list(self.inodes.items()) if ON["restore"] else ():
             last = max(r.gone, default=None, key=lambda m: (m.hlc, m.dot))
             if last and last.name == name and not self.linked(ino):
@@ -174,9 +173,9 @@ class Replica:
     def detach(self, t, x):
         """Remove what x shows.  A sibling: the version, at every link.  A slot's greatest:
         the slot, and the inode remembers what its remover saw."""
-        rec, e = self.reg(x.slot.ino), self.entry(x.entry)
+        rec = self.reg(x.slot.ino)
         if not x.top:
-            rec.drop({x.v.wid}); rec.ended.add(x.v.line.dot)
+            rec.drop({x.v.wid}); rec.ended.add(x.v.line.K)
             return
         stay = {v.wid for v in self.contents(x.slot)} - {x.v.wid}
         self.unslot(x)
@@ -184,8 +183,6 @@ class Replica:
         if ON["moot"]:
             rec.moot |= {m for m in rec.gone if m.wid in stay}
         rec.gone.add(Gone(t.hlc, t.dot, x.entry, x.v.wid, x.number is None and not stay, frozenset(left)))
-        if not left:
-            rec.ended.add(x.v.line.dot)
 
     def unslot(self, x):
         e = self.entry(x.entry)
@@ -229,8 +226,8 @@ class Replica:
         """Through the bare name: a line of its own.  Through a number: the same line."""
         t = self.stamp(); rec = self.reg(x.slot.ino)
         ln = self.new_line(t) if x.number is None else self.line(rec, x.v)
-        if ln.dot != x.v.line.dot:
-            rec.ended.add(x.v.line.dot)
+        if ln.K != x.v.line.K:
+            rec.ended.add(x.v.line.K)
         self.content(t, x.slot.ino, t.dot, ln, data, {x.v.wid})
 
     def rm(self, x):
@@ -242,8 +239,8 @@ class Replica:
         if over and (over.slot.ino, over.v.wid) == (x.slot.ino, x.v.wid):
             return
         t = self.stamp(); ino = x.slot.ino
-        alone = len(self.contents(x.slot)) == 1 or len(self.linked(ino)) > 1
-        if not ON["copy"] or x.top and x.slot.wid[0] != "restored" and alone:
+        alone = len(self.contents(x.slot)) == 1
+        if not ON["copy"] or alone and x.slot.wid[0] != "restored":
             self.unslot(x)
         else:
             ino = self.copy(t, x); self.detach(t, x)
@@ -267,14 +264,19 @@ class Replica:
 # ---- oracles --------------------------------------------------------------------------
 class History:
     """Runs one random history; knows only listings, never the records."""
-    def __init__(self, seed, nodes=3):
-        self.r = random.Random(seed)
+    def __init__(self, seed, nodes=3, most=8):
+        self.r, self.most, self.trace = random.Random(seed), most, ["H %d" % nodes]
         self.reps = [Replica(i + 1) for i in range(nodes)]
         self.log, self.bad, self.anc, self.serial = [], [], {}, 0
         self.ever, self.cut, self.over, self.real, self.excused = (set() for _ in range(5))
         self.file, self.lone = {}, {}
         self.removed, self.kept, self.past, self.ops = {}, {}, [set() for _ in self.reps], 0
         self.last, self.read = [{} for _ in self.reps], [{} for _ in self.reps]
+
+    def tell(self, i, *words):
+        """A line of the trace and what node i lists after it."""
+        rows = sorted((x.name, x.v.data) for x in self.reps[i].listing())
+        self.trace += [" ".join(map(str, words))] + ["= %s %s" % row for row in rows or [("", "")]]
 
     def fail(self, kind, text):
         self.bad.append((kind, text))
@@ -330,19 +332,24 @@ class History:
             self.read[i][x.entry] = x.v.data
         elif kind in ("write", "writeK"):
             put = self.data(x.v.data); R.write(x, put); self.over.add(x.v.data)
+            said = ("write", x.name, put)
             self.file[put] = self.file[x.v.data]
         elif kind in ("rm", "rmK"):
-            R.rm(x)
+            R.rm(x); said = ("rm", x.name)
         elif kind == "create":
-            put = self.data(); R.create(name, put)
+            put = self.data(); R.create(name, put); said = ("create", name, put)
         elif kind == "save":
             head = before.get(name); base = self.read[i].get(name, head)
             gone_ok |= {base}; put = self.data(*([base] if base else []))
             R.save(name, put, base); self.read[i][name] = put
+            said = ("save", name, put, base or "-")
         elif kind == "link":
             R.link(x, other); target = other; put = x.v.data; gone_ok = set()
+            said = ("link", x.name, other)
         else:
             gone_ok = {before.get(target)}; put = x.v.data; R.mv(x, target)
+            said = ("mv", x.name, target)
+        if kind != "read": self.tell(i, "op", i + 1, *said)
         self.ops += 1; op = self.ops
         after = self.names(i); self.past[i].add(op)
         self.log.append("%d: %s %s -> %s %s" % (i + 1, kind, x.name if x else name,
@@ -371,6 +378,7 @@ class History:
     def join(self, i, j):
         """Merge; a link that goes while the file is still shown elsewhere is no loss."""
         old = self.pairs(i); self.reps[i].merge(self.reps[j]); new = self.pairs(i)
+        self.tell(i, "sync", i + 1, j + 1)
         self.excused |= {p for p in old - new if p[0] in {d for d, e in new}}
 
     def sync(self):
@@ -379,7 +387,7 @@ class History:
         self.log.append("   %d <- %d %s" % (i + 1, j + 1, self.names(i)))
 
     def run(self):
-        for _ in range(self.r.randint(4, 8)):
+        for _ in range(self.r.randint(4, self.most)):
             self.step()
             while self.r.random() < 0.5: self.sync()
         for _ in (1, 2):
@@ -402,33 +410,83 @@ class History:
         self.r.shuffle(todo)
         for n in todo:
             x = R.find(n)
-            if x: R.rm(x)
+            if x: R.rm(x); self.tell(0, "op", 1, "rm", n)
         if R.listing(): self.fail("NOTEMPTY", str([x.name for x in R.listing()]))
         return self.bad
 
 
-def check(histories, seed):
+def replay(lines):
+    """Run scripts; returns the lines after which a listing was not as they say."""
+    reps, bad, last, want, node = [], [], "", None, None
+    for n, text in enumerate(list(lines) + ["H 0"], 1):
+        w = text.split()
+        if not w or w[0] == "#":
+            continue
+        if w[0] == "=":
+            want = (want or []) + ([w[1:]] if len(w) > 1 else [])
+            continue
+        if want is not None and sorted(want) != sorted([x.name, x.v.data] for x in node.listing()):
+            bad.append("line %s: %s" % (last, sorted((x.name, x.v.data) for x in node.listing())))
+        want, last = None, "%d: %s" % (n, text.strip())
+        if w[0] == "H":
+            reps = [Replica(i + 1) for i in range(int(w[1]))]
+            continue
+        node = reps[int(w[1]) - 1]
+        if w[0] == "sync":
+            node.merge(reps[int(w[2]) - 1])
+        elif w[2] == "create":
+            node.create(w[3], w[4])
+        elif w[2] == "save":
+            node.save(w[3], w[4], None if w[5] == "-" else w[5])
+        elif node.find(w[3]):
+            getattr(node, w[2])(node.find(w[3]), *w[4:])
+        else:
+            bad.append("line %s: no such name" % last)
+    return bad
+
+
+def check(histories, seed, most=8):
     counts, best = {}, {}
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "table.txt")) as f:
+        for text in replay(f):
+            counts["TABLE"] = counts.get("TABLE", 0) + 1
+            best.setdefault("TABLE", ("table.txt " + text, []))
     for s in range(seed, seed + histories):
-        h = History(s, 2 + s % 2)
+        h = History(s, 2 + s % 2, most)
         for kind, text in h.run():
             counts[kind] = counts.get(kind, 0) + 1
             if kind not in best or len(h.log) < len(best[kind][1]): best[kind] = (text, h.log)
     return counts, best
 
 
-def main():
-    n = int(sys.argv[1]) if len(sys.argv) > 1 else 20000
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    counts, best = check(n, seed)
-    print("all rules on: %d histories, violations: %s" % (n, counts or "none"))
+def report(best):
     for kind, (text, log) in sorted(best.items()):
         print("  %s %s\n    %s" % (kind, text, "\n    ".join(log)))
-    for rule in RULES if not counts else ():
+
+
+def main():
+    words = [w for w in sys.argv[1:] if not w.startswith("--")]
+    first = int(words[0]) if words else 20000
+    second = int(words[1]) if len(words) > 1 else 1
+    if "--trace" in sys.argv:
+        for s in range(first, first + second):
+            h = History(s, 2 + s % 2); h.run()
+            print("# seed %d\n%s" % (s, "\n".join(h.trace)))
+        return 0
+    if "--replay" in sys.argv:
+        bad = replay(sys.stdin)
+        print("\n".join(bad) or "as written")
+        return 1 if bad else 0
+    most = 14 if "--long" in sys.argv else 8
+    counts, best = check(first, second, most)
+    print("all rules on: %d histories, violations: %s" % (first, counts or "none"))
+    report(best)
+    for rule in RULES if not counts and most == 8 else ():
         ON[rule] = False
-        c, b = check(max(1, n // 4), seed)
+        counts_off, best = check(max(1, first // 4), second)
         ON[rule] = True
-        print("without %-13s %s" % (rule, c or "NO VIOLATION FOUND"))
+        print("without %-13s %s" % (rule, counts_off or "NO VIOLATION FOUND"))
+        if "--show" in sys.argv: report(dict([min(best.items(), key=lambda b: len(b[1][1]))] if best else []))
     return 1 if counts else 0
 
 
