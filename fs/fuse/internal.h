@@ -79,8 +79,9 @@ struct nwr_session {
     uint32_t volume_pending;      /* volume requests under way */
     uint32_t requests_pending;    /* kernel requests not answered */
     bool stopping, gone, stopped; /* gone: the kernel ended the connection */
-    nwr_ms stop_at;               /* when waiting for dirty files ends */
-    uint32_t handles;             /* open uv handles */
+    bool unmounted;
+    nwr_ms stop_at;   /* when waiting for dirty files ends */
+    uint32_t handles; /* open uv handles */
     void (*on_closed)(void *arg);
     void *closed_arg;
 };

@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +34,19 @@ static void finish_stop(struct nwr_session *s)
     s->options.on_stopped(s);
 }
 
+/* libfuse finds out itself whether the kernel has unmounted already. It takes an aborted
+ * connection for that too: its dead mount is taken off here, if it is still ours. */
+static void unmount(struct nwr_session *s)
+{
+    if (s->unmounted)
+        return;
+    s->unmounted = s->gone = true;
+    uv_poll_stop(&s->poll);
+    fuse_session_unmount(s->se);
+    if (s->device && nwr_fuse_device(s->mountpoint) == s->device)
+        umount2(s->mountpoint, MNT_DETACH);
+}
+
 /* The volume answers every request by its deadline, so the wait in finish_stop is bounded. */
 static void check_stop(struct nwr_session *s)
 {
@@ -42,11 +56,7 @@ static void check_stop(struct nwr_session *s)
         return;
     if (!nwr_mount_idle(s->mount) && now < s->stop_at)
         return;
-    if (!s->gone) {
-        s->gone = true;
-        uv_poll_stop(&s->poll);
-        fuse_session_unmount(s->se);
-    }
+    unmount(s);
     finish_stop(s);
 }
 

@@ -51,7 +51,7 @@ for w in plain ptll one three; do [ -z "${DIR[$w]:-}" ] || WAYS+=("$w"); done
 counter() { # NAME -- of node a; syncs of all three
     local n sum=0
     case $1 in
-    syncs) for n in a b c; do sum=$((sum + $(of_node "$n" syncs))); done ;;
+    syncs) for n in a b c; do sum=$((sum + $(of_node "$n" store_syncs))); done ;;
     *) sum=$(of_node a "$1") ;;
     esac
     echo "$sum"

@@ -207,14 +207,6 @@ rm -r "$M/many"
 no test -e "$M/many"
 END
 
-try directories_count_their_subdirectories <<'END'
-mkdir -p "$M/p/a" "$M/p/b"
-same 4 "$(stat -c %h "$M/p")"
-rmdir "$M/p/a"
-same 3 "$(stat -c %h "$M/p")"
-rm -r "$M/p"
-END
-
 try df_shows_space <<'END'
 [ "$(df --output=avail "$M" | tail -n 1)" -gt 0 ]
 [ "$(stat -f -c %l "$M")" = 255 ]
