@@ -1,7 +1,9 @@
 /* db.c -- see db.h. */
 #include "net/store/db.h"
 
+#include <pthread.h>
 #include <rocksdb/c.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,6 +27,10 @@ struct nwr_db {
     rocksdb_cache_t *cache;
     rocksdb_column_family_handle_t *cf[NWR_SPACE_END]; /* [0]: the default one, unused */
     rocksdb_iterator_t *iter[NWR_SPACE_END];           /* kept until the next write */
+    char *dir;
+    _Atomic enum nwr_err failed;
+    bool squeezed;
+    pthread_mutex_t sync; /* held over a sync and while db is opened anew */
 };
 
 /* Takes the message. */
@@ -76,7 +82,7 @@ static rocksdb_options_t *make_options(rocksdb_cache_t *cache, bool compress)
     return o;
 }
 
-static char *open_tables(struct nwr_db *db, const char *dir)
+static char *open_tables(struct nwr_db *db, bool read_only)
 {
     static const char *const names[NWR_SPACE_END] = {"default", "records", "blocks", "data",
                                                      "meta"};
@@ -85,9 +91,25 @@ static char *open_tables(struct nwr_db *db, const char *dir)
 
     for (int i = 0; i < NWR_SPACE_END; i++)
         options[i] = i == NWR_SPACE_DATA ? db->data_options : db->options;
-    db->db = rocksdb_open_column_families(db->options, dir, NWR_SPACE_END, names, options, db->cf,
-                                          &message);
+    if (read_only)
+        db->db = rocksdb_open_for_read_only_column_families(db->options, db->dir, NWR_SPACE_END,
+                                                            names, options, db->cf, 0, &message);
+    else
+        db->db = rocksdb_open_column_families(db->options, db->dir, NWR_SPACE_END, names, options,
+                                              db->cf, &message);
     return message;
+}
+
+static void close_tables(struct nwr_db *db)
+{
+    nwr_db_rest(db);
+    for (int i = 0; i < NWR_SPACE_END; i++)
+        if (db->cf[i])
+            rocksdb_column_family_handle_destroy(db->cf[i]);
+    if (db->db)
+        rocksdb_close(db->db);
+    memset(db->cf, 0, sizeof(db->cf));
+    db->db = NULL;
 }
 
 enum nwr_err nwr_db_open(struct nwr_db **out, const char *dir, char *text, size_t text_len)
@@ -102,7 +124,9 @@ enum nwr_err nwr_db_open(struct nwr_db **out, const char *dir, char *text, size_
     db->write_no_wait = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_no_slowdown(db->write_no_wait, 1);
     db->read = rocksdb_readoptions_create();
-    message = open_tables(db, dir);
+    db->dir = nwr_strdup(dir);
+    pthread_mutex_init(&db->sync, NULL);
+    message = open_tables(db, false);
     if (message) {
         snprintf(text, text_len, "cannot open the database in %s: %s", dir, message);
         nwr_db_close(db);
@@ -114,18 +138,15 @@ enum nwr_err nwr_db_open(struct nwr_db **out, const char *dir, char *text, size_
 
 void nwr_db_close(struct nwr_db *db)
 {
-    nwr_db_rest(db);
-    for (int i = 0; i < NWR_SPACE_END; i++)
-        if (db->cf[i])
-            rocksdb_column_family_handle_destroy(db->cf[i]);
-    if (db->db)
-        rocksdb_close(db->db);
+    close_tables(db);
     rocksdb_readoptions_destroy(db->read);
     rocksdb_writeoptions_destroy(db->write);
     rocksdb_writeoptions_destroy(db->write_no_wait);
     rocksdb_options_destroy(db->options);
     rocksdb_options_destroy(db->data_options);
     rocksdb_cache_destroy(db->cache);
+    pthread_mutex_destroy(&db->sync);
+    nwr_free(db->dir);
     nwr_free(db);
 }
 
@@ -138,6 +159,8 @@ enum nwr_err nwr_db_get(struct nwr_db *db, const struct nwr_skey *key, struct nw
     const char *value;
     size_t len;
 
+    if (!db->db)
+        return NWR_E_IO;
     slice = rocksdb_get_pinned_cf(db->db, db->read, db->cf[key->space], (const char *)key->b,
                                   key->len, &message);
     if (message)
@@ -160,6 +183,8 @@ enum nwr_err nwr_db_scan(struct nwr_db *db, const struct nwr_skey *from,
     char *message = NULL;
     bool more = true;
 
+    if (!db->db)
+        return NWR_E_IO;
     if (!it)
         it = db->iter[space] = rocksdb_create_iterator_cf(db->db, db->read, db->cf[space]);
     for (rocksdb_iter_seek(it, (const char *)from->b, from->len); more && rocksdb_iter_valid(it);
@@ -198,7 +223,7 @@ uint64_t nwr_db_records(struct nwr_db *db)
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-enum nwr_err nwr_db_write(struct nwr_db *db, const struct nwr_map *changes, bool wait)
+static enum nwr_err put_batch(struct nwr_db *db, const struct nwr_map *changes, bool wait)
 {
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
     char *message = NULL;
@@ -212,16 +237,82 @@ enum nwr_err nwr_db_write(struct nwr_db *db, const struct nwr_map *changes, bool
         else
             rocksdb_writebatch_delete_cf(batch, db->cf[n->space], key, n->key_len);
     }
-    nwr_db_rest(db);
     rocksdb_write(db->db, wait ? db->write : db->write_no_wait, batch, &message);
     rocksdb_writebatch_destroy(batch);
     return err_of(message);
 }
 
+enum nwr_err nwr_db_write(struct nwr_db *db, const struct nwr_map *changes, bool wait)
+{
+    enum nwr_err err = atomic_load(&db->failed);
+
+    if (err)
+        return err;
+    nwr_db_rest(db);
+    err = put_batch(db, changes, wait);
+    if (err && err != NWR_E_BUSY)
+        atomic_store(&db->failed, err);
+    return err;
+}
+
 enum nwr_err nwr_db_sync(struct nwr_db *db)
 {
     char *message = NULL;
+    enum nwr_err err;
 
-    rocksdb_flush_wal(db->db, 1, &message);
-    return err_of(message);
+    pthread_mutex_lock(&db->sync);
+    err = atomic_load(&db->failed);
+    if (!err) {
+        rocksdb_flush_wal(db->db, 1, &message);
+        err = err_of(message);
+    }
+    pthread_mutex_unlock(&db->sync);
+    return err;
+}
+
+enum nwr_err nwr_db_failed(const struct nwr_db *db)
+{
+    return atomic_load(&db->failed);
+}
+
+/* Opening may fail again, for want of room for what the log holds: then at least to read. */
+enum nwr_err nwr_db_recover(struct nwr_db *db)
+{
+    enum nwr_err err;
+
+    pthread_mutex_lock(&db->sync);
+    close_tables(db);
+    err = err_of(open_tables(db, false));
+    if (err)
+        rocksdb_free(open_tables(db, true));
+    else
+        atomic_store(&db->failed, NWR_OK);
+    db->squeezed = false;
+    pthread_mutex_unlock(&db->sync);
+    return err;
+}
+
+/* Deletions must reach a table, and tables few enough to be merged, before they free anything. */
+void nwr_db_squeeze(struct nwr_db *db, bool on)
+{
+    const char *key = "level0_file_num_compaction_trigger", *value = on ? "1" : "4";
+    rocksdb_flushoptions_t *flush;
+
+    if ((!on && !db->squeezed) || atomic_load(&db->failed))
+        return;
+    flush = rocksdb_flushoptions_create();
+    rocksdb_flushoptions_set_wait(flush, 0);
+    for (int i = 1; i < NWR_SPACE_END; i++) {
+        char *message = NULL;
+
+        if (on != db->squeezed)
+            rocksdb_set_options_cf(db->db, db->cf[i], 1, &key, &value, &message);
+        rocksdb_free(message);
+        message = NULL;
+        if (on)
+            rocksdb_flush_cf(db->db, flush, db->cf[i], &message);
+        rocksdb_free(message);
+    }
+    rocksdb_flushoptions_destroy(flush);
+    db->squeezed = on;
 }

@@ -3,6 +3,9 @@
  * Every write reaches the page cache before it returns (kill -9 loses nothing), nwr_db_sync the
  * disk. Recovery after power loss is to a point in time: a batch is there whole or not at all.
  *
+ * After a failed write the log of RocksDB must not be touched any more (7.8 aborts the process
+ * when it is synced), so from then on this refuses, and recovers by opening anew.
+ *
  * Thread: one at a time, but nwr_db_sync may run beside the others.
  */
 #ifndef NWR_STORE_DB_H
@@ -24,6 +27,12 @@ enum nwr_err nwr_db_scan(struct nwr_db *db, const struct nwr_skey *from,
 /* One atomic batch; NULL values delete. wait = false: E_BUSY instead of waiting for compaction. */
 enum nwr_err nwr_db_write(struct nwr_db *db, const struct nwr_map *changes, bool wait);
 enum nwr_err nwr_db_sync(struct nwr_db *db);
+/* A write that failed makes all later ones fail; reads go on. */
+enum nwr_err nwr_db_failed(const struct nwr_db *db);
+/* After E_NOSPC, once there is room: writes are possible again when it gives OK. */
+enum nwr_err nwr_db_recover(struct nwr_db *db);
+/* on: the disk is full; rather compact early than keep what was removed. */
+void nwr_db_squeeze(struct nwr_db *db, bool on);
 /* An estimate, without looking at them. */
 uint64_t nwr_db_records(struct nwr_db *db);
 /* Lets go of files that a scan kept from being removed. */

@@ -258,6 +258,7 @@ static bool maintain(struct rocks *r)
 
     pthread_mutex_lock(&r->work);
     r->tables.patient = true;
+    nwr_tables_tend(&r->tables);
     nwr_engine_sweep(&r->engine, false);
     more = !r->frozen && nwr_compact_step(&r->compact, &r->engine, sparse);
     nwr_db_rest(r->db);
@@ -502,7 +503,8 @@ static enum nwr_err take_stock(struct rocks *r)
     return err == NWR_E_NOSPC ? NWR_OK : err;
 }
 
-static enum nwr_err open_parts(struct rocks *r, const char *dir, char *text, size_t text_len)
+static enum nwr_err open_parts(struct rocks *r, const char *dir, uint64_t segment_bytes, char *text,
+                               size_t text_len)
 {
     char path[4096];
     enum nwr_err err;
@@ -513,7 +515,7 @@ static enum nwr_err open_parts(struct rocks *r, const char *dir, char *text, siz
         return NWR_E_IO;
     }
     snprintf(path, sizeof(path), "%s/segments", dir);
-    err = nwr_segments_open(&r->segments, path, NWR_SEGMENT_BYTES);
+    err = nwr_segments_open(&r->segments, path, segment_bytes);
     if (err) {
         snprintf(text, text_len, "cannot open %s: %s", path, nwr_err_text(err));
         return err;
@@ -533,11 +535,17 @@ static enum nwr_err open_parts(struct rocks *r, const char *dir, char *text, siz
 enum nwr_err nwr_store_rocks_open(struct nwr_store **out, const char *dir, nwr_ms wait_ms,
                                   char *text, size_t text_len)
 {
+    return nwr_store_rocks_open_sized(out, dir, wait_ms, NWR_SEGMENT_BYTES, text, text_len);
+}
+
+enum nwr_err nwr_store_rocks_open_sized(struct nwr_store **out, const char *dir, nwr_ms wait_ms,
+                                        uint64_t segment_bytes, char *text, size_t text_len)
+{
     struct rocks *r = make_rocks();
     enum nwr_err err = nwr_dir_open(dir, wait_ms, &r->lock, text, text_len);
 
     if (!err)
-        err = open_parts(r, dir, text, text_len);
+        err = open_parts(r, dir, segment_bytes, text, text_len);
     if (!err && (pthread_create(&r->worker, NULL, work_main, r) ||
                  pthread_create(&r->syncer, NULL, sync_main, r))) {
         snprintf(text, text_len, "cannot start a thread");

@@ -15,5 +15,8 @@ enum nwr_store_mode {
 
 /* With nothing submitted. */
 void nwr_store_rocks_mode(struct nwr_store *s, enum nwr_store_mode mode);
+/* As nwr_store_rocks_open, with segment files of another size. */
+enum nwr_err nwr_store_rocks_open_sized(struct nwr_store **out, const char *dir, nwr_ms wait_ms,
+                                        uint64_t segment_bytes, char *text, size_t text_len);
 
 #endif

@@ -93,19 +93,32 @@ void nwr_tables_room(const struct nwr_tables *t, uint64_t *total, uint64_t *avai
     }
 }
 
+static void look_at_room(struct nwr_tables *t)
+{
+    uint64_t total, avail;
+
+    nwr_tables_room(t, &total, &avail);
+    t->is_full = avail < NWR_STORE_RESERVE_BYTES;
+    t->room_at = nwr_clock_ms();
+    t->room_bytes = 0;
+}
+
 static bool tables_full(struct nwr_kv *kv)
 {
     struct nwr_tables *t = of(kv);
-    nwr_ms now = nwr_clock_ms();
-    uint64_t total, avail;
 
-    if (t->room_at && !t->is_full && now - t->room_at < ROOM_MS && t->room_bytes < ROOM_BYTES)
-        return false;
-    nwr_tables_room(t, &total, &avail);
-    t->is_full = avail < NWR_STORE_RESERVE_BYTES;
-    t->room_at = now;
-    t->room_bytes = 0;
+    if (t->is_full || !t->room_at || t->room_bytes >= ROOM_BYTES ||
+        nwr_clock_ms() - t->room_at >= ROOM_MS)
+        look_at_room(t);
     return t->is_full;
+}
+
+void nwr_tables_tend(struct nwr_tables *t)
+{
+    look_at_room(t);
+    if (nwr_db_failed(t->db) == NWR_E_NOSPC && !t->is_full)
+        nwr_db_recover(t->db);
+    nwr_db_squeeze(t->db, t->is_full);
 }
 
 static nwr_ms tables_now(struct nwr_kv *kv)

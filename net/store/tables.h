@@ -37,6 +37,8 @@ void nwr_tables_deinit(struct nwr_tables *t); /* db and segments stay the caller
 enum nwr_err nwr_tables_flush(struct nwr_tables *t);
 /* Bytes of the file system below. */
 void nwr_tables_room(const struct nwr_tables *t, uint64_t *total, uint64_t *avail);
+/* Looks after the disk: gathers what was removed while it is full, recovers after it was. */
+void nwr_tables_tend(struct nwr_tables *t);
 nwr_ms nwr_clock_ms(void);
 
 #endif

@@ -1,6 +1,8 @@
 /* store_kit.c -- see store_kit.h. */
 #include "tests/contract/store_kit.h"
 
+#include "net/store/segment.h"
+
 #include <ftw.h>
 #include <poll.h>
 #include <stdio.h>
@@ -30,8 +32,9 @@ int kit_mem(void **state)
 
 void kit_open(struct kit *k)
 {
+    uint64_t bytes = k->segment_bytes ? k->segment_bytes : NWR_SEGMENT_BYTES;
     char text[300] = "";
-    enum nwr_err err = nwr_store_rocks_open(&k->s, k->dir, 0, text, sizeof(text));
+    enum nwr_err err = nwr_store_rocks_open_sized(&k->s, k->dir, 0, bytes, text, sizeof(text));
 
     if (err)
         print_error("%s\n", text);

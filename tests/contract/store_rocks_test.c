@@ -1,0 +1,557 @@
+/* store_rocks_test.c -- the directory, the files and the disk below a real store. */
+#include "tests/contract/store_kit.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LARGE (NWR_BLOCK_SEGMENT + 100)
+#define SMALL_SEGMENT ((uint64_t)1 << 20)
+#define PATIENCE 600 /* times 50 ms, for what the worker does in its own time */
+
+/* ---- the directory -------------------------------------------------------------------------- */
+
+static void write_file(const char *dir, const char *name, const char *text)
+{
+    char path[400];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static enum nwr_err try_open(const char *dir, nwr_ms wait_ms, char *text, size_t len)
+{
+    struct nwr_store *s;
+    enum nwr_err err = nwr_store_rocks_open(&s, dir, wait_ms, text, len);
+
+    if (!err)
+        s->destroy(s);
+    return err;
+}
+
+static void a_directory_in_use_is_refused(void **state)
+{
+    struct kit *k = *state;
+    char text[300] = "";
+
+    assert_int_equal(try_open(k->dir, 0, text, sizeof(text)), NWR_E_LOCKED);
+    assert_non_null(strstr(text, k->dir));
+    assert_non_null(strstr(text, "in use"));
+    k->s->destroy(k->s);
+    k->s = NULL;
+    assert_int_equal(try_open(k->dir, 0, text, sizeof(text)), NWR_OK);
+}
+
+static void *close_later(void *arg)
+{
+    struct kit *k = arg;
+
+    poll(NULL, 0, 200);
+    k->s->destroy(k->s);
+    k->s = NULL;
+    return NULL;
+}
+
+static void an_open_waits_for_the_one_before_to_end(void **state)
+{
+    struct kit *k = *state;
+    char text[300] = "";
+    pthread_t t;
+
+    assert_int_equal(pthread_create(&t, NULL, close_later, k), 0);
+    assert_int_equal(try_open(k->dir, 60000, text, sizeof(text)), NWR_OK);
+    pthread_join(t, NULL);
+}
+
+static void an_unknown_format_is_refused_and_named(void **state)
+{
+    struct kit *k = *state;
+    char text[300] = "";
+
+    k->s->destroy(k->s);
+    k->s = NULL;
+    write_file(k->dir, "format", "nwrfs store 2\n");
+    assert_int_equal(try_open(k->dir, 0, text, sizeof(text)), NWR_E_VERSION);
+    assert_non_null(strstr(text, "nwrfs store 2"));
+    write_file(k->dir, "format", "nwrfs store 1\n");
+    assert_int_equal(try_open(k->dir, 0, text, sizeof(text)), NWR_OK);
+}
+
+static void data_without_a_format_is_refused(void **state)
+{
+    struct kit *k = *state;
+    char text[300] = "", path[400];
+
+    k->s->destroy(k->s);
+    k->s = NULL;
+    snprintf(path, sizeof(path), "%s/format", k->dir);
+    unlink(path);
+    assert_int_equal(try_open(k->dir, 0, text, sizeof(text)), NWR_E_VERSION);
+}
+
+static void a_path_that_cannot_be_a_store_is_refused_in_one_line(void **state)
+{
+    struct kit *k = *state;
+    char text[300] = "", path[400];
+
+    snprintf(path, sizeof(path), "%s/none/below", k->dir);
+    assert_int_equal(try_open(path, 0, text, sizeof(text)), NWR_E_NOENT);
+    assert_non_null(strstr(text, path));
+    assert_null(strchr(text, '\n'));
+    snprintf(path, sizeof(path), "%s/format", k->dir);
+    assert_int_equal(try_open(path, 0, text, sizeof(text)), NWR_E_NOTDIR);
+    assert_null(strchr(text, '\n'));
+}
+
+/* ---- rot ------------------------------------------------------------------------------------ */
+
+/* Flips a byte of the first place in the files below dir/sub that holds what; false: nowhere. */
+static bool flip_in_file(const char *path, const void *what, size_t len)
+{
+    static uint8_t bytes[8 << 20];
+    int fd = open(path, O_RDWR);
+    ssize_t got = fd < 0 ? -1 : read(fd, bytes, sizeof(bytes));
+    uint8_t *at = got > 0 ? memmem(bytes, (size_t)got, what, len) : NULL;
+
+    if (at) {
+        *at ^= 0x40;
+        assert_int_equal(pwrite(fd, at, 1, at - bytes), 1);
+    }
+    close(fd);
+    return at != NULL;
+}
+
+static bool flip_below(const char *dir, const char *sub, const char *suffix, const void *what,
+                       size_t len)
+{
+    char path[800];
+    struct dirent *e;
+    bool done = false;
+    DIR *d;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, sub);
+    d = opendir(path);
+    assert_non_null(d);
+    while (!done && (e = readdir(d))) {
+        size_t n = strlen(e->d_name), m = strlen(suffix);
+
+        snprintf(path, sizeof(path), "%s/%s/%s", dir, sub, e->d_name);
+        if (n > m && strcmp(e->d_name + n - m, suffix) == 0)
+            done = flip_in_file(path, what, len);
+    }
+    closedir(d);
+    return done;
+}
+
+static void a_flipped_byte_in_a_record_is_e_corrupt_and_never_an_empty_record(void **state)
+{
+    static const char body[] = "q7Zk-unlikely-0f3a9c-bytes";
+    struct kit *k = *state;
+    struct batch b;
+
+    assert_int_equal(put_one(k, content_key(5), body, NULL), NWR_OK);
+    kit_reopen(k); /* recovery writes the log into a table */
+    k->s->destroy(k->s);
+    k->s = NULL;
+    assert_true(flip_below(k->dir, "db", ".sst", body, 16));
+    kit_open(k);
+    batch_init(&b, k, NWR_STORE_READ);
+    batch_range(&b, content_key(5), true, false);
+    assert_int_equal(batch_end(&b), NWR_E_CORRUPT);
+    batch_init(&b, k, NWR_STORE_READ);
+    batch_range(&b, nwr_key_object(ino(5)), false, false);
+    assert_int_equal(batch_run(&b), NWR_E_CORRUPT);
+    assert_int_equal(b.op.rows.n, 0);
+    batch_deinit(&b);
+    assert_int_equal(put_one(k, content_key(5), "must not replace it", NULL), NWR_E_CORRUPT);
+    assert_int_equal(put_one(k, content_key(500), "goes on", NULL), NWR_OK);
+}
+
+static void a_flipped_byte_in_a_segment_is_e_corrupt_until_the_block_is_put_again(void **state)
+{
+    struct kit *k = *state;
+    uint8_t fill[64];
+
+    memset(fill, 7, sizeof(fill));
+    assert_int_equal(put_content(k, 5, block_id(7), LARGE, NULL), NWR_OK);
+    assert_int_equal(put_content(k, 6, block_id(8), LARGE, NULL), NWR_OK);
+    assert_true(flip_below(k->dir, "segments", ".seg", fill, sizeof(fill)));
+    assert_int_equal(get_block(k, block_id(7), 7, LARGE), NWR_E_CORRUPT);
+    assert_int_equal(get_block(k, block_id(8), 8, LARGE), NWR_OK);
+    assert_int_equal(kit_verify(k).corrupt, 1);
+    assert_int_equal(put_block(k, block_id(7), 7, LARGE), NWR_OK);
+    assert_int_equal(get_block(k, block_id(7), 7, LARGE), NWR_OK);
+    kit_assert_whole(k);
+}
+
+static void a_small_block_that_rotted_is_healed_by_putting_it_again(void **state)
+{
+    struct kit *k = *state;
+    uint8_t fill[64];
+
+    memset(fill, 7, sizeof(fill));
+    assert_int_equal(put_content(k, 5, block_id(7), 4096, NULL), NWR_OK);
+    kit_reopen(k);
+    k->s->destroy(k->s);
+    k->s = NULL;
+    assert_true(flip_below(k->dir, "db", ".sst", fill, sizeof(fill)));
+    kit_open(k);
+    assert_int_equal(get_block(k, block_id(7), 7, 4096), NWR_E_CORRUPT);
+    assert_int_equal(put_block(k, block_id(7), 7, 4096), NWR_OK);
+    assert_int_equal(get_block(k, block_id(7), 7, 4096), NWR_OK);
+}
+
+static void a_segment_that_is_gone_or_cut_is_e_corrupt(void **state)
+{
+    struct kit *k = *state;
+    char path[400];
+
+    assert_int_equal(put_content(k, 5, block_id(7), LARGE, NULL), NWR_OK);
+    assert_int_equal(put_content(k, 6, block_id(8), LARGE, NULL), NWR_OK);
+    snprintf(path, sizeof(path), "%s/segments/000001.seg", k->dir);
+    assert_int_equal(truncate(path, LARGE + 4096), 0);
+    assert_int_equal(get_block(k, block_id(8), 8, LARGE), NWR_E_CORRUPT);
+    k->s->destroy(k->s);
+    k->s = NULL;
+    assert_int_equal(unlink(path), 0);
+    kit_open(k);
+    assert_int_equal(get_block(k, block_id(7), 7, LARGE), NWR_E_CORRUPT);
+}
+
+/* ---- segments ------------------------------------------------------------------------------- */
+
+static uint32_t count_segments(const struct kit *k)
+{
+    char path[400];
+    uint32_t n = 0;
+    struct dirent *e;
+    DIR *d;
+
+    snprintf(path, sizeof(path), "%s/segments", k->dir);
+    d = opendir(path);
+    assert_non_null(d);
+    while ((e = readdir(d)))
+        n += strstr(e->d_name, ".seg") != NULL;
+    closedir(d);
+    return n;
+}
+
+static int kit_small_segments(void **state)
+{
+    struct kit *k;
+
+    kit_rocks(state);
+    k = *state;
+    k->segment_bytes = SMALL_SEGMENT;
+    kit_reopen(k);
+    return 0;
+}
+
+static void put_contents(struct kit *k, uint32_t n, struct nwr_seen *seen)
+{
+    for (uint32_t i = 0; i < n; i++)
+        assert_int_equal(put_content(k, i, block_id(i), LARGE, &seen[i]), NWR_OK);
+}
+
+static void segments_without_live_bytes_go_after_a_sync(void **state)
+{
+    struct kit *k = *state;
+    struct nwr_seen seen[60] = {0};
+    uint32_t full;
+
+    put_contents(k, 60, seen);
+    full = count_segments(k);
+    assert_in_range(full, 4, 5);
+    for (uint32_t i = 0; i < 60; i++)
+        assert_int_equal(remove_content(k, i, seen[i]), NWR_OK);
+    assert_int_equal(sync_now(k), NWR_OK);
+    assert_int_equal(count_segments(k), 1);
+    assert_int_equal(stat_of(k).segment_live, 0);
+    kit_reopen(k);
+    kit_assert_whole(k);
+}
+
+static void room_of_a_removed_block_is_given_back_after_a_sync(void **state)
+{
+    struct kit *k = *state;
+    struct nwr_seen seen[60] = {0};
+    struct stat before, after;
+    char path[400];
+
+    snprintf(path, sizeof(path), "%s/segments/000001.seg", k->dir);
+    put_contents(k, 60, seen);
+    assert_int_equal(sync_now(k), NWR_OK);
+    assert_int_equal(stat(path, &before), 0);
+    for (uint32_t i = 0; i < 8; i++)
+        assert_int_equal(remove_content(k, i, seen[i]), NWR_OK);
+    assert_int_equal(sync_now(k), NWR_OK);
+    assert_int_equal(stat(path, &after), 0);
+    assert_true(after.st_blocks < before.st_blocks);
+    for (uint32_t i = 8; i < 60; i++)
+        assert_int_equal(get_block(k, block_id(i), (uint8_t)i, LARGE), NWR_OK);
+}
+
+static bool wait_for_segments(struct kit *k, uint32_t most)
+{
+    for (int i = 0; i < PATIENCE && count_segments(k) > most; i++) {
+        poll(NULL, 0, 50);
+        assert_int_equal(sync_now(k), NWR_OK);
+    }
+    return count_segments(k) <= most;
+}
+
+static void sparse_segments_are_copied_out_and_removed(void **state)
+{
+    struct kit *k = *state;
+    struct nwr_seen seen[120] = {0};
+    uint32_t full;
+
+    put_contents(k, 120, seen);
+    full = count_segments(k);
+    assert_true(full >= 7);
+    for (uint32_t i = 0; i < 120; i++)
+        if (i % 10)
+            assert_int_equal(remove_content(k, i, seen[i]), NWR_OK);
+    assert_true(wait_for_segments(k, 3));
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < 120; i += 10)
+            assert_int_equal(get_block(k, block_id(i), (uint8_t)i, LARGE), NWR_OK);
+        kit_assert_whole(k);
+        assert_int_equal(kit_verify(k).blocks, 12);
+        kit_reopen(k);
+    }
+}
+
+static void a_corrupt_block_is_kept_when_its_segment_is_sparse(void **state)
+{
+    struct kit *k = *state;
+    struct nwr_seen seen[60] = {0};
+    uint8_t fill[64];
+    char path[400];
+
+    put_contents(k, 60, seen);
+    memset(fill, 1, sizeof(fill));
+    assert_true(flip_below(k->dir, "segments", ".seg", fill, sizeof(fill)));
+    for (uint32_t i = 2; i < 60; i++)
+        assert_int_equal(remove_content(k, i, seen[i]), NWR_OK);
+    assert_true(wait_for_segments(k, 2));
+    snprintf(path, sizeof(path), "%s/segments/000001.seg", k->dir);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(get_block(k, block_id(1), 1, LARGE), NWR_E_CORRUPT);
+    assert_int_equal(get_block(k, block_id(0), 0, LARGE), NWR_OK);
+}
+
+/* ---- a full disk ---------------------------------------------------------------------------- */
+
+#define DISK_BYTES "96m"
+
+static int kit_small_disk(void **state)
+{
+    struct kit *k = nwr_zalloc(sizeof(*k));
+    char dir[256];
+
+    k->rocks = true;
+    *state = k;
+    kit_tmpdir(dir, sizeof(dir));
+    snprintf(k->dir, sizeof(k->dir), "%s", dir);
+    if (mount("tmpfs", dir, "tmpfs", 0, "size=" DISK_BYTES))
+        return 0;
+    kit_open(k);
+    return 0;
+}
+
+static int teardown_small_disk(void **state)
+{
+    struct kit *k = *state;
+
+    if (k->s)
+        k->s->destroy(k->s);
+    umount2(k->dir, MNT_DETACH);
+    rmdir(k->dir);
+    nwr_free(k);
+    return 0;
+}
+
+static bool have_disk(const struct kit *k)
+{
+    if (!k->s)
+        print_message("# a small disk needs root: not tested\n");
+    return k->s != NULL;
+}
+
+/* Until it is full; the number of contents stored. */
+static uint32_t fill_disk(struct kit *k, struct nwr_seen *seen, uint32_t max, size_t len)
+{
+    uint32_t n = 0;
+    enum nwr_err err = NWR_OK;
+
+    while (n < max && !err)
+        err = put_content(k, n, block_id(n), len, &seen[n]) ? NWR_E_NOSPC : (n++, NWR_OK);
+    assert_int_equal(err, NWR_E_NOSPC);
+    return n;
+}
+
+static void fill_and_empty(struct kit *k, size_t len)
+{
+    enum {
+        MAX = 20000
+    };
+    struct nwr_seen *seen = nwr_zalloc(MAX * sizeof(*seen));
+    uint32_t n = fill_disk(k, seen, MAX, len);
+    enum nwr_err err = NWR_E_NOSPC;
+
+    assert_true(n > 0);
+    assert_int_equal(put_one(k, content_key(MAX), "more", NULL), NWR_E_NOSPC);
+    assert_int_equal(put_block(k, block_id(MAX), 1, 10), NWR_E_NOSPC);
+    for (uint32_t i = 0; i < n; i++)
+        assert_int_equal(get_block(k, block_id(i), (uint8_t)i, len), NWR_OK);
+    for (uint32_t i = 0; i < n; i++)
+        assert_int_equal(remove_content(k, i, seen[i]), NWR_OK);
+    for (int i = 0; i < PATIENCE && err; i++) {
+        assert_int_equal(sync_now(k), NWR_OK);
+        err = put_content(k, MAX + 1, block_id(1), len, NULL);
+        if (err)
+            poll(NULL, 0, 50);
+    }
+    assert_int_equal(err, NWR_OK);
+    kit_assert_whole(k);
+    kit_reopen(k);
+    kit_assert_whole(k);
+    assert_int_equal(get_block(k, block_id(1), 1, len), NWR_OK);
+    nwr_free(seen);
+}
+
+static void a_disk_full_of_large_blocks_goes_on_reading_and_removing(void **state)
+{
+    if (!have_disk(*state))
+        skip();
+    fill_and_empty(*state, NWR_BLOCK_MAX);
+}
+
+static void a_disk_full_of_small_blocks_goes_on_reading_and_removing(void **state)
+{
+    if (!have_disk(*state))
+        skip();
+    fill_and_empty(*state, 20000);
+}
+
+static void fill_to_the_last_byte(const char *path)
+{
+    static uint8_t zero[1 << 16];
+    int fd = open(path, O_CREAT | O_WRONLY, 0600);
+
+    assert_true(fd >= 0);
+    for (size_t len = sizeof(zero); len; len /= 2)
+        while (write(fd, zero, len) > 0)
+            ;
+    close(fd);
+}
+
+/* A removal with a large body: let through when the disk is full, until it really is. */
+static enum nwr_err remove_at_length(struct kit *k, uint64_t n, struct nwr_seen seen)
+{
+    static char body[60001];
+    struct nwr_write *w;
+    struct batch b;
+
+    memset(body, 'b', sizeof(body) - 1);
+    batch_init(&b, k, NWR_STORE_APPLY);
+    w = batch_put(&b, content_key(n), 0, body);
+    w->v.flags = NWR_V_TOMBSTONE;
+    nwr_write_seen(w, seen.dot, seen.wid);
+    return batch_end(&b);
+}
+
+static bool is_removed(struct kit *k, uint64_t n)
+{
+    const struct nwr_row *row;
+    struct nwr_key key = content_key(n);
+    struct batch b;
+    bool removed;
+
+    batch_init(&b, k, NWR_STORE_READ);
+    batch_range(&b, key, true, false);
+    assert_int_equal(batch_run(&b), NWR_OK);
+    row = nwr_rows_find(&b.op.rows, &key);
+    assert_non_null(row);
+    removed = nwr_record_live(&row->rec) == 0;
+    batch_deinit(&b);
+    return removed;
+}
+
+/* Others fill the disk to the last byte: the store itself meets ENOSPC, and comes back. */
+static void a_disk_filled_by_others_fails_writes_and_recovers(void **state)
+{
+    enum {
+        N = 400
+    };
+    struct kit *k = *state;
+    struct nwr_seen seen[N] = {0};
+    enum nwr_err err = NWR_OK;
+    uint32_t removed = 0;
+    char path[400];
+
+    if (!have_disk(k))
+        skip();
+    for (uint32_t i = 0; i < N; i++)
+        assert_int_equal(put_one(k, content_key(i), "x", &seen[i]), NWR_OK);
+    snprintf(path, sizeof(path), "%s/ballast", k->dir);
+    fill_to_the_last_byte(path);
+    while (removed < N && !(err = remove_at_length(k, removed, seen[removed])))
+        removed++;
+    assert_int_equal(err, NWR_E_NOSPC);
+    assert_int_equal(remove_at_length(k, N - 1, seen[N - 1]), NWR_E_NOSPC);
+    for (uint32_t i = 0; i < N; i++)
+        assert_true(is_removed(k, i) == (i < removed));
+    assert_int_not_equal(sync_now(k), NWR_OK);
+    assert_int_equal(unlink(path), 0);
+    for (int i = 0; i < PATIENCE && err; i++) {
+        err = put_one(k, content_key(N), "again", NULL);
+        if (err)
+            poll(NULL, 0, 50);
+    }
+    assert_int_equal(err, NWR_OK);
+    assert_int_equal(sync_now(k), NWR_OK);
+    kit_reopen(k);
+    for (uint32_t i = 0; i < removed; i++)
+        assert_true(is_removed(k, i));
+    kit_assert_whole(k);
+}
+
+#define ON(f) cmocka_unit_test_setup_teardown(f, kit_rocks, kit_teardown)
+#define ON_SMALL(f) cmocka_unit_test_setup_teardown(f, kit_small_segments, kit_teardown)
+#define ON_DISK(f) cmocka_unit_test_setup_teardown(f, kit_small_disk, teardown_small_disk)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON(a_directory_in_use_is_refused),
+        ON(an_open_waits_for_the_one_before_to_end),
+        ON(an_unknown_format_is_refused_and_named),
+        ON(data_without_a_format_is_refused),
+        ON(a_path_that_cannot_be_a_store_is_refused_in_one_line),
+        ON(a_flipped_byte_in_a_record_is_e_corrupt_and_never_an_empty_record),
+        ON(a_flipped_byte_in_a_segment_is_e_corrupt_until_the_block_is_put_again),
+        ON(a_small_block_that_rotted_is_healed_by_putting_it_again),
+        ON(a_segment_that_is_gone_or_cut_is_e_corrupt),
+        ON_SMALL(segments_without_live_bytes_go_after_a_sync),
+        ON_SMALL(room_of_a_removed_block_is_given_back_after_a_sync),
+        ON_SMALL(sparse_segments_are_copied_out_and_removed),
+        ON_SMALL(a_corrupt_block_is_kept_when_its_segment_is_sparse),
+        ON_DISK(a_disk_full_of_large_blocks_goes_on_reading_and_removing),
+        ON_DISK(a_disk_full_of_small_blocks_goes_on_reading_and_removing),
+        ON_DISK(a_disk_filled_by_others_fails_writes_and_recovers),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
