@@ -61,6 +61,7 @@ struct nwr_store_op {
     const struct nwr_guard *guard;
     uint32_t nguard;
     bool coordinator; /* APPLY: SEEN guards count, sibling limit (E_BUSY) too */
+    bool heal;        /* APPLY: what is merged replaces a record that is E_CORRUPT */
     const struct nwr_block *block;
     uint32_t nblock;        /* BLOCK_GET: block[0].id */
     const char *name;       /* META */

@@ -15,7 +15,7 @@ static struct nwr_ring ring_of(uint32_t members, uint8_t n)
     for (uint16_t i = 1; i <= members; i++) {
         struct nwr_member m = {.id = nwr_mix64(i), .ordinal = i, .weight = 256};
 
-        strcpy(m.address, "127.0.0.1:4000");
+        memcpy(m.address, "127.0.0.1:4000", 15);
         nwr_ring_add(&r, &m);
         r.next_ordinal = (uint16_t)(i + 1);
     }

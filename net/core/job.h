@@ -1,0 +1,285 @@
+/* job.h -- the inside of a node: jobs, calls, lent store ops; only net/core/ includes it.
+ *
+ * A job is one long operation as a machine of its own: it gets answers to its calls (messages
+ * that want one), completions of the store ops it lent, wake-ups, and the ends of its children.
+ *
+ *     job --call--> peer --answer|lost--> job        job --lend--> store --stored--> job
+ *     child --end--> parent                          parent --end--> child: orphan
+ *
+ * A job that has ended hears nothing any more. It is freed when the step is over and the store
+ * has given back what it lent, so a pointer to a job is good for the whole step it was seen in.
+ *
+ * Thread: the node's. Allocates: yes.
+ */
+#ifndef NWR_JOB_H
+#define NWR_JOB_H
+
+#include "net/core/copy.h"
+#include "net/core/node.h"
+
+#define NWR_NEVER UINT64_MAX
+
+enum {
+    NWR_CALL_BUCKETS = 4096,
+    NWR_GRACE_MS = 1000,       /* a peer that went this short ago may be back at once */
+    NWR_RETRY_WRITE_MS = 2000, /* a silent coordinator: the next one gets the same write */
+    NWR_RETRY_READ_MS = 300,
+    NWR_SETTLE_MS = 1000,            /* answers that come later than this do not repair */
+    NWR_REPAIRS_MAX = 8,             /* repairs of late replicas at a time */
+    NWR_BACKGROUND_BYTES = 64 << 20, /* of batches whose writer was answered already */
+    NWR_HELD_MAX = 1024,             /* messages of an epoch not learned yet */
+    NWR_COPY_PARALLEL = 32,          /* PGs a joining node copies at a time */
+    NWR_COUNTERS_RESERVE = 4096,
+    NWR_SUPPLY_BYTES = 3 << 20 /* blocks of one message */
+};
+
+struct nwr_job;
+
+/* A message that wants an answer. */
+struct nwr_call {
+    uint64_t id;
+    struct nwr_job *job;
+    uint16_t peer; /* 0: the link to join through */
+    uint32_t slot; /* the job's */
+    uint64_t epoch;
+    struct nwr_call *chain; /* of its bucket */
+    struct nwr_call *next;  /* of its job */
+};
+
+/* A store op on its way. Inputs that are arrays may belong to it. */
+struct nwr_lent {
+    struct nwr_store_op op;
+    struct nwr_job *job;
+    uint32_t slot; /* the job's */
+    struct nwr_apply *apply;
+    struct nwr_range *range;
+    struct nwr_lent *next, **at;
+};
+
+struct nwr_job_kind {
+    const char *name;
+    /* The call is gone already; m may be moved out. */
+    void (*answer)(struct nwr_node *n, struct nwr_job *j, const struct nwr_call *c,
+                   struct nwr_msg *m);
+    /* No answer will come: the peer went. */
+    void (*lost)(struct nwr_node *n, struct nwr_job *j, const struct nwr_call *c);
+    /* Outputs may be moved out of l->op. */
+    void (*stored)(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l);
+    void (*wake)(struct nwr_node *n, struct nwr_job *j);
+    void (*child)(struct nwr_node *n, struct nwr_job *j, struct nwr_job *child, enum nwr_err err);
+    /* A peer came or went, the ring is another, or counters were reserved. */
+    void (*changed)(struct nwr_node *n, struct nwr_job *j);
+    /* The parent has ended. NULL: ends too. */
+    void (*orphan)(struct nwr_node *n, struct nwr_job *j);
+    void (*drop)(struct nwr_node *n, struct nwr_job *j);
+};
+
+/* First member of every job. */
+struct nwr_job {
+    const struct nwr_job_kind *kind;
+    struct nwr_job *parent;
+    uint32_t slot; /* the parent's */
+    struct nwr_call *calls;
+    uint32_t lent;
+    bool ended;
+    nwr_ms wake;
+    uint32_t heap_at; /* UINT32_MAX: not in the heap */
+    struct nwr_job *next, *prev;
+    struct nwr_job *children, *elder, *younger; /* newest first */
+};
+
+struct nwr_peer_state {
+    bool up;
+    bool known;         /* an event said whether it is up */
+    nwr_ms maybe_until; /* until then it may be on its way back */
+};
+
+/* Who asked, and is to be answered once. */
+enum nwr_origin_kind {
+    NWR_FROM_NOBODY,
+    NWR_FROM_OWN,
+    NWR_FROM_LINK,
+    NWR_FROM_PEER,
+    NWR_FROM_JOB
+};
+struct nwr_origin {
+    enum nwr_origin_kind kind;
+    uint16_t peer;
+    uint64_t link, id;
+    struct nwr_request *req; /* owned */
+};
+
+struct nwr_held {
+    uint16_t peer;
+    nwr_ms at;
+    struct nwr_msg msg;
+};
+
+struct nwr_counters {
+    uint64_t ino_next, ino_end; /* next to give, first not reserved */
+    uint64_t k_next, k_end;
+    uint64_t ino_ask, k_ask; /* ends being stored */
+    bool storing;
+};
+
+struct nwr_node {
+    nwr_node_id id;
+    uint16_t ordinal;
+    uint32_t incarnation;
+    char address[64];
+    bool joining;
+    bool link_up; /* to join through */
+    struct nwr_rng rng;
+    nwr_hlc hlc;
+    nwr_ms now, started;
+    nwr_ns wall;
+    struct nwr_ring ring;    /* epoch 0: none */
+    struct nwr_ring storing; /* on its way into META; epoch 0: none */
+    struct nwr_ring waiting; /* newer than that; epoch 0: none */
+    nwr_ms pending_seen;
+    struct nwr_peer_state peer[NWR_ORDINAL_MAX + 1];
+    uint64_t *dots; /* per PG: the last counter given */
+    struct nwr_counters ids;
+    struct nwr_held *held;
+    uint32_t nheld, capheld;
+    uint32_t repairs;
+    size_t background; /* bytes */
+    nwr_ms clock_logged;
+
+    uint64_t next_id;
+    struct nwr_call *calls[NWR_CALL_BUCKETS];
+    struct nwr_job *jobs; /* newest first */
+    struct nwr_job *ended;
+    struct nwr_job **heap;
+    uint32_t nheap, capheap;
+    struct nwr_lent *lent;
+    struct nwr_node_counters count;
+    struct nwr_effects *out; /* of this step */
+};
+
+/* ---- jobs (job.c) ---- */
+/* bytes: of the whole job, whose first member is struct nwr_job. */
+void *nwr_job_new(struct nwr_node *n, const struct nwr_job_kind *kind, size_t bytes,
+                  struct nwr_job *parent, uint32_t slot);
+/* Tells the parent, drops calls, orphans children. */
+void nwr_job_end(struct nwr_node *n, struct nwr_job *j, enum nwr_err err);
+/* Drops the answers that are still out; children stay. */
+void nwr_job_forget_calls(struct nwr_node *n, struct nwr_job *j);
+/* at NWR_NEVER: no more. */
+void nwr_job_wake(struct nwr_node *n, struct nwr_job *j, nwr_ms at);
+void nwr_jobs_changed(struct nwr_node *n);
+/* Frees ended jobs the store gave everything back to. */
+void nwr_jobs_bury(struct nwr_node *n);
+void nwr_jobs_free(struct nwr_node *n);
+void nwr_jobs_tick(struct nwr_node *n);
+void nwr_jobs_check(const struct nwr_node *n);
+
+/* ---- calls (job.c) ---- */
+/* Takes the message, gives it an id; the answer comes to j. */
+void nwr_call(struct nwr_node *n, struct nwr_job *j, uint16_t peer, uint32_t slot,
+              struct nwr_msg *m);
+void nwr_call_answer(struct nwr_node *n, uint16_t peer, struct nwr_msg *m);
+void nwr_calls_lost(struct nwr_node *n, uint16_t peer);
+
+/* ---- store (job.c) ---- */
+struct nwr_lent *nwr_lend(struct nwr_node *n, struct nwr_job *j, uint32_t slot,
+                          enum nwr_store_kind kind, nwr_pg pg);
+/* The op goes out; everything in it is borrowed until stored. */
+void nwr_lend_submit(struct nwr_node *n, struct nwr_lent *l);
+void nwr_lend_back(struct nwr_node *n, struct nwr_store_op *op);
+
+/* ---- effects (effect.c) ---- */
+struct nwr_node_effect *nwr_emit(struct nwr_node *n, enum nwr_node_effect_kind kind);
+/* Both take the message. */
+void nwr_send(struct nwr_node *n, uint16_t peer, struct nwr_msg *m);
+void nwr_send_link(struct nwr_node *n, uint64_t link, struct nwr_msg *m);
+/* To whoever an origin is: a peer or a link. */
+void nwr_reply(struct nwr_node *n, const struct nwr_origin *o, struct nwr_msg *m);
+void nwr_log(struct nwr_node *n, const char *a, const char *b);
+/* Answers o, which then is nobody; takes res. borrowed: the store still reads what o->req points
+ * to; then o->req stays, with these arrays, until its job frees it. */
+void nwr_respond(struct nwr_node *n, struct nwr_origin *o, struct nwr_response *res, bool borrowed);
+void nwr_respond_err(struct nwr_node *n, struct nwr_origin *o, enum nwr_err err, bool borrowed);
+
+/* ---- peers (node.c) ---- */
+bool nwr_is_up(const struct nwr_node *n, uint16_t ordinal);
+/* Not up, but too early to say that it is gone. */
+bool nwr_is_maybe(const struct nwr_node *n, uint16_t ordinal);
+/* When the earliest of these stops being a maybe; NWR_NEVER: none is. */
+nwr_ms nwr_maybe_until(const struct nwr_node *n, const uint16_t *list, uint32_t m);
+
+/* ---- clock and counters (hlc.c, ids.c) ---- */
+nwr_hlc nwr_hlc_next(struct nwr_node *n);
+void nwr_hlc_seen(struct nwr_node *n, const struct nwr_rows *rows);
+void nwr_ids_start(struct nwr_node *n);
+/* False: none is reserved; `changed` comes when there is. */
+bool nwr_ids_number(struct nwr_node *n, uint32_t *k);
+void nwr_ids_request(struct nwr_node *n, struct nwr_origin *o);
+
+/* ---- ring news (epoch.c) ---- */
+/* Takes r: stored, then adopted, if it is news. */
+void nwr_epoch_learn(struct nwr_node *n, struct nwr_ring *r);
+void nwr_epoch_ring(struct nwr_node *n, uint16_t peer, struct nwr_msg *m);
+void nwr_epoch_tell(struct nwr_node *n, uint16_t peer);
+void nwr_epoch_hold(struct nwr_node *n, uint16_t peer, struct nwr_msg *m);
+struct nwr_blob *nwr_epoch_blob(const struct nwr_ring *r);
+
+/* ---- dispatch (node.c) ---- */
+/* A request arrived; o's content moves. */
+void nwr_request_start(struct nwr_node *n, struct nwr_origin *o);
+void nwr_peer_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m);
+
+/* ---- machines ---- */
+void nwr_write_start(struct nwr_node *n, struct nwr_origin *o);
+void nwr_read_start(struct nwr_node *n, struct nwr_origin *o);
+/* Merges what all reachable replicas hold below these ranges, and repairs them; for nobody. */
+void nwr_read_repair(struct nwr_node *n, nwr_pg pg, const struct nwr_range *range, uint32_t nrange);
+void nwr_block_get_start(struct nwr_node *n, struct nwr_origin *o);
+void nwr_why_start(struct nwr_node *n, struct nwr_origin *o);
+/* without_self: this node could not coordinate it. */
+void nwr_forward_start(struct nwr_node *n, struct nwr_origin *o, bool without_self);
+/* For a job of this node: its child ends with the response's err; takes req. */
+struct nwr_job *nwr_forward_job(struct nwr_node *n, struct nwr_job *parent, uint32_t slot,
+                                struct nwr_request *req);
+struct nwr_response *nwr_forward_response(struct nwr_job *j);
+void nwr_replica_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m);
+void nwr_join_start(struct nwr_node *n);
+void nwr_admit_message(struct nwr_node *n, struct nwr_origin *o, struct nwr_msg *m);
+void nwr_admit_start(struct nwr_node *n);
+
+/* ---- delivering a batch to one replica (deliver.c) ---- */
+/* Immutable, counted: one batch goes to several replicas. */
+struct nwr_batch {
+    uint32_t refs;
+    nwr_pg pg;
+    enum nwr_level level;
+    bool heal;            /* unreadable records are replaced (this node only) */
+    struct nwr_rows rows; /* none: only blocks */
+    struct nwr_guard *guard;
+    uint32_t nguard;
+    struct nwr_block *block;
+    uint32_t nblock;
+    size_t bytes;
+};
+struct nwr_batch *nwr_batch_new(nwr_pg pg, enum nwr_level level);
+void nwr_batch_unref(struct nwr_batch *b);
+/* To peer, or into this node's own store (memory level); blocks the replica lacks follow. Ends
+ * with OK when the replica has it at the batch's level. Takes one count. May end at once. */
+struct nwr_job *nwr_deliver(struct nwr_node *n, struct nwr_job *parent, uint32_t slot,
+                            uint16_t peer, struct nwr_batch *b, bool guards);
+/* Only blocks that are missing here or at peer, by name. */
+struct nwr_job *nwr_supply(struct nwr_node *n, struct nwr_job *parent, uint32_t slot, uint16_t peer,
+                           nwr_pg pg, const struct nwr_block_id *id, uint32_t nid);
+/* Round trips it took. */
+uint16_t nwr_deliver_trips(const struct nwr_job *j);
+
+/* ---- getting blocks (pull.c) ---- */
+/* From this node's store unless not_here, then from other replicas except `but`; stops after
+ * bytes_max. Ends with OK when at least the first is there; may end before it returns. */
+struct nwr_job *nwr_pull(struct nwr_node *n, struct nwr_job *parent, uint32_t slot, nwr_pg pg,
+                         const struct nwr_block_id *id, uint32_t nid, bool not_here, uint16_t but,
+                         size_t bytes_max);
+/* Takes the blocks it got, in the order asked for. here_err: what the own store said. */
+struct nwr_block *nwr_pull_take(struct nwr_job *j, uint32_t *nblock, enum nwr_err *here_err);
+
+#endif

@@ -1,0 +1,218 @@
+/* merge.c -- the second half of a read: answers that differ become one, which W replicas hold
+ * before it is returned. See read.c for the machine.
+ */
+#include "net/core/read.h"
+
+enum {
+    OBJECTS_A_CALL = 64
+};
+
+static bool has_answered(const struct side *s)
+{
+    return s->state == SIDE_DIGEST || s->state == SIDE_ROWS_ASKED || s->state == SIDE_ROWS;
+}
+
+/* Sides with equal digests have equal rows: one of them sent them. */
+static struct side *rows_of(struct read *rd, const struct side *like)
+{
+    for (uint32_t i = 0; i < rd->m; i++)
+        if (rd->side[i].state == SIDE_ROWS && rd->side[i].digest == like->digest)
+            return &rd->side[i];
+    nwr_panic(__FILE__, __LINE__, "a digest without rows");
+}
+
+/* ---- writing back --------------------------------------------------------------------------- */
+
+static void write_back(struct nwr_node *n, struct read *rd, uint32_t i, struct nwr_rows *rows)
+{
+    struct nwr_batch *b = nwr_batch_new(rd->pg, NWR_LEVEL_MEMORY);
+    struct nwr_msg size = {.kind = NWR_MSG_ROWS};
+
+    b->rows = *rows;
+    size.u.rows.rows = b->rows;
+    b->bytes = nwr_msg_bytes(&size);
+    rd->side[i].writing = true;
+    n->count.read_repairs++;
+    n->count.write_backs += rd->w > 0;
+    nwr_deliver(n, &rd->job, i, rd->side[i].ordinal, b, false);
+}
+
+static void look(struct nwr_node *n, struct read *rd)
+{
+    uint32_t whole = 0;
+
+    for (uint32_t i = 0; i < rd->m; i++)
+        whole += rd->side[i].whole;
+    if (whole >= rd->w)
+        nwr_read_merged(n, rd);
+}
+
+/* Too few of those that answered can take it: the others of the list may. */
+void nwr_read_spread(struct nwr_node *n, struct read *rd)
+{
+    uint32_t could = 0;
+    bool out = false;
+
+    for (uint32_t i = 0; i < rd->m; i++) {
+        const struct side *s = &rd->side[i];
+
+        could += s->whole || (s->writing && nwr_is_up(n, s->ordinal));
+        out |= s->writing;
+    }
+    for (uint32_t i = 0; i < rd->m && could < rd->w && !rd->job.ended; i++) {
+        struct side *s = &rd->side[i];
+        struct nwr_rows all;
+
+        if (s->merged || s->writing || s->whole || !nwr_is_up(n, s->ordinal))
+            continue;
+        s->merged = true;
+        nwr_rows_copy(&all, &rd->merged);
+        write_back(n, rd, i, &all);
+        could++;
+        out = true;
+    }
+    if (!out && !rd->job.ended && could < rd->w)
+        nwr_read_failed(n, rd, NWR_E_TIMEDOUT);
+}
+
+void nwr_read_written(struct nwr_node *n, struct read *rd, uint32_t i, enum nwr_err err)
+{
+    rd->side[i].writing = false;
+    rd->side[i].whole = err == NWR_OK;
+    if (err)
+        nwr_read_spread(n, rd);
+    else
+        look(n, rd);
+}
+
+static void finish_merge(struct nwr_node *n, struct read *rd)
+{
+    struct nwr_rows stale[NWR_REPLICAS_MAX] = {{0}};
+    bool wrote = false;
+
+    rd->state = WRITING_BACK;
+    for (uint32_t i = 0; i < rd->m; i++) {
+        struct side *s = &rd->side[i];
+
+        if (!s->merged)
+            continue;
+        nwr_rows_merge(&rd->merged, &s->extra);
+    }
+    for (uint32_t i = 0; i < rd->m; i++) {
+        struct side *s = &rd->side[i];
+
+        if (!s->merged)
+            continue;
+        nwr_rows_stale(&rd->merged, &rows_of(rd, s)->rows, &s->extra, &stale[i]);
+        s->whole = stale[i].n == 0;
+        s->writing = stale[i].n > 0;
+    }
+    for (uint32_t i = 0; i < rd->m; i++) {
+        wrote |= stale[i].n && rd->side[i].ordinal != n->ordinal;
+        if (stale[i].n && !rd->job.ended)
+            write_back(n, rd, i, &stale[i]);
+        else
+            nwr_rows_deinit(&stale[i]);
+    }
+    rd->trips += wrote && rd->w > 0;
+    if (!rd->job.ended)
+        look(n, rd);
+}
+
+/* ---- objects -------------------------------------------------------------------------------- */
+
+static void ask_objects(struct nwr_node *n, struct read *rd, uint32_t i)
+{
+    struct side *s = &rd->side[i];
+    uint32_t take = NWR_MIN(s->nwant - s->want_at, OBJECTS_A_CALL);
+
+    nwr_read_fetch_objects(n, rd, i, s->want + s->want_at, take);
+}
+
+static void look_objects(struct nwr_node *n, struct read *rd)
+{
+    for (uint32_t i = 0; i < rd->m; i++)
+        if (rd->side[i].merged && rd->side[i].want_at < rd->side[i].nwant)
+            return;
+    finish_merge(n, rd);
+}
+
+void nwr_read_objects(struct nwr_node *n, struct read *rd, uint32_t i, struct nwr_rows *rows,
+                      bool more)
+{
+    struct side *s = &rd->side[i];
+    uint32_t asked = NWR_MIN(s->nwant - s->want_at, OBJECTS_A_CALL);
+    struct nwr_cut cut = nwr_rows_cut_of(rows, more, s->want + s->want_at, asked);
+
+    nwr_rows_merge(&s->extra, rows);
+    if (more && (cut.range >= asked || rows->n == 0)) {
+        nwr_read_again(n, rd);
+        return;
+    }
+    s->want_at += more ? cut.range : asked;
+    if (more)
+        s->want[s->want_at].after = cut.key;
+    if (s->want_at < s->nwant)
+        ask_objects(n, rd, i);
+    else
+        look_objects(n, rd);
+}
+
+/* What the result refers to and this side did not, it did not follow. */
+static void want_objects(struct read *rd, struct side *s, const struct nwr_inos *all)
+{
+    struct nwr_inos mine = {0};
+
+    nwr_rows_refs(&rows_of(rd, s)->rows, rd->pg, rd->range, rd->nrange, &mine);
+    s->want = nwr_alloc(all->n * sizeof(*s->want));
+    s->nwant = s->want_at = 0;
+    for (uint32_t i = 0; i < all->n; i++)
+        if (!nwr_inos_has(&mine, all->ino[i]))
+            s->want[s->nwant++] = (struct nwr_range){.prefix = nwr_key_object(all->ino[i])};
+    nwr_free(mine.ino);
+}
+
+static void follow(struct nwr_node *n, struct read *rd)
+{
+    struct nwr_inos all = {0};
+    uint32_t round = rd->round;
+    bool asked = false;
+
+    nwr_rows_refs(&rd->merged, rd->pg, rd->range, rd->nrange, &all);
+    for (uint32_t i = 0; i < rd->m; i++)
+        if (rd->side[i].merged)
+            want_objects(rd, &rd->side[i], &all);
+    nwr_free(all.ino);
+    rd->state = OBJECTS;
+    for (uint32_t i = 0; i < rd->m && rd->round == round; i++)
+        if (rd->side[i].merged && rd->side[i].nwant) {
+            asked = true;
+            ask_objects(n, rd, i);
+        }
+    rd->trips += asked;
+    if (rd->round == round)
+        look_objects(n, rd);
+}
+
+void nwr_read_merge(struct nwr_node *n, struct read *rd)
+{
+    struct nwr_cut cut = {UINT32_MAX, {0}};
+
+    n->count.digests_differ++;
+    rd->more = false;
+    for (uint32_t i = 0; i < rd->m; i++) {
+        struct side *s = &rd->side[i];
+        struct nwr_cut own;
+
+        s->merged = has_answered(s);
+        if (s->state != SIDE_ROWS || rows_of(rd, s) != s)
+            continue;
+        nwr_rows_merge(&rd->merged, &s->rows);
+        own = nwr_rows_cut_of(&s->rows, s->more, rd->range, rd->nrange);
+        cut = nwr_cut_min(&cut, &own);
+        rd->more |= s->more;
+    }
+    if (rd->more)
+        nwr_rows_cut(&rd->merged, &cut, rd->range, rd->nrange);
+    follow(n, rd);
+}

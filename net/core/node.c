@@ -1,0 +1,345 @@
+/* node.c -- events in, machines to them; who is up. See node.h. */
+#include "net/core/job.h"
+
+static void text_copy(char *dst, size_t room, const char *src)
+{
+    size_t len = src ? NWR_MIN(strlen(src), room - 1) : 0;
+
+    if (len)
+        memcpy(dst, src, len);
+    dst[len] = '\0';
+}
+
+struct nwr_node *nwr_node_create(const struct nwr_node_config *config)
+{
+    struct nwr_node *n = nwr_zalloc(sizeof(*n));
+
+    nwr_assert(config->ring ? config->ordinal != 0 : config->join != NULL);
+    n->id = config->id;
+    n->ordinal = config->ordinal;
+    n->incarnation = config->incarnation;
+    n->joining = config->ring == NULL;
+    text_copy(n->address, sizeof(n->address), config->address);
+    nwr_rng_init(&n->rng, config->seed);
+    if (config->ring) {
+        nwr_ring_copy(&n->ring, config->ring);
+        nwr_assert(nwr_ring_lists(&n->ring, n->ordinal));
+    }
+    n->ids.ino_next = n->ids.ino_end = NWR_MAX(config->ino_next, 1);
+    n->ids.k_next = n->ids.k_end = config->k_next;
+    n->dots = nwr_zalloc(NWR_PGS_MAX * sizeof(*n->dots));
+    /* Answers to calls of an earlier life must not find a call of this one. */
+    n->next_id = ((uint64_t)config->incarnation << 32) + 1;
+    return n;
+}
+
+void nwr_node_destroy(struct nwr_node *n)
+{
+    nwr_jobs_free(n);
+    for (uint32_t i = 0; i < n->nheld; i++)
+        nwr_msg_deinit(&n->held[i].msg);
+    nwr_free(n->held);
+    nwr_ring_deinit(&n->ring);
+    nwr_ring_deinit(&n->storing);
+    nwr_ring_deinit(&n->waiting);
+    nwr_free(n->dots);
+    nwr_free(n);
+}
+
+/* ---- peers ---------------------------------------------------------------------------------- */
+
+bool nwr_is_up(const struct nwr_node *n, uint16_t ordinal)
+{
+    return ordinal == n->ordinal || n->peer[ordinal].up;
+}
+
+static nwr_ms maybe_until(const struct nwr_node *n, uint16_t ordinal)
+{
+    const struct nwr_peer_state *p = &n->peer[ordinal];
+
+    return p->known ? p->maybe_until : n->started + NWR_GRACE_MS;
+}
+
+bool nwr_is_maybe(const struct nwr_node *n, uint16_t ordinal)
+{
+    return !nwr_is_up(n, ordinal) && n->now < maybe_until(n, ordinal);
+}
+
+nwr_ms nwr_maybe_until(const struct nwr_node *n, const uint16_t *list, uint32_t m)
+{
+    nwr_ms until = NWR_NEVER;
+
+    for (uint32_t i = 0; i < m; i++)
+        if (nwr_is_maybe(n, list[i]))
+            until = NWR_MIN(until, maybe_until(n, list[i]));
+    return until;
+}
+
+static void peer_up(struct nwr_node *n, uint16_t peer)
+{
+    if (peer == 0) {
+        n->link_up = true;
+    } else if (!n->peer[peer].up) {
+        n->peer[peer] = (struct nwr_peer_state){.up = true, .known = true};
+        nwr_epoch_tell(n, peer);
+    }
+    nwr_jobs_changed(n);
+}
+
+/* A peer that never was there gets no grace. */
+static void peer_down(struct nwr_node *n, uint16_t peer)
+{
+    struct nwr_peer_state *p = &n->peer[peer];
+
+    if (peer == 0)
+        n->link_up = false;
+    else if (p->up)
+        p->maybe_until = n->now + NWR_GRACE_MS;
+    p->up = false;
+    p->known = true;
+    nwr_calls_lost(n, peer);
+    nwr_jobs_changed(n);
+}
+
+/* ---- requests ------------------------------------------------------------------------------- */
+
+static bool keys_in_pg(const struct nwr_request *req)
+{
+    for (uint32_t i = 0; i < req->nrange; i++)
+        if (req->range[i].prefix.len < 2 || nwr_key_pg(&req->range[i].prefix) != req->pg)
+            return false;
+    for (uint32_t i = 0; i < req->nwrite; i++)
+        if (req->write[i].key.len < 2 || nwr_key_pg(&req->write[i].key) != req->pg)
+            return false;
+    return true;
+}
+
+static bool request_valid(const struct nwr_node *n, const struct nwr_request *req)
+{
+    switch (req->op) {
+    case NWR_OP_READ: return req->pg < n->ring.pgs && req->nrange > 0 && keys_in_pg(req);
+    case NWR_OP_PUT:
+        return req->pg < n->ring.pgs && req->nwrite > 0 && req->nwrite <= NWR_BATCH_WRITES_MAX &&
+               keys_in_pg(req);
+    case NWR_OP_BLOCK_PUT:
+    case NWR_OP_BLOCK_GET: return req->pg < n->ring.pgs && req->nblock > 0;
+    case NWR_OP_WHY: return nwr_key_pg(&req->key) < n->ring.pgs;
+    case NWR_OP_IDS:
+    case NWR_OP_STATFS:
+    case NWR_OP_STATUS: return true;
+    }
+    return false;
+}
+
+static void request_route(struct nwr_node *n, struct nwr_origin *o)
+{
+    bool here = nwr_ring_holds(&n->ring, o->req->pg, n->ordinal);
+
+    if (!here && o->kind == NWR_FROM_PEER) {
+        nwr_respond_err(n, o, NWR_E_EPOCH, false);
+    } else if (!here) {
+        nwr_forward_start(n, o, false);
+    } else if (o->req->op == NWR_OP_READ) {
+        nwr_read_start(n, o);
+    } else if (o->req->op == NWR_OP_BLOCK_GET) {
+        nwr_block_get_start(n, o);
+    } else {
+        nwr_write_start(n, o);
+    }
+}
+
+void nwr_request_start(struct nwr_node *n, struct nwr_origin *o)
+{
+    if (n->joining) {
+        nwr_respond_err(n, o, NWR_E_HOSTDOWN, false);
+        return;
+    }
+    if (!request_valid(n, o->req)) {
+        nwr_respond_err(n, o, NWR_E_INVAL, false);
+        return;
+    }
+    switch (o->req->op) {
+    case NWR_OP_READ:
+    case NWR_OP_PUT:
+    case NWR_OP_BLOCK_PUT:
+    case NWR_OP_BLOCK_GET: request_route(n, o); break;
+    case NWR_OP_IDS: nwr_ids_request(n, o); break;
+    case NWR_OP_WHY: nwr_why_start(n, o); break;
+    case NWR_OP_STATFS:
+    case NWR_OP_STATUS: nwr_respond_err(n, o, NWR_E_NOTSUP, false); break;
+    }
+}
+
+/* ---- messages ------------------------------------------------------------------------------- */
+
+static void on_request_message(struct nwr_node *n, uint16_t peer, uint64_t link, struct nwr_msg *m)
+{
+    struct nwr_origin o = {peer ? NWR_FROM_PEER : NWR_FROM_LINK, peer, link, m->id, m->u.request};
+
+    m->u.request = NULL;
+    if (o.req)
+        nwr_request_start(n, &o);
+}
+
+static void refuse_epoch(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
+{
+    struct nwr_origin o = {.kind = NWR_FROM_PEER, .peer = peer, .id = m->id};
+    struct nwr_msg answer = {.kind = NWR_MSG_ACK, .err = NWR_E_EPOCH};
+
+    nwr_epoch_tell(n, peer);
+    if (m->kind == NWR_MSG_FETCH) {
+        answer.kind = NWR_MSG_ROWS;
+    } else if (m->kind == NWR_MSG_REQUEST) {
+        answer.kind = NWR_MSG_RESPONSE;
+        answer.u.response.err = NWR_E_EPOCH;
+    }
+    nwr_reply(n, &o, &answer);
+}
+
+/* Messages that rest on who holds what. */
+static void on_placed_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
+{
+    if (m->epoch < n->ring.epoch)
+        refuse_epoch(n, peer, m);
+    else if (m->epoch > n->ring.epoch)
+        nwr_epoch_hold(n, peer, m);
+    else if (m->kind == NWR_MSG_REQUEST)
+        on_request_message(n, peer, 0, m);
+    else
+        nwr_replica_message(n, peer, m);
+}
+
+void nwr_peer_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
+{
+    struct nwr_origin from = {.kind = NWR_FROM_PEER, .peer = peer, .id = m->id};
+
+    switch (m->kind) {
+    case NWR_MSG_REPLICATE:
+    case NWR_MSG_FETCH:
+    case NWR_MSG_BLOCKS:
+    case NWR_MSG_REQUEST: on_placed_message(n, peer, m); break;
+    case NWR_MSG_BLOCK_GET:
+    case NWR_MSG_WHY: nwr_replica_message(n, peer, m); break;
+    case NWR_MSG_RING: nwr_epoch_ring(n, peer, m); break;
+    case NWR_MSG_JOIN:
+    case NWR_MSG_JOINED: nwr_admit_message(n, &from, m); break;
+    case NWR_MSG_JOIN_OK:
+    case NWR_MSG_REFUSED:
+    case NWR_MSG_RESPONSE:
+    case NWR_MSG_ACK:
+    case NWR_MSG_ROWS:
+    case NWR_MSG_BLOCK:
+    case NWR_MSG_WHY_OK: nwr_call_answer(n, peer, m); break;
+    case NWR_MSG_HELLO:
+    case NWR_MSG_PING:
+    case NWR_MSG_PONG: break;
+    }
+}
+
+static void link_message(struct nwr_node *n, uint64_t link, struct nwr_msg *m)
+{
+    struct nwr_origin from = {.kind = NWR_FROM_LINK, .link = link, .id = m->id};
+
+    if (m->kind == NWR_MSG_REQUEST)
+        on_request_message(n, 0, link, m);
+    else if (m->kind == NWR_MSG_JOIN || m->kind == NWR_MSG_JOINED)
+        nwr_admit_message(n, &from, m);
+    else if (link == 0)
+        nwr_call_answer(n, 0, m); /* what the join goes through answers */
+}
+
+static void on_message(struct nwr_node *n, struct nwr_node_event *ev)
+{
+    struct nwr_msg m = *ev->msg;
+
+    memset(ev->msg, 0, sizeof(*ev->msg));
+    if (ev->peer == 0)
+        link_message(n, ev->link, &m);
+    else if (ev->peer <= NWR_ORDINAL_MAX && ev->peer != n->ordinal)
+        nwr_peer_message(n, ev->peer, &m);
+    nwr_msg_deinit(&m);
+}
+
+/* ---- the step ------------------------------------------------------------------------------- */
+
+static void on_start(struct nwr_node *n)
+{
+    n->started = n->now;
+    if (n->joining) {
+        nwr_join_start(n);
+        return;
+    }
+    nwr_ids_start(n);
+    nwr_admit_start(n);
+    nwr_emit(n, NWR_EF_CONNECT);
+}
+
+void nwr_node_step(struct nwr_node *n, struct nwr_node_event *ev, struct nwr_effects *out)
+{
+    struct nwr_origin own = {.kind = NWR_FROM_OWN};
+
+    nwr_assert(n->out == NULL);
+    n->out = out;
+    n->now = NWR_MAX(n->now, ev->now);
+    n->wall = ev->wall;
+    switch (ev->kind) {
+    case NWR_EV_START: on_start(n); break;
+    case NWR_EV_REQUEST:
+        own.req = ev->request;
+        ev->request = NULL;
+        nwr_request_start(n, &own);
+        break;
+    case NWR_EV_MSG: on_message(n, ev); break;
+    case NWR_EV_PEER_UP:
+    case NWR_EV_PEER_DOWN:
+        nwr_assert(ev->peer <= NWR_ORDINAL_MAX);
+        if (ev->peer && ev->peer == n->ordinal)
+            break;
+        if (ev->kind == NWR_EV_PEER_UP)
+            peer_up(n, ev->peer);
+        else
+            peer_down(n, ev->peer);
+        break;
+    case NWR_EV_STORE: nwr_lend_back(n, ev->op); break;
+    case NWR_EV_TICK: break;
+    }
+    nwr_jobs_tick(n);
+    nwr_jobs_bury(n);
+    n->out = NULL;
+}
+
+nwr_ms nwr_node_deadline(const struct nwr_node *n)
+{
+    return n->nheap ? n->heap[0]->wake : NWR_NEVER;
+}
+
+void nwr_node_check(const struct nwr_node *n)
+{
+    nwr_jobs_check(n);
+    if (n->ring.epoch)
+        nwr_ring_check(&n->ring);
+    nwr_assert(n->ids.ino_next <= n->ids.ino_end);
+    nwr_assert(n->ids.k_next <= n->ids.k_end);
+    nwr_assert(n->nheld <= NWR_HELD_MAX);
+    nwr_assert(n->waiting.epoch == 0 || n->waiting.epoch > n->storing.epoch);
+}
+
+const struct nwr_ring *nwr_node_ring(const struct nwr_node *n)
+{
+    return &n->ring;
+}
+
+bool nwr_node_peer_up(const struct nwr_node *n, uint16_t ordinal)
+{
+    return ordinal <= NWR_ORDINAL_MAX && nwr_is_up(n, ordinal);
+}
+
+const struct nwr_node_counters *nwr_node_counters(const struct nwr_node *n)
+{
+    return &n->count;
+}
+
+uint16_t nwr_node_ordinal(const struct nwr_node *n)
+{
+    return n->ordinal;
+}

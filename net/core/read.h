@@ -1,0 +1,88 @@
+/* read.h -- between read.c (asking, comparing) and merge.c (merging, writing back).
+ *
+ * Ownership: a read owns its sides and the copy of its ranges. Thread: the node's.
+ */
+#ifndef NWR_READ_H
+#define NWR_READ_H
+
+#include "net/core/job.h"
+#include "net/core/rows.h"
+
+enum {
+    TRIES_MAX = 5
+};
+
+enum phase {
+    PHASE_DIGEST,
+    PHASE_ROWS,
+    PHASE_OBJECTS
+};
+enum state {
+    ASKING,
+    OBJECTS,
+    WRITING_BACK,
+    LATE
+};
+enum side_state {
+    SIDE_IDLE,
+    SIDE_ASKED,
+    SIDE_DIGEST,
+    SIDE_ROWS_ASKED,
+    SIDE_ROWS,
+    SIDE_FAILED
+};
+
+/* One replica of the list. Invariant: digest is known from SIDE_DIGEST on, rows in SIDE_ROWS. */
+struct side {
+    uint16_t ordinal;
+    enum side_state state;
+    enum nwr_err err;
+    uint64_t digest;
+    bool more;
+    struct nwr_rows rows;
+    bool merged; /* its answer is part of the result */
+    bool whole;  /* it holds the result */
+    bool writing;
+    struct nwr_rows extra;  /* objects it did not follow by itself */
+    struct nwr_range *want; /* those still to ask for */
+    uint32_t nwant, want_at;
+};
+
+struct read {
+    struct nwr_job job;
+    struct nwr_origin origin;
+    enum state state;
+    nwr_pg pg;
+    uint8_t asked_w, asked_r;
+    struct nwr_range *range;
+    uint32_t nrange;
+    uint64_t epoch;
+    struct side side[NWR_REPLICAS_MAX];
+    uint32_t m, need;
+    uint8_t w;   /* replicas that must hold the result first; 0: none must */
+    bool repair; /* for nobody */
+    bool rows_asked;
+    bool differs; /* LATE: a replica has something else */
+    uint16_t trips;
+    uint32_t round, tries;
+    uint64_t answered; /* digest of the answer */
+    struct nwr_rows merged;
+    bool more;
+    nwr_ms deadline;
+};
+
+/* merge.c: sides that answered have rows, or another one with their digest has. */
+void nwr_read_merge(struct nwr_node *n, struct read *rd);
+void nwr_read_objects(struct nwr_node *n, struct read *rd, uint32_t i, struct nwr_rows *rows,
+                      bool more);
+void nwr_read_written(struct nwr_node *n, struct read *rd, uint32_t i, enum nwr_err err);
+void nwr_read_spread(struct nwr_node *n, struct read *rd);
+
+/* read.c */
+void nwr_read_again(struct nwr_node *n, struct read *rd);
+void nwr_read_merged(struct nwr_node *n, struct read *rd);
+void nwr_read_failed(struct nwr_node *n, struct read *rd, enum nwr_err err);
+void nwr_read_fetch_objects(struct nwr_node *n, struct read *rd, uint32_t i,
+                            const struct nwr_range *range, uint32_t nrange);
+
+#endif

@@ -1,0 +1,47 @@
+/* rows.h -- comparing and merging what replicas answered to one read (DESIGN 5).
+ *
+ * Several ranges are read in order and cut together at NWR_SCAN_ROWS: an answer with `more` is
+ * whole for the ranges before the one it stopped in, and for that one up to its last key.
+ *
+ * Ownership: results are the caller's. Thread: any. Allocates: yes.
+ */
+#ifndef NWR_ROWS_H
+#define NWR_ROWS_H
+
+#include "nwr/volume.h"
+
+/* Hash over (key, record) of all rows that say anything. Unlike nwr_record_digest it also tells
+ * apart what two records without versions forbid: else an absence once read could vanish. */
+uint64_t nwr_rows_digest(const struct nwr_rows *rows, bool more);
+bool nwr_record_same(const struct nwr_record *a, const struct nwr_record *b);
+
+void nwr_rows_merge(struct nwr_rows *into, const struct nwr_rows *from);
+/* Removes records that say nothing: no version, nothing retired, empty context. */
+void nwr_rows_prune(struct nwr_rows *rows);
+
+/* How far an answer is whole. */
+struct nwr_cut {
+    uint32_t range; /* UINT32_MAX: to the end */
+    struct nwr_key key;
+};
+struct nwr_cut nwr_rows_cut_of(const struct nwr_rows *rows, bool more,
+                               const struct nwr_range *range, uint32_t nrange);
+struct nwr_cut nwr_cut_min(const struct nwr_cut *a, const struct nwr_cut *b);
+/* Keeps rows before the cut and the objects that kept rows refer to; true if any row went. */
+bool nwr_rows_cut(struct nwr_rows *rows, const struct nwr_cut *cut, const struct nwr_range *range,
+                  uint32_t nrange);
+
+/* Inodes that rows of follow ranges refer to within pg, ascending, each once. */
+struct nwr_inos {
+    nwr_ino *ino;
+    uint32_t n, cap;
+};
+void nwr_rows_refs(const struct nwr_rows *rows, nwr_pg pg, const struct nwr_range *range,
+                   uint32_t nrange, struct nwr_inos *out);
+bool nwr_inos_has(const struct nwr_inos *s, nwr_ino ino);
+
+/* The rows of `all` that `has` (or, where it has none, `also`) does not hold alike. */
+void nwr_rows_stale(const struct nwr_rows *all, const struct nwr_rows *has,
+                    const struct nwr_rows *also, struct nwr_rows *out);
+
+#endif
