@@ -1,10 +1,10 @@
 /* attr.c -- attributes: merged field by field, shown as stat (DESIGN 4, "Inode"). */
 #include "fs/core/state.h"
 
-static const uint32_t type_mode[] = {[NWR_TYPE_REG] = S_IFREG, [NWR_TYPE_DIR] = S_IFDIR,
-                                     [NWR_TYPE_LNK] = S_IFLNK, [NWR_TYPE_FIFO] = S_IFIFO,
-                                     [NWR_TYPE_SOCK] = S_IFSOCK, [NWR_TYPE_CHR] = S_IFCHR,
-                                     [NWR_TYPE_BLK] = S_IFBLK};
+static const uint32_t type_mode[] = {
+    [NWR_TYPE_REG] = S_IFREG,  [NWR_TYPE_DIR] = S_IFDIR,   [NWR_TYPE_LNK] = S_IFLNK,
+    [NWR_TYPE_FIFO] = S_IFIFO, [NWR_TYPE_SOCK] = S_IFSOCK, [NWR_TYPE_CHR] = S_IFCHR,
+    [NWR_TYPE_BLK] = S_IFBLK};
 
 uint32_t nwr_type_mode(uint8_t type)
 {
@@ -48,8 +48,8 @@ static void merge_mode(struct nwr_attr *a, const struct nwr_attr *b)
     uint16_t am = (uint16_t)a->mode.value, bm = (uint16_t)b->mode.value;
     uint16_t ac = am ^ a->mode_base, bc = bm ^ b->mode_base;
     uint16_t newer = b->mode.hlc > a->mode.hlc ? bm : am;
-    uint16_t bits = (uint16_t)((newer & ~(ac | bc)) | (am & ac & ~bc) | (bm & bc & ~ac) |
-                               (am & bm & ac & bc));
+    uint16_t bits =
+        (uint16_t)((newer & ~(ac | bc)) | (am & ac & ~bc) | (bm & bc & ~ac) | (am & bm & ac & bc));
 
     if (a->mode.hlc == b->mode.hlc && am == bm)
         return;

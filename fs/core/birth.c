@@ -76,6 +76,8 @@ void nwr_birth_send(struct nwr_txn *t, struct nwr_node *n)
             copy_write(w, &n->held->write[i]);
             w->v.dot = (struct nwr_dot){0};
             w->v.hlc = 0;
+            if (n->tried) /* it may get a second dot */
+                w->v.flags &= (uint8_t)~NWR_V_ONCE;
         }
     for (uint32_t i = 0; i < n->held->nguard; i++) {
         const struct nwr_guard *from = &n->held->guard[i];

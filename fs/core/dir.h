@@ -13,13 +13,13 @@
 #include <sys/stat.h>
 
 struct nwr_dir_name {
-    uint32_t at;                 /* of the text */
+    uint32_t at; /* of the text */
     uint16_t len;
     uint8_t type;
     nwr_ino ino;
 };
 
-struct nwr_dir_seen {            /* a name of the last page, with attributes if they came along */
+struct nwr_dir_seen { /* a name of the last page, with attributes if they came along */
     struct nwr_shown x;
     struct stat st;
     bool whole;
@@ -34,12 +34,13 @@ struct nwr_dir {
     uint32_t npage, cappage, page_first;
     nwr_ms page_at;
     struct nwr_key after;
-    uint8_t part;                /* which directory of the union is being read */
+    uint8_t part; /* which directory of the union is being read */
     bool complete;
 };
 
 struct nwr_dir *nwr_dir_create(void);
 void nwr_dir_destroy(struct nwr_dir *d);
 void nwr_dir_reset(struct nwr_dir *d);
+void nwr_dir_add(struct nwr_dir *d, const struct nwr_shown *x);
 
 #endif

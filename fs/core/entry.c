@@ -14,8 +14,7 @@ static const struct nwr_record *contents(const struct nwr_txn *t, nwr_ino root)
 }
 
 /* Same version, or one that continues the node's, which nobody shows any more. */
-static bool stands_for(const struct nwr_txn *t, const struct nwr_node *n,
-                       const struct nwr_shown *x)
+static bool stands_for(const struct nwr_txn *t, const struct nwr_node *n, const struct nwr_shown *x)
 {
     const struct nwr_record *rec = contents(t, x->root);
     const struct nwr_version *v = rec ? nwr_record_find(rec, x->version.dot) : NULL;
@@ -36,8 +35,8 @@ static bool stands_for(const struct nwr_txn *t, const struct nwr_node *n,
 void nwr_entry_refresh(struct nwr_txn *t, struct nwr_node *n, const struct nwr_shown *x)
 {
     const struct nwr_record *rec = contents(t, x->root);
-    bool same = n->version.wid == x->version.wid ||
-                nwr_dot_cmp(n->version.dot, x->version.dot) == 0;
+    bool same =
+        n->version.wid == x->version.wid || nwr_dot_cmp(n->version.dot, x->version.dot) == 0;
 
     n->ino = x->ino;
     n->number = x->number;
@@ -81,6 +80,21 @@ bool nwr_entry_fill(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_fs_
     nwr_attr_deinit(&a);
     n = nwr_entry_node(t, x);
     nwr_attr_stat(t, x, n, &e->st);
+    e->node = n->id;
+    e->generation = 1;
+    n->nlookup++;
+    return true;
+}
+
+bool nwr_entry_from_page(struct nwr_txn *t, const struct nwr_dir_seen *seen, struct nwr_fs_entry *e)
+{
+    struct nwr_node *n;
+
+    memset(e, 0, sizeof(*e));
+    if (!seen->whole)
+        return false;
+    n = nwr_entry_node(t, &seen->x);
+    e->st = seen->st;
     e->node = n->id;
     e->generation = 1;
     n->nlookup++;

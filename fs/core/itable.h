@@ -19,39 +19,42 @@
 
 struct nwr_node {
     uint64_t id, nlookup;
-    uint32_t opens;             /* open handles */
-    uint32_t pins;              /* transactions and pushes that use it */
-    nwr_ino ino, root;          /* as last shown (view.h) */
+    uint32_t opens;    /* open handles */
+    uint32_t pins;     /* transactions and pushes that use it */
+    nwr_ino ino, root; /* as last shown (view.h) */
     uint8_t type;
-    struct nwr_dirs dirs;       /* of a directory */
+    struct nwr_dirs dirs; /* of a directory */
 
-    struct nwr_seen version;    /* base: content it stands for; counter 0: none yet */
-    struct nwr_line line;       /* the base's line; number: K it was last shown under, 0 bare */
+    struct nwr_seen version; /* base: content it stands for; counter 0: none yet */
+    struct nwr_line line;    /* the base's line; number: K it was last shown under, 0 bare */
     uint32_t number;
-    struct nwr_seen pages;      /* content the kernel's pages belong to */
+    struct nwr_seen pages; /* content the kernel's pages belong to */
     bool has_pages;
 
-    struct nwr_policy policy;   /* as last shown */
+    struct nwr_policy policy; /* as last shown */
     uint32_t mode, uid, gid;
-    nwr_ns touched;             /* directory: newest change of its entries by this mount */
-    nwr_ms touch_at;            /* when that is written to its attributes; 0: it is */
+    nwr_ns touched;  /* directory: newest change of its entries by this mount */
+    nwr_ms touch_at; /* when that is written to its attributes; 0: it is */
 
-    struct nwr_file *file;      /* REG, once opened */
-    bool loaded;                /* file holds the map of version */
-    nwr_ns mtime;               /* of the dirty contents */
-    nwr_ns changed;             /* when they were last written to */
-    nwr_ms push_at;             /* when dirty bytes or held writes must go; 0: nothing to send */
-    struct nwr_request *held;   /* creation not sent yet: writes and guards, birth.h */
-    bool tried;                 /* held was sent, and nobody knows how that ended */
-    bool failed;                /* the last push failed, the bytes are kept */
-    bool on_disk;               /* the last push went to disk */
-    bool dropped;               /* unlinked before it was ever sent: lives on this mount only */
-    bool unlinked;              /* its last name went while it was open here */
+    struct nwr_file *file;    /* REG, once opened */
+    bool loaded;              /* file holds the map of version */
+    nwr_ns mtime;             /* of the dirty contents */
+    nwr_ns changed;           /* when they were last written to */
+    nwr_ms push_at;           /* when dirty bytes or held writes must go; 0: nothing to send */
+    struct nwr_request *held; /* creation not sent yet: writes and guards, birth.h */
+    bool tried;               /* held was sent, and nobody knows how that ended */
+    bool reading_ahead;
+    bool wrote;    /* this mount has pushed something */
+    bool reported; /* its error was given to somebody */
+    bool failed;   /* the last push failed, the bytes are kept */
+    bool on_disk;  /* the last push went to disk */
+    bool dropped;  /* unlinked before it was ever sent: lives on this mount only */
+    bool unlinked; /* its last name went while it was open here */
     bool pushing;
-    nwr_wid *unsure;            /* content writes whose end is unknown: named by the next one */
+    nwr_wid *unsure; /* content writes whose end is unknown: named by the next one */
     uint32_t nunsure;
-    enum nwr_err err;           /* of a push, until flush or fsync has reported it */
-    uint64_t read_end;          /* end of the last READ: sequential readers get readahead */
+    enum nwr_err err;  /* of a push, until flush or fsync has reported it */
+    uint64_t read_end; /* end of the last READ: sequential readers get readahead */
 
     struct nwr_node *next_id, *next_root;
 };
@@ -60,7 +63,7 @@ struct nwr_itable {
     struct nwr_node **by_id, **by_root;
     uint32_t buckets, n;
     uint64_t next;
-    struct nwr_node **birth;    /* nodes that hold a creation back (birth.h) */
+    struct nwr_node **birth; /* nodes that hold a creation back (birth.h) */
     uint32_t nbirth, capbirth;
 };
 

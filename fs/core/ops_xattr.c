@@ -11,7 +11,6 @@ static struct nwr_node *node_of(struct nwr_txn *t)
         nwr_txn_fail(t, ESTALE);
         return NULL;
     }
-    t->node = n;
     nwr_txn_pin(t, n);
     nwr_txn_policy(t, n);
     return n;

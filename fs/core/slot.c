@@ -3,7 +3,11 @@
 
 #define SLOT_FORMAT 1
 
-enum { SLOT_VOID = 1, SLOT_BARE = 2, SLOT_LINE = 4 };
+enum {
+    SLOT_VOID = 1,
+    SLOT_BARE = 2,
+    SLOT_LINE = 4
+};
 
 struct nwr_blob *nwr_slot_encode(const struct nwr_slot *s)
 {

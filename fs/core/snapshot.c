@@ -86,8 +86,7 @@ void nwr_snapshot_learn(struct nwr_txn *t, const struct nwr_range *range)
 
     if (range->exact) {
         learn_key(t, &range->prefix);
-        if (range->follow && i < t->rows.n &&
-            nwr_key_cmp(&t->rows.row[i].key, &range->prefix) == 0)
+        if (range->follow && i < t->rows.n && nwr_key_cmp(&t->rows.row[i].key, &range->prefix) == 0)
             learn_refs(t, &t->rows.row[i]);
         return;
     }

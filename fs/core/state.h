@@ -9,19 +9,19 @@
 #include "fs/core/flags.h"
 #include "fs/core/txn.h"
 
-#define NWR_IDS_RANGE 4096       /* inode counters asked for at once */
-#define NWR_IDS_LOW 1024         /* and asked for again when so few are left */
-#define NWR_RECENT_MS 50         /* how long a LOOKUP's absence may serve the CREATE after it */
+#define NWR_IDS_RANGE 4096 /* inode counters asked for at once */
+#define NWR_IDS_LOW 1024   /* and asked for again when so few are left */
+#define NWR_RECENT_MS 50   /* how long a LOOKUP's absence may serve the CREATE after it */
 #define NWR_RECENT_MAX 32
 #define NWR_CACHE_BYTES (64 << 20)
-#define NWR_BLOCKS_INFLIGHT 8    /* BLOCK_GETs of one transaction at once */
+#define NWR_BLOCKS_INFLIGHT 8 /* BLOCK_GETs of one transaction at once */
 
 /* An open file or directory. */
 struct nwr_handle {
     uint64_t id;
     struct nwr_node *node;
-    uint32_t flags;              /* of open */
-    struct nwr_dir *dir;         /* OPENDIR */
+    uint32_t flags;      /* of open */
+    struct nwr_dir *dir; /* OPENDIR */
     struct nwr_handle *next;
 };
 
@@ -32,7 +32,7 @@ struct nwr_recent {
     nwr_ms until;
 };
 
-struct nwr_reap {                /* an inode whose last name went */
+struct nwr_reap { /* an inode whose last name went */
     nwr_ino root;
     nwr_ms at;
     uint32_t tries;
@@ -49,9 +49,9 @@ struct nwr_mount {
     uint64_t next_txn, next_handle, next_pending;
     struct nwr_recent recent[NWR_RECENT_MAX];
     uint32_t recent_at;
-    struct nwr_node **due;       /* nodes with push_at or touch_at set */
+    struct nwr_node **due; /* nodes with push_at or touch_at set */
     uint32_t ndue, capdue;
-    nwr_ms due_at;               /* not later than the first of them */
+    nwr_ms due_at; /* not later than the first of them */
     struct nwr_reap *reap;
     uint32_t nreap, capreap;
 
@@ -60,7 +60,7 @@ struct nwr_mount {
     bool ids_asked, stopping;
     struct nwr_fs_counters counters;
 
-    struct nwr_fs_effects *out;  /* during a step */
+    struct nwr_fs_effects *out; /* during a step */
     nwr_ms now;
     nwr_ns wall;
 };
@@ -108,6 +108,9 @@ bool nwr_is_pending(struct nwr_dot dot);
 void nwr_push_start(struct nwr_mount *m, struct nwr_node *n, enum nwr_level level);
 /* After a write: pushes if there is enough, else sets the time for it. */
 void nwr_push_later(struct nwr_mount *m, struct nwr_node *n);
+/* n has nothing to send any more. */
+void nwr_push_stop(struct nwr_mount *m, struct nwr_node *n);
+void nwr_node_give_up(struct nwr_mount *m, struct nwr_node *n);
 /* Pushes what is due, all if everything is. */
 void nwr_push_tick(struct nwr_mount *m, bool everything);
 /* When something will be due; UINT64_MAX: nothing. */
@@ -137,6 +140,9 @@ struct nwr_node *nwr_entry_node(struct nwr_txn *t, const struct nwr_shown *x);
 void nwr_entry_refresh(struct nwr_txn *t, struct nwr_node *n, const struct nwr_shown *x);
 /* Fills e for the kernel and counts the lookup. False: the object is missing. */
 bool nwr_entry_fill(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_fs_entry *e);
+/* The same from a page of a directory that was read a moment ago. */
+bool nwr_entry_from_page(struct nwr_txn *t, const struct nwr_dir_seen *seen,
+                         struct nwr_fs_entry *e);
 /* The entry replied to the request. */
 void nwr_entry_reply(struct nwr_txn *t, const struct nwr_shown *x);
 /* Directory node of the request's parent; NULL: not a directory, t->eno is set. */

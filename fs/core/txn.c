@@ -64,6 +64,9 @@ void nwr_txn_destroy(struct nwr_txn *t)
     nwr_needs_deinit(&t->blocks);
     nwr_response_deinit(&t->last);
     nwr_push_deinit(&t->push);
+    for (uint32_t i = 0; i < t->slices.n; i++)
+        nwr_blob_unref(t->slices.slice[i].blob);
+    nwr_free(t->slices.slice);
     nwr_fs_reply_deinit(&t->reply);
     nwr_fs_req_destroy(t->req);
     if (t->prev)
@@ -107,6 +110,7 @@ struct nwr_write *nwr_txn_write(struct nwr_txn *t, const struct nwr_key *key,
         w = nwr_request_write(req);
         w->key = *key;
         w->v.wid = nwr_txn_wid(t);
+        w->v.flags = NWR_V_ONCE;
         w->v.uid = t->req ? t->req->uid : t->m->config.uid;
     }
     for (uint32_t i = 0; rec && i < rec->n; i++)
@@ -231,7 +235,8 @@ static void send_blocks(struct nwr_txn *t)
     uint32_t n = NWR_MIN(t->blocks.n, NWR_BLOCKS_INFLIGHT);
 
     for (uint32_t i = 0; i < n; i++) {
-        struct nwr_request *req = nwr_request_new(NWR_OP_BLOCK_GET, nwr_ino_pg(t->blocks.id[i].ino));
+        struct nwr_request *req =
+            nwr_request_new(NWR_OP_BLOCK_GET, nwr_ino_pg(t->blocks.id[i].ino));
 
         nwr_request_block(req)->id = t->blocks.id[i];
         submit(t, req);

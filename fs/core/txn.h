@@ -22,24 +22,28 @@
 #include "fs/core/itable.h"
 #include "fs/core/mount.h"
 
-#define NWR_TXN_REPLANS_MAX 64 /* runs of one plan after its first */
+#define NWR_TXN_REPLANS_MAX 64       /* runs of one plan after its first */
 #define NWR_ACTOR_PENDING UINT64_MAX /* provisional dots of writes this mount has not sent */
 
-enum nwr_plan { NWR_PLAN_DONE, NWR_PLAN_WAIT, NWR_PLAN_FAIL };
+enum nwr_plan {
+    NWR_PLAN_DONE,
+    NWR_PLAN_WAIT,
+    NWR_PLAN_FAIL
+};
 
 struct nwr_mount;
 
-struct nwr_inos {               /* a set */
+struct nwr_inos { /* a set */
     nwr_ino *slot;
     uint32_t n, cap;
 };
 
-struct nwr_need {               /* one range of a READ that is missing */
+struct nwr_need { /* one range of a READ that is missing */
     struct nwr_range range;
     bool page;
 };
 
-struct nwr_page {               /* the part of a directory that was read */
+struct nwr_page { /* the part of a directory that was read */
     bool ready, more;
     struct nwr_key prefix, after, last;
 };
@@ -51,17 +55,17 @@ struct nwr_txn {
     enum nwr_plan (*plan)(struct nwr_txn *t);
     /* After the last batch, or with err set when one failed (may be NULL): sets t->reply. */
     void (*finish)(struct nwr_txn *t);
-    struct nwr_fs_req *req;     /* NULL: background */
+    struct nwr_fs_req *req; /* NULL: background */
     struct nwr_fs_reply reply;
-    int eno;                    /* of NWR_PLAN_FAIL */
-    enum nwr_err err;           /* of a volume request */
+    int eno;          /* of NWR_PLAN_FAIL */
+    enum nwr_err err; /* of a volume request */
     uint32_t runs, inflight;
-    bool fresh;                 /* the snapshot was thrown away and is read anew */
-    bool stale;                 /* it must be: a guard refused what was planned on it */
+    bool fresh; /* the snapshot was thrown away and is read anew */
+    bool stale; /* it must be: a guard refused what was planned on it */
 
     struct nwr_rows rows;
-    struct nwr_inos objects;    /* whose registers are all in rows */
-    struct nwr_key *known;      /* keys known one by one */
+    struct nwr_inos objects; /* whose registers are all in rows */
+    struct nwr_key *known;   /* keys known one by one */
     uint32_t nknown, capknown;
     struct nwr_page page;
 
@@ -79,8 +83,8 @@ struct nwr_txn {
     uint32_t nbatch, sent;
     uint8_t w, r;
     enum nwr_level level;
-    struct nwr_response last;   /* dot, hlc, k, ack of the last batch; bytes of STATFS */
-    struct nwr_request *other;  /* a request that is neither READ nor PUT: STATFS, STATUS, WHY */
+    struct nwr_response last;  /* dot, hlc, k, ack of the last batch; bytes of STATFS */
+    struct nwr_request *other; /* a request that is neither READ nor PUT: STATFS, STATUS, WHY */
     bool other_done;
 
     /* What plans keep from run to run and for finish. */
@@ -89,7 +93,8 @@ struct nwr_txn {
     nwr_ino ino;
     nwr_wid wid;
     struct nwr_push push;
-    bool push_ready;
+    bool push_ready, pushed_bytes, tried, sized, rewound;
+    struct nwr_slice_list slices;
     uint64_t number;
     struct nwr_handle *handle;
 };
@@ -145,7 +150,6 @@ void nwr_txn_learn_record(struct nwr_txn *t, const struct nwr_key *key,
 bool nwr_txn_knows(const struct nwr_txn *t, const struct nwr_key *key);
 /* Waits until n has nothing under way or unsent; sends it now. */
 enum nwr_plan nwr_txn_after_push(struct nwr_txn *t, struct nwr_node *n);
-
 
 /* ---- between txn.c and snapshot.c ---- */
 

@@ -68,8 +68,7 @@ static void greatest_content(const struct nwr_txn *t, struct nwr_shown *x)
         other = *x;
         show_content(&rec->v[i], &other);
         if (best.version.dot.counter == 0 || other.line.hlc > best.line.hlc ||
-            (other.line.hlc == best.line.hlc &&
-             nwr_dot_cmp(other.line.dot, best.line.dot) > 0))
+            (other.line.hlc == best.line.hlc && nwr_dot_cmp(other.line.dot, best.line.dot) > 0))
             best = other;
     }
     *x = best;
@@ -191,11 +190,11 @@ bool nwr_view_attach(struct nwr_txn *t, nwr_ino dir, const char *name, size_t le
     w = nwr_txn_write(t, &link, nwr_txn_peek(t, &link), NULL);
     nwr_blob_unref(w->v.body);
     w->v.body = nwr_blob_copy(&ino, sizeof(ino));
-    w->v.flags = 0;
+    w->v.flags &= (uint8_t)~NWR_V_TOMBSTONE;
     w = nwr_txn_write(t, &entry, rec, is_gone);
     nwr_blob_unref(w->v.body);
     w->v.body = nwr_slot_encode(&s);
-    w->v.flags = 0;
+    w->v.flags &= (uint8_t)~NWR_V_TOMBSTONE;
     w->v.ref = root;
     return true;
 }
@@ -214,12 +213,12 @@ bool nwr_view_detach(struct nwr_txn *t, const struct nwr_shown *x, bool gone, nw
     w = nwr_txn_write(t, &entry, rec, is_gone);
     nwr_write_seen(w, x->slot.dot, x->slot.wid);
     if (!w->v.body) { /* nothing takes its place */
-        w->v.flags = NWR_V_TOMBSTONE;
+        w->v.flags |= NWR_V_TOMBSTONE;
         w->v.ref = x->root;
     }
     w = nwr_txn_write(t, &link, nwr_txn_peek(t, &link), NULL);
     if (!w->v.body)
-        w->v.flags = NWR_V_TOMBSTONE;
+        w->v.flags |= NWR_V_TOMBSTONE;
     if (ino)
         *ino = x->ino;
     if (root)
@@ -235,12 +234,19 @@ bool nwr_view_link(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino *ino, n
     return true;
 }
 
+bool nwr_view_forgotten(struct nwr_txn *t, nwr_ino root)
+{
+    (void)t;
+    (void)root;
+    return true;
+}
+
 void nwr_view_bury(struct nwr_txn *t, nwr_ino dir)
 {
     struct nwr_key marks = nwr_key_reg(dir, NWR_REG_MARKS), entries = nwr_key_entries(dir);
     struct nwr_write *w = nwr_txn_write(t, &marks, NULL, NULL);
 
-    w->v.flags = NWR_V_HIDDEN | NWR_V_MARK;
+    w->v.flags |= NWR_V_HIDDEN | NWR_V_MARK;
     w->v.body = nwr_blob_copy("\1dead", 5);
     nwr_txn_guard(t, NWR_GUARD_EMPTY, &entries);
 }
@@ -266,8 +272,7 @@ void nwr_view_write(struct nwr_txn *t, const struct nwr_node *node, nwr_wid wid,
         nwr_write_retire(w, node->unsure[i]);
 }
 
-void nwr_view_wrote(struct nwr_node *node, nwr_wid wid, struct nwr_dot dot, nwr_hlc hlc,
-                    uint32_t k)
+void nwr_view_wrote(struct nwr_node *node, nwr_wid wid, struct nwr_dot dot, nwr_hlc hlc, uint32_t k)
 {
     node->version = (struct nwr_seen){dot, wid};
     if (node->number == 0)

@@ -1,0 +1,239 @@
+/* op_remove.c -- UNLINK, RMDIR, RENAME: operations that take a name away. */
+#include "fs/core/ops.h"
+
+/* ---- shared ----------------------------------------------------------------------------------- */
+
+enum nwr_plan nwr_op_sent(struct nwr_txn *t, const struct nwr_shown *x)
+{
+    struct nwr_node *n = nwr_itable_of(&t->m->nodes, x->root);
+
+    for (; n; n = nwr_itable_next(n))
+        if (n->pushing || nwr_node_unsent(n))
+            return nwr_txn_after_push(t, n);
+    return NWR_PLAN_DONE;
+}
+
+void nwr_op_unlinked(struct nwr_txn *t, const struct nwr_shown *x)
+{
+    struct nwr_node *n = nwr_itable_of(&t->m->nodes, x->root);
+    bool open = false;
+
+    if (x->type == NWR_TYPE_DIR || nwr_attr_links(t, x->root, x->ino))
+        return;
+    for (; n; n = nwr_itable_next(n)) {
+        n->unlinked = true;
+        open |= n->opens > 0;
+    }
+    if (!open)
+        nwr_reap_later(t->m, x->root);
+}
+
+/* Names in a directory that nobody else has seen yet. */
+static bool has_births(const struct nwr_mount *m, nwr_ino dir)
+{
+    struct nwr_key prefix = nwr_key_entries(dir);
+
+    for (uint32_t i = 0; i < m->nodes.nbirth; i++) {
+        const struct nwr_request *held = m->nodes.birth[i]->held;
+
+        for (uint32_t j = 0; j < held->nwrite; j++)
+            if (nwr_key_has_prefix(&held->write[j].key, &prefix))
+                return true;
+    }
+    return false;
+}
+
+/* All directories of a union are empty and take no more names. */
+static bool bury(struct nwr_txn *t, const struct nwr_shown *x)
+{
+    for (uint32_t i = 0; i < x->dirs.n; i++)
+        if (has_births(t->m, x->dirs.ino[i]))
+            return false;
+    for (uint32_t i = 0; i < x->dirs.n; i++)
+        nwr_view_bury(t, x->dirs.ino[i]);
+    return true;
+}
+
+static enum nwr_plan find(struct nwr_txn *t, struct nwr_node **dir)
+{
+    size_t len = nwr_entry_name(t, t->req->name);
+
+    *dir = nwr_entry_dir(t, t->req->node);
+    if (!*dir || !len)
+        return nwr_txn_fail(t, t->eno);
+    nwr_txn_policy(t, *dir);
+    if (!nwr_view_find(t, &(*dir)->dirs, t->req->name, len, true, &t->x))
+        return NWR_PLAN_WAIT;
+    return t->x.ino ? NWR_PLAN_DONE : nwr_txn_fail(t, ENOENT);
+}
+
+/* ---- UNLINK, RMDIR ---------------------------------------------------------------------------- */
+
+enum nwr_plan nwr_plan_unlink(struct nwr_txn *t)
+{
+    struct nwr_node *dir, *n;
+    enum nwr_plan plan = find(t, &dir);
+
+    if (plan != NWR_PLAN_DONE)
+        return plan;
+    if (t->x.type == NWR_TYPE_DIR)
+        return nwr_txn_fail(t, EISDIR);
+    n = nwr_birth_of(t->m, t->x.root);
+    if (n && (n->pushing || n->tried))
+        return nwr_txn_after_push(t, n);
+    if (n) { /* nothing is sent at all */
+        nwr_birth_unname(n);
+        t->number = n->id;
+        return NWR_PLAN_DONE;
+    }
+    for (n = nwr_itable_of(&t->m->nodes, t->x.root); n; n = nwr_itable_next(n))
+        if (n->pushing)
+            return nwr_txn_after_push(t, n);
+    return nwr_view_detach(t, &t->x, true, NULL, NULL) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
+}
+
+void nwr_finish_unlink(struct nwr_txn *t)
+{
+    struct nwr_node *n = t->number ? nwr_itable_find(&t->m->nodes, t->number) : NULL;
+
+    nwr_entry_touch(t->m, t->node);
+    if (n)
+        nwr_push_stop(t->m, n);
+    else
+        nwr_op_unlinked(t, &t->x);
+}
+
+enum nwr_plan nwr_plan_rmdir(struct nwr_txn *t)
+{
+    struct nwr_node *dir;
+    enum nwr_plan plan = find(t, &dir);
+
+    if (plan != NWR_PLAN_DONE)
+        return plan;
+    if (t->x.type != NWR_TYPE_DIR)
+        return nwr_txn_fail(t, ENOTDIR);
+    if (!bury(t, &t->x))
+        return nwr_txn_fail(t, ENOTEMPTY);
+    return nwr_view_detach(t, &t->x, true, NULL, NULL) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
+}
+
+void nwr_finish_rmdir(struct nwr_txn *t)
+{
+    nwr_entry_touch(t->m, t->node);
+}
+
+/* ---- RENAME ----------------------------------------------------------------------------------- */
+
+static int may_replace(const struct nwr_shown *x, const struct nwr_shown *y)
+{
+    if (y->type == NWR_TYPE_DIR)
+        return x->type == NWR_TYPE_DIR ? 0 : EISDIR;
+    return x->type == NWR_TYPE_DIR ? ENOTDIR : 0;
+}
+
+/* What can be said without changing anything; DONE: go on. */
+static enum nwr_plan check_rename(struct nwr_txn *t, struct nwr_node *to)
+{
+    const struct nwr_fs_req *req = t->req;
+    enum nwr_plan plan;
+    int eno;
+
+    if (t->x.ino == 0)
+        return nwr_txn_fail(t, ENOENT);
+    if (req->flags & NWR_RENAME_NOREPLACE && t->y.ino)
+        return nwr_txn_fail(t, EEXIST);
+    if (req->flags & NWR_RENAME_EXCHANGE && !t->y.ino)
+        return nwr_txn_fail(t, ENOENT);
+    if (req->flags & NWR_RENAME_EXCHANGE && nwr_ino_pg(t->x.parent) != nwr_ino_pg(t->y.parent))
+        return nwr_txn_fail(t, EXDEV);
+    for (uint32_t i = 0; i < to->dirs.n; i++)
+        if (to->dirs.ino[i] == t->x.ino)
+            return nwr_txn_fail(t, EINVAL);
+    eno = t->y.ino && !(req->flags & NWR_RENAME_EXCHANGE) ? may_replace(&t->x, &t->y) : 0;
+    if (eno)
+        return nwr_txn_fail(t, eno);
+    plan = nwr_op_sent(t, &t->x);
+    if (plan == NWR_PLAN_DONE && t->y.ino)
+        plan = nwr_op_sent(t, &t->y);
+    return plan;
+}
+
+static void guard_alive(struct nwr_txn *t, nwr_ino dir)
+{
+    struct nwr_key marks = nwr_key_reg(dir, NWR_REG_MARKS);
+
+    nwr_txn_guard(t, NWR_GUARD_ALIVE, &marks);
+}
+
+static void guard_free(struct nwr_txn *t, nwr_ino dir, const char *name, size_t len)
+{
+    struct nwr_key entry = nwr_key_entry(dir, name, len);
+    const struct nwr_record *rec = nwr_txn_peek(t, &entry);
+    struct nwr_guard *g = nwr_txn_guard(t, NWR_GUARD_SEEN, &entry);
+
+    for (uint32_t i = 0; rec && i < rec->n; i++)
+        nwr_guard_seen(g, rec->v[i].dot, rec->v[i].wid);
+}
+
+static bool exchange(struct nwr_txn *t)
+{
+    nwr_ino xi, xr, yi, yr;
+
+    return nwr_view_detach(t, &t->x, false, &xi, &xr) &&
+           nwr_view_detach(t, &t->y, false, &yi, &yr) &&
+           nwr_view_attach(t, t->y.parent, t->y.base, t->y.base_len, xi, xr, t->x.type) &&
+           nwr_view_attach(t, t->x.parent, t->x.base, t->x.base_len, yi, yr, t->y.type);
+}
+
+static enum nwr_plan stage_rename(struct nwr_txn *t, struct nwr_node *to, size_t len)
+{
+    nwr_ino dir = to->dirs.ino[0], ino, root;
+
+    if (t->req->flags & NWR_RENAME_EXCHANGE)
+        return exchange(t) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
+    if (t->y.ino && t->y.type == NWR_TYPE_DIR && !bury(t, &t->y))
+        return nwr_txn_fail(t, ENOTEMPTY);
+    if (!nwr_view_detach(t, &t->x, false, &ino, &root))
+        return NWR_PLAN_WAIT;
+    if (t->y.ino && !nwr_view_detach(t, &t->y, true, NULL, NULL))
+        return NWR_PLAN_WAIT;
+    if (!nwr_view_attach(t, dir, t->req->name2, len, ino, root, t->x.type))
+        return NWR_PLAN_WAIT;
+    guard_alive(t, dir);
+    if (t->req->flags & NWR_RENAME_NOREPLACE)
+        guard_free(t, dir, t->req->name2, len);
+    return NWR_PLAN_DONE;
+}
+
+enum nwr_plan nwr_plan_rename(struct nwr_txn *t)
+{
+    struct nwr_node *from = nwr_entry_dir(t, t->req->node), *to = nwr_entry_dir(t, t->req->node2);
+    size_t len = nwr_entry_name(t, t->req->name), len2 = nwr_entry_name(t, t->req->name2);
+    enum nwr_plan plan;
+    bool both;
+
+    if (!from || !to || !len || !len2)
+        return nwr_txn_fail(t, t->eno);
+    nwr_txn_policy(t, to);
+    both = nwr_view_find(t, &from->dirs, t->req->name, len, true, &t->x);
+    both &= nwr_view_find(t, &to->dirs, t->req->name2, len2, true, &t->y);
+    if (!both)
+        return NWR_PLAN_WAIT;
+    plan = check_rename(t, to);
+    if (plan != NWR_PLAN_DONE)
+        return plan;
+    if (t->x.ino == t->y.ino) { /* two names of one inode: nothing happens */
+        t->y.ino = 0;
+        return NWR_PLAN_DONE;
+    }
+    return stage_rename(t, to, len2);
+}
+
+void nwr_finish_rename(struct nwr_txn *t)
+{
+    nwr_entry_touch(t->m, t->node);
+    if (t->node2)
+        nwr_entry_touch(t->m, t->node2);
+    if (t->y.ino && !(t->req->flags & NWR_RENAME_EXCHANGE))
+        nwr_op_unlinked(t, &t->y);
+}

@@ -1,0 +1,66 @@
+/* ops.h -- the plan of every operation; see txn.h for what a plan is.
+ *
+ * Valid replies are those of mount.h. A finish runs only if all went well, except where there is
+ * no request to answer.
+ */
+#ifndef NWR_FS_OPS_H
+#define NWR_FS_OPS_H
+
+#include "fs/core/ops_xattr.h"
+#include "fs/core/state.h"
+
+#define NWR_OPS(X)                                                                                 \
+    X(LOOKUP, lookup)                                                                              \
+    X(GETATTR, getattr)                                                                            \
+    X(SETATTR, setattr)                                                                            \
+    X(READLINK, readlink)                                                                          \
+    X(MKNOD, mknod)                                                                                \
+    X(MKDIR, mkdir)                                                                                \
+    X(UNLINK, unlink)                                                                              \
+    X(RMDIR, rmdir)                                                                                \
+    X(SYMLINK, symlink)                                                                            \
+    X(RENAME, rename)                                                                              \
+    X(LINK, link)                                                                                  \
+    X(CREATE, create)                                                                              \
+    X(OPEN, open)                                                                                  \
+    X(READ, read)                                                                                  \
+    X(WRITE, write)                                                                                \
+    X(FLUSH, flush)                                                                                \
+    X(FSYNC, fsync)                                                                                \
+    X(RELEASE, release)                                                                            \
+    X(OPENDIR, opendir)                                                                            \
+    X(READDIR, readdir)                                                                            \
+    X(READDIRPLUS, readdir)                                                                        \
+    X(RELEASEDIR, release)                                                                         \
+    X(STATFS, statfs)                                                                              \
+    X(FALLOCATE, fallocate)                                                                        \
+    X(LSEEK, lseek)
+
+#define NWR_OPS_DECLARE(op, name)                                                                  \
+    enum nwr_plan nwr_plan_##name(struct nwr_txn *t);                                              \
+    void nwr_finish_##name(struct nwr_txn *t);
+NWR_OPS(NWR_OPS_DECLARE)
+#undef NWR_OPS_DECLARE
+
+/* ---- shared by operations ---- */
+
+/* The request's node, pinned, with its policy; NULL: t->eno is set. */
+struct nwr_node *nwr_op_node(struct nwr_txn *t);
+/* What the request's node shows now: DONE with t->x set. */
+enum nwr_plan nwr_op_shown(struct nwr_txn *t);
+void nwr_op_reply_attr(struct nwr_txn *t);
+/* The file of a node, with the map of the version it stands for: DONE when it is there. */
+enum nwr_plan nwr_op_file(struct nwr_txn *t, struct nwr_node *n);
+void nwr_op_reply_open(struct nwr_txn *t, struct nwr_node *n);
+/* Something of x that this mount has not sent, or is sending: that goes first. DONE: nothing. */
+enum nwr_plan nwr_op_sent(struct nwr_txn *t, const struct nwr_shown *x);
+/* The inode may have lost its last name. */
+void nwr_op_unlinked(struct nwr_txn *t, const struct nwr_shown *x);
+/* Clears setuid and setgid as a write by somebody else does. True: staged. */
+bool nwr_op_kill_priv(struct nwr_attr *a);
+/* Stages the attributes, or changes what is held back. */
+void nwr_op_put_attr(struct nwr_txn *t, struct nwr_node *n, const struct nwr_attr *a);
+/* Wakes what waits for the push of n (push.c). */
+void nwr_push_wake(struct nwr_mount *m, struct nwr_node *n);
+
+#endif

@@ -1,0 +1,292 @@
+/* push.c -- data on its way out: from dirty bytes to an acknowledged version (DESIGN 8).
+ *
+ *   1  what is dirty becomes blocks and a map (file.h); blocks that this needs are fetched
+ *   2  more than may travel with a batch: most blocks go ahead, in pieces
+ *   3  one batch: the creation if it is not sent yet, the content with its marks, the last blocks
+ *   4  acknowledged: the version is the node's base now, who waited runs again
+ *
+ * A failure at any step makes the bytes dirty again and leaves its error in the node, for flush or
+ * fsync to report. The push is tried again later under a new write_id; a write whose end is not
+ * known is named by the next one, so that it cannot come back as a sibling of its own file.
+ */
+#include "fs/core/ops.h"
+
+enum {
+    RETRY_MS = 2000,
+    TOUCH_MS = 1000
+};
+
+/* ---- when ------------------------------------------------------------------------------------- */
+
+enum nwr_level nwr_push_level(const struct nwr_mount *m, const struct nwr_node *n)
+{
+    return m->config.sync || n->policy.durability == 2 ? NWR_LEVEL_DISK : NWR_LEVEL_MEMORY;
+}
+
+static nwr_ms due_of(const struct nwr_node *n)
+{
+    nwr_ms push = n->push_at ? n->push_at : UINT64_MAX;
+
+    return NWR_MIN(push, n->touch_at ? n->touch_at : UINT64_MAX);
+}
+
+static void due_add(struct nwr_mount *m, struct nwr_node *n)
+{
+    uint32_t i = 0;
+
+    m->due_at = m->ndue ? NWR_MIN(m->due_at, due_of(n)) : due_of(n);
+    while (i < m->ndue && m->due[i] != n)
+        i++;
+    if (i < m->ndue)
+        return;
+    m->due = nwr_grow(m->due, &m->capdue, m->ndue + 1, sizeof(struct nwr_node *));
+    m->due[m->ndue++] = n;
+}
+
+static void due_clean(struct nwr_mount *m)
+{
+    uint32_t kept = 0;
+
+    m->due_at = UINT64_MAX;
+    for (uint32_t i = 0; i < m->ndue; i++) {
+        struct nwr_node *n = m->due[i];
+
+        if (due_of(n) == UINT64_MAX)
+            continue;
+        m->due[kept++] = n;
+        if (!n->pushing)
+            m->due_at = NWR_MIN(m->due_at, due_of(n));
+    }
+    m->ndue = kept;
+}
+
+void nwr_push_later(struct nwr_mount *m, struct nwr_node *n)
+{
+    if (!nwr_node_unsent(n))
+        return;
+    if (n->push_at == 0)
+        n->push_at = m->now + NWR_PUSH_MS;
+    due_add(m, n);
+    if (n->file && nwr_file_dirty_bytes(n->file) >= NWR_PUSH_BYTES)
+        nwr_push_start(m, n, nwr_push_level(m, n));
+}
+
+/* Nothing of n is to be sent any more. */
+void nwr_push_stop(struct nwr_mount *m, struct nwr_node *n)
+{
+    n->push_at = 0;
+    due_clean(m);
+    nwr_itable_reap(&m->nodes, n);
+}
+
+nwr_ms nwr_push_deadline(const struct nwr_mount *m)
+{
+    return m->ndue ? m->due_at : UINT64_MAX;
+}
+
+void nwr_entry_touch(struct nwr_mount *m, struct nwr_node *dir)
+{
+    dir->touched = NWR_MAX(m->wall, dir->touched + 1);
+    if (dir->touch_at == 0)
+        dir->touch_at = m->now + TOUCH_MS;
+    due_add(m, dir);
+}
+
+/* ---- a directory's times ---------------------------------------------------------------------- */
+
+static enum nwr_plan plan_touch(struct nwr_txn *t)
+{
+    struct nwr_attr a;
+
+    nwr_txn_policy(t, t->node);
+    if (!nwr_txn_object(t, t->node->root))
+        return NWR_PLAN_WAIT;
+    if (!nwr_attr_merge(t, t->node->root, &a))
+        return NWR_PLAN_DONE;
+    if (t->node->touched > a.mtime.value) {
+        a.mtime = a.ctime = (struct nwr_stamped){t->node->touched, 0};
+        nwr_attr_put(t, t->node->root, &a);
+    }
+    nwr_attr_deinit(&a);
+    return NWR_PLAN_DONE;
+}
+
+static void start_touch(struct nwr_mount *m, struct nwr_node *dir)
+{
+    struct nwr_txn *t = nwr_txn_new(m, plan_touch, NULL, NULL);
+
+    dir->touch_at = 0;
+    nwr_txn_pin(t, dir);
+    nwr_txn_run(t);
+}
+
+void nwr_push_tick(struct nwr_mount *m, bool everything)
+{
+    if (!everything && (m->ndue == 0 || m->now < m->due_at))
+        return;
+    for (uint32_t i = 0; i < m->ndue; i++) {
+        struct nwr_node *n = m->due[i];
+
+        if (n->touch_at && (everything || n->touch_at <= m->now))
+            start_touch(m, n);
+        if (n->push_at && !n->pushing && (everything || n->push_at <= m->now) &&
+            !(everything && n->failed && n->push_at > m->now))
+            nwr_push_start(m, n, nwr_push_level(m, n));
+    }
+    due_clean(m);
+}
+
+/* ---- the push --------------------------------------------------------------------------------- */
+
+static void stage_block(struct nwr_block *to, struct nwr_block *from)
+{
+    *to = *from;
+    from->data = NULL;
+    from->refs = NULL;
+    from->nrefs = 0;
+}
+
+/* Blocks go ahead in pieces until the rest fits into the batch. */
+static void stage_blocks(struct nwr_txn *t)
+{
+    struct nwr_push *p = &t->push;
+    uint64_t left = p->block_bytes, piece = UINT64_MAX;
+    struct nwr_request *req = NULL;
+
+    for (uint32_t i = 0; i < p->nblock; i++) {
+        uint32_t len = p->block[i].data->len;
+
+        if (left <= NWR_BATCH_BLOCKS_BYTES) {
+            stage_block(nwr_txn_block(t), &p->block[i]);
+            continue;
+        }
+        if (piece + len > NWR_BATCH_BLOCKS_BYTES || !req) {
+            req = nwr_request_new(NWR_OP_BLOCK_PUT, nwr_ino_pg(t->node->root));
+            t->ahead = nwr_realloc(t->ahead, (t->nahead + 1) * sizeof(struct nwr_request *));
+            t->ahead[t->nahead++] = req;
+            piece = 0;
+        }
+        stage_block(nwr_request_block(req), &p->block[i]);
+        piece += len;
+        left -= len;
+    }
+}
+
+static enum nwr_plan plan_push(struct nwr_txn *t)
+{
+    struct nwr_node *n = t->node;
+    struct nwr_key key = nwr_key_reg(n->root, NWR_REG_CONTENT);
+
+    if (!t->push_ready && n->file && nwr_file_dirty(n->file)) {
+        if (!nwr_file_push_begin(n->file, t->wid, &t->push, &t->blocks))
+            return NWR_PLAN_WAIT;
+        t->pushed_bytes = true;
+    }
+    t->push_ready = true;
+    if (n->held)
+        nwr_birth_send(t, n);
+    nwr_view_write(t, n, t->wid, &t->push, n->mtime);
+    if (n->policy.reject && !n->held)
+        nwr_guard_seen(nwr_txn_guard(t, NWR_GUARD_SEEN, &key), n->version.dot, n->version.wid);
+    stage_blocks(t);
+    return NWR_PLAN_DONE;
+}
+
+static bool is_unsure(enum nwr_err err)
+{
+    return err == NWR_E_TIMEDOUT || err == NWR_E_HOSTDOWN || err == NWR_E_CANCELED;
+}
+
+static void push_failed(struct nwr_txn *t, enum nwr_err err)
+{
+    struct nwr_node *n = t->node;
+
+    n->err = err;
+    n->failed = true;
+    if (is_unsure(err) && t->sent) {
+        n->unsure = nwr_realloc(n->unsure, (n->nunsure + 1) * sizeof(*n->unsure));
+        n->unsure[n->nunsure++] = t->wid;
+        n->tried = n->held != NULL;
+    }
+    if (n->opens == 0 && n->reported)
+        nwr_node_give_up(t->m, n);
+}
+
+static void push_done(struct nwr_txn *t)
+{
+    struct nwr_node *n = t->node;
+    bool pages = n->has_pages && n->pages.wid == n->version.wid;
+
+    nwr_view_wrote(n, t->wid, t->last.dot, t->last.hlc, t->last.k);
+    if (n->held)
+        nwr_itable_unhold(&t->m->nodes, n);
+    nwr_free(n->unsure);
+    n->unsure = NULL;
+    n->nunsure = 0;
+    n->failed = false;
+    n->on_disk = t->level == NWR_LEVEL_DISK;
+    n->wrote = true;
+    if (pages)
+        n->pages = n->version;
+    t->m->counters.pushes++;
+}
+
+static void finish_push(struct nwr_txn *t)
+{
+    struct nwr_node *n = t->node;
+    enum nwr_err err = t->err == NWR_OK && t->eno ? NWR_E_IO : t->err;
+
+    n->pushing = false;
+    if (t->pushed_bytes)
+        nwr_file_push_end(n->file, err == NWR_OK);
+    if (err == NWR_OK)
+        push_done(t);
+    else
+        push_failed(t, err);
+    n->push_at = nwr_node_unsent(n) ? t->m->now + (err ? RETRY_MS : NWR_PUSH_MS) : 0;
+    if (n->push_at)
+        due_add(t->m, n);
+    due_clean(t->m);
+    nwr_push_wake(t->m, n);
+}
+
+void nwr_push_start(struct nwr_mount *m, struct nwr_node *n, enum nwr_level level)
+{
+    struct nwr_txn *t;
+
+    if (n->pushing || !nwr_node_unsent(n))
+        return;
+    n->pushing = true;
+    n->err = NWR_OK;
+    n->reported = false;
+    t = nwr_txn_new(m, plan_push, finish_push, NULL);
+    nwr_txn_pin(t, n);
+    nwr_txn_policy(t, n);
+    t->level = level;
+    t->wid = nwr_txn_wid(t);
+    nwr_txn_run(t);
+}
+
+/* The list changes while its members run: each is found again. */
+void nwr_push_wake(struct nwr_mount *m, struct nwr_node *n)
+{
+    struct nwr_txn *t = m->txns;
+
+    while (t) {
+        if (t->wants_push == n && t->inflight == 0) {
+            t->wants_push = NULL;
+            nwr_txn_again(t);
+            t = m->txns;
+        } else {
+            t = t->next;
+        }
+    }
+}
+
+/* The error was reported and nobody holds the file: what could not be sent is given up. */
+void nwr_node_give_up(struct nwr_mount *m, struct nwr_node *n)
+{
+    n->dropped = true;
+    n->push_at = 0;
+    due_clean(m);
+}

@@ -1,0 +1,530 @@
+/* fake_volume.c -- see fake_volume.h. */
+#include "tests/lib/fake_volume.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define START_NS 1700000000000000000u
+
+/* ---- the volume ------------------------------------------------------------------------------- */
+
+static struct fake *owner(struct fake *f)
+{
+    return f->shares ? f->shares : f;
+}
+
+static void on_done(struct nwr_store_op *op)
+{
+    *(bool *)op->user = true;
+}
+
+static void run(struct fake *f, struct nwr_store_op *op)
+{
+    struct nwr_store *s = owner(f)->store;
+    bool done = false;
+
+    op->done = on_done;
+    op->user = &done;
+    s->submit(s, op);
+    s->poll(s);
+    nwr_assert(done);
+}
+
+static void do_put(struct fake *f, struct nwr_request *req, struct nwr_response *res)
+{
+    struct nwr_store_op op = {.kind = NWR_STORE_APPLY, .pg = req->pg, .coordinator = true};
+    struct nwr_apply *apply = nwr_zalloc((req->nwrite + 1) * sizeof(*apply));
+
+    res->dot = (struct nwr_dot){(nwr_actor)1 << 32 | 1, ++owner(f)->counter[req->pg]};
+    res->hlc = (f->wall / 1000000) << 16 | owner(f)->counter[req->pg];
+    res->k = 1 + 1000 * (uint32_t)owner(f)->counter[req->pg];
+    for (uint32_t i = 0; i < req->nwrite; i++) {
+        struct nwr_write *w = &req->write[i];
+
+        nwr_assert(nwr_key_pg(&w->key) == req->pg);
+        w->v.dot = res->dot;
+        w->v.hlc = res->hlc;
+        w->v.k = res->k;
+        apply[i].put = w;
+        apply[i].key = w->key;
+    }
+    op.apply = apply;
+    op.napply = req->nwrite;
+    op.guard = req->guard;
+    op.nguard = req->nguard;
+    op.block = req->block;
+    op.nblock = req->nblock;
+    run(f, &op);
+    res->err = op.err;
+    res->acks = 1;
+    nwr_store_op_deinit(&op);
+    nwr_free(apply);
+}
+
+static void do_read(struct fake *f, struct nwr_request *req, struct nwr_response *res)
+{
+    struct nwr_store_op op = {.kind = NWR_STORE_READ, .pg = req->pg};
+
+    op.range = req->range;
+    op.nrange = req->nrange;
+    run(f, &op);
+    res->err = op.err;
+    res->rows = op.rows;
+    res->more = op.more;
+    op.rows = (struct nwr_rows){0};
+    nwr_store_op_deinit(&op);
+}
+
+static void do_block(struct fake *f, struct nwr_request *req, struct nwr_response *res)
+{
+    struct nwr_store_op op = {.kind = NWR_STORE_BLOCK_PUT, .pg = req->pg};
+
+    if (req->op == NWR_OP_BLOCK_GET)
+        op.kind = NWR_STORE_BLOCK_GET;
+    op.block = req->block;
+    op.nblock = req->nblock;
+    run(f, &op);
+    res->err = op.err;
+    res->data = nwr_blob_ref(op.data);
+    nwr_store_op_deinit(&op);
+}
+
+static void answer(struct fake *f, struct nwr_request *req, struct nwr_response *res)
+{
+    memset(res, 0, sizeof(*res));
+    res->round_trips = 1;
+    switch (req->op) {
+    case NWR_OP_READ:
+        res->err = f->fail_read;
+        if (!f->fail_read)
+            do_read(f, req, res);
+        break;
+    case NWR_OP_PUT:
+        res->err = f->fail_put;
+        if (!f->fail_put)
+            do_put(f, req, res);
+        break;
+    case NWR_OP_BLOCK_PUT:
+    case NWR_OP_BLOCK_GET: do_block(f, req, res); break;
+    case NWR_OP_IDS:
+        res->first = owner(f)->ids;
+        res->ordinal = 1;
+        owner(f)->ids += req->count;
+        break;
+    case NWR_OP_STATFS:
+        res->bytes_total = 1 << 30;
+        res->bytes_free = 1 << 29;
+        break;
+    case NWR_OP_STATUS:
+    case NWR_OP_WHY: res->data = nwr_blob_copy("{}", 2); break;
+    }
+}
+
+/* ---- steps ------------------------------------------------------------------------------------ */
+
+static void count(struct fake *f, const struct nwr_request *req)
+{
+    f->reads += req->op == NWR_OP_READ;
+    f->puts += req->op == NWR_OP_PUT;
+    f->blocks += req->op == NWR_OP_BLOCK_PUT || req->op == NWR_OP_BLOCK_GET;
+    if (req->op == NWR_OP_PUT) {
+        f->writes += req->nwrite;
+        f->level = req->level;
+    }
+    for (uint32_t i = 0; i < req->nblock; i++)
+        f->bytes_put += req->block[i].data ? req->block[i].data->len : 0;
+}
+
+static void take_reply(struct fake *f, struct nwr_fs_effect *e)
+{
+    if (e->req == f->waiting) {
+        nwr_assert(!f->answered);
+        f->answered = true;
+        f->reply = e->reply;
+    } else {
+        nwr_fs_reply_deinit(&e->reply);
+    }
+    nwr_fs_req_destroy(e->req);
+}
+
+static void step(struct fake *f, struct nwr_fs_event *ev)
+{
+    struct nwr_fs_effects out = {0};
+
+    ev->now = f->now;
+    ev->wall = f->wall;
+    nwr_mount_step(f->mount, ev, &out);
+    nwr_mount_check(f->mount);
+    for (uint32_t i = 0; i < out.n; i++) {
+        struct nwr_fs_effect *e = &out.e[i];
+
+        if (e->kind == NWR_FS_REPLY) {
+            take_reply(f, e);
+        } else if (e->kind == NWR_FS_VOLUME) {
+            count(f, e->vreq);
+            f->queue = nwr_grow(f->queue, &f->capqueue, f->nqueue + 1, sizeof(*f->queue));
+            f->queue[f->nqueue++] = e->vreq;
+        } else if (e->kind == NWR_FS_INVAL_INODE) {
+            f->invals++;
+        }
+        nwr_free(e->text);
+    }
+    nwr_free(out.e);
+}
+
+static void answer_first(struct fake *f)
+{
+    struct nwr_request *req = f->queue[0];
+    struct nwr_response res;
+    struct nwr_fs_event ev = {.kind = NWR_FS_EV_VOLUME, .vreq = req, .res = &res};
+
+    memmove(f->queue, f->queue + 1, --f->nqueue * sizeof(*f->queue));
+    f->wall += 1000000;
+    answer(f, req, &res);
+    step(f, &ev);
+    nwr_response_deinit(&res);
+    nwr_request_destroy(req);
+}
+
+void fake_drain(struct fake *f)
+{
+    while (f->nqueue)
+        answer_first(f);
+}
+
+void fake_begin(struct fake *f, struct nwr_fs_req *req)
+{
+    struct nwr_fs_event ev = {.kind = NWR_FS_EV_REQUEST, .req = req};
+
+    f->wall += 1000000;
+    f->waiting = req;
+    f->answered = false;
+    step(f, &ev);
+}
+
+struct nwr_fs_reply fake_end(struct fake *f)
+{
+    struct nwr_fs_reply reply = f->reply;
+
+    nwr_assert(f->answered);
+    memset(&f->reply, 0, sizeof(f->reply));
+    f->waiting = NULL;
+    return reply;
+}
+
+struct nwr_fs_reply fake_call(struct fake *f, struct nwr_fs_req *req)
+{
+    fake_begin(f, req);
+    while (!f->answered && f->nqueue)
+        answer_first(f);
+    if (!f->hold)
+        fake_drain(f);
+    return fake_end(f);
+}
+
+void fake_pass(struct fake *f, nwr_ms ms)
+{
+    struct nwr_fs_event ev = {.kind = NWR_FS_EV_TICK};
+
+    f->now += ms;
+    f->wall += ms * 1000000;
+    step(f, &ev);
+    if (!f->hold)
+        fake_drain(f);
+}
+
+static void start(struct fake *f, uint64_t seed)
+{
+    struct nwr_mount_config config = {.seed = seed};
+
+    config.info = (struct nwr_volume_info){.id = 7, .pgs = 16, .n = 1, .w = 1, .r = 1};
+    f->now = 1000;
+    f->wall = START_NS;
+    f->mount = nwr_mount_create(&config);
+}
+
+void fake_init(struct fake *f, uint64_t seed)
+{
+    memset(f, 0, sizeof(*f));
+    f->store = nwr_store_mem_create(seed);
+    f->ids = 100;
+    start(f, seed);
+}
+
+void fake_second(struct fake *f, struct fake *first, uint64_t seed)
+{
+    memset(f, 0, sizeof(*f));
+    f->shares = first;
+    start(f, seed);
+}
+
+void fake_deinit(struct fake *f)
+{
+    for (uint32_t i = 0; i < f->nqueue; i++)
+        nwr_request_destroy(f->queue[i]);
+    nwr_free(f->queue);
+    nwr_fs_reply_deinit(&f->reply);
+    nwr_mount_destroy(f->mount);
+    if (f->store)
+        f->store->destroy(f->store);
+}
+
+void fake_reset(struct fake *f)
+{
+    f->reads = f->puts = f->blocks = f->writes = f->invals = 0;
+    f->bytes_put = 0;
+}
+
+/* ---- calls ------------------------------------------------------------------------------------ */
+
+struct nwr_fs_req *fake_req(enum nwr_fs_op op, uint64_t node, const char *name)
+{
+    struct nwr_fs_req *req = nwr_fs_req_new(op, node);
+
+    req->name = name ? nwr_strdup(name) : NULL;
+    req->uid = 1000;
+    req->gid = 1000;
+    req->pid = 77;
+    return req;
+}
+
+/* The errno; the rest of the reply goes. */
+static int plain(struct fake *f, struct nwr_fs_req *req)
+{
+    struct nwr_fs_reply r = fake_call(f, req);
+    int err = r.err;
+
+    nwr_fs_reply_deinit(&r);
+    return err;
+}
+
+int fake_lookup(struct fake *f, uint64_t dir, const char *name, struct nwr_fs_entry *e)
+{
+    struct nwr_fs_reply r = fake_call(f, fake_req(NWR_FS_LOOKUP, dir, name));
+    int err = r.err;
+
+    *e = r.entry;
+    nwr_fs_reply_deinit(&r);
+    return err;
+}
+
+int fake_create(struct fake *f, uint64_t dir, const char *name, uint32_t flags, uint64_t *node,
+                uint64_t *fh)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_CREATE, dir, name);
+    struct nwr_fs_reply r;
+    int err;
+
+    req->mode = 0644;
+    req->flags = flags;
+    r = fake_call(f, req);
+    err = r.err;
+    *node = r.entry.node;
+    *fh = r.fh;
+    nwr_fs_reply_deinit(&r);
+    return err;
+}
+
+int fake_mkdir(struct fake *f, uint64_t dir, const char *name, uint64_t *node)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_MKDIR, dir, name);
+    struct nwr_fs_reply r;
+    int err;
+
+    req->mode = 0755;
+    r = fake_call(f, req);
+    err = r.err;
+    *node = r.entry.node;
+    nwr_fs_reply_deinit(&r);
+    return err;
+}
+
+int fake_open(struct fake *f, uint64_t node, uint32_t flags, uint64_t *fh)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_OPEN, node, NULL);
+    struct nwr_fs_reply r;
+    int err;
+
+    req->flags = flags;
+    r = fake_call(f, req);
+    err = r.err;
+    *fh = r.fh;
+    nwr_fs_reply_deinit(&r);
+    return err;
+}
+
+int fake_write(struct fake *f, uint64_t node, uint64_t fh, uint64_t off, const char *text)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_WRITE, node, NULL);
+
+    req->fh = fh;
+    req->off = off;
+    req->size = strlen(text);
+    req->data = nwr_blob_copy(text, strlen(text));
+    return plain(f, req);
+}
+
+static int on_fh(struct fake *f, enum nwr_fs_op op, uint64_t node, uint64_t fh)
+{
+    struct nwr_fs_req *req = fake_req(op, node, NULL);
+
+    req->fh = fh;
+    return plain(f, req);
+}
+
+int fake_close(struct fake *f, uint64_t node, uint64_t fh)
+{
+    int err = on_fh(f, NWR_FS_FLUSH, node, fh);
+
+    on_fh(f, NWR_FS_RELEASE, node, fh);
+    return err;
+}
+
+int fake_fsync(struct fake *f, uint64_t node, uint64_t fh)
+{
+    return on_fh(f, NWR_FS_FSYNC, node, fh);
+}
+
+int fake_unlink(struct fake *f, uint64_t dir, const char *name)
+{
+    return plain(f, fake_req(NWR_FS_UNLINK, dir, name));
+}
+
+int fake_rmdir(struct fake *f, uint64_t dir, const char *name)
+{
+    return plain(f, fake_req(NWR_FS_RMDIR, dir, name));
+}
+
+int fake_rename(struct fake *f, uint64_t dir, const char *name, uint64_t dir2, const char *name2,
+                uint32_t flags)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_RENAME, dir, name);
+
+    req->node2 = dir2;
+    req->name2 = nwr_strdup(name2);
+    req->flags = flags;
+    return plain(f, req);
+}
+
+int fake_link(struct fake *f, uint64_t node, uint64_t dir, const char *name)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_LINK, node, NULL);
+
+    req->node2 = dir;
+    req->name2 = nwr_strdup(name);
+    return plain(f, req);
+}
+
+int fake_stat(struct fake *f, uint64_t node, struct stat *st)
+{
+    struct nwr_fs_reply r = fake_call(f, fake_req(NWR_FS_GETATTR, node, NULL));
+    int err = r.err;
+
+    *st = r.entry.st;
+    nwr_fs_reply_deinit(&r);
+    return err;
+}
+
+static size_t gather(const struct nwr_fs_reply *r, char *buf, size_t size)
+{
+    size_t at = 0;
+
+    for (uint32_t i = 0; i < r->nslice; i++) {
+        const struct nwr_fs_slice *s = &r->slice[i];
+
+        nwr_assert(at + s->len < size);
+        if (s->blob)
+            memcpy(buf + at, s->blob->data + s->off, s->len);
+        else
+            memset(buf + at, 0, s->len);
+        at += s->len;
+    }
+    buf[at] = 0;
+    return at;
+}
+
+const char *fake_cat(struct fake *f, uint64_t dir, const char *name, char *buf, size_t size)
+{
+    struct nwr_fs_entry e;
+    struct nwr_fs_req *req;
+    struct nwr_fs_reply r;
+    uint64_t fh;
+    int err = fake_lookup(f, dir, name, &e);
+
+    if (!err)
+        err = fake_open(f, e.node, 0, &fh);
+    if (err) {
+        snprintf(buf, size, "!%d", err);
+        return buf;
+    }
+    req = fake_req(NWR_FS_READ, e.node, NULL);
+    req->fh = fh;
+    req->size = NWR_MIN(size - 1, (size_t)65536);
+    r = fake_call(f, req);
+    if (r.err)
+        snprintf(buf, size, "!%d", r.err);
+    else
+        gather(&r, buf, size);
+    nwr_fs_reply_deinit(&r);
+    on_fh(f, NWR_FS_RELEASE, e.node, fh);
+    return buf;
+}
+
+int fake_save(struct fake *f, uint64_t dir, const char *name, const char *text)
+{
+    struct nwr_fs_entry e;
+    uint64_t node, fh;
+    int err = fake_lookup(f, dir, name, &e);
+
+    node = e.node;
+    if (err == ENOENT)
+        err = fake_create(f, dir, name, 01, &node, &fh);
+    else if (!err)
+        err = fake_open(f, node, 01 | 01000, &fh);
+    if (!err)
+        err = fake_write(f, node, fh, 0, text);
+    if (err)
+        return err;
+    return fake_close(f, node, fh);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char *fake_ls(struct fake *f, uint64_t dir, char *buf, size_t size)
+{
+    struct nwr_fs_reply r = fake_call(f, fake_req(NWR_FS_OPENDIR, dir, NULL));
+    const char *name[256];
+    uint64_t fh = r.fh, off = 0;
+    uint32_t n = 0;
+    size_t at = 0;
+
+    nwr_assert(r.err == 0);
+    nwr_fs_reply_deinit(&r);
+    for (bool more = true; more;) {
+        struct nwr_fs_req *req = fake_req(NWR_FS_READDIR, dir, NULL);
+
+        req->fh = fh;
+        req->off = off;
+        req->size = 512;
+        r = fake_call(f, req);
+        nwr_assert(r.err == 0);
+        more = r.ndirent > 0;
+        for (uint32_t i = 0; i < r.ndirent; i++) {
+            off = r.dirent[i].cookie;
+            if (r.dirent[i].name[0] != '.' && n < NWR_COUNT(name))
+                name[n++] = nwr_strdup(r.dirent[i].name);
+        }
+        nwr_fs_reply_deinit(&r);
+    }
+    on_fh(f, NWR_FS_RELEASEDIR, dir, fh);
+    qsort(name, n, sizeof(name[0]), by_name);
+    buf[0] = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        at += (size_t)snprintf(buf + at, size - at, "%s%s", i ? " " : "", name[i]);
+        nwr_free((char *)(uintptr_t)name[i]);
+    }
+    return buf;
+}

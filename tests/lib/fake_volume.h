@@ -1,0 +1,73 @@
+/* fake_volume.h -- a mount over a volume of one replica in memory, driven call by call.
+ *
+ * Tests of fs/core make requests as the kernel would and look at replies, at what went to the
+ * volume, and at what the kernel was told. Volume requests are carried out at once, or kept back
+ * while `hold` is set; `fail` makes them end with an error.
+ *
+ * Ownership: a call gives its reply; nwr_fs_reply_deinit. Thread: one.
+ */
+#ifndef NWR_TESTS_FAKE_VOLUME_H
+#define NWR_TESTS_FAKE_VOLUME_H
+
+#include "fs/core/mount.h"
+#include "net/store/store.h"
+
+struct fake {
+    struct nwr_store *store;
+    struct nwr_mount *mount;
+    nwr_ms now;
+    nwr_ns wall;
+    uint64_t counter[NWR_PGS_MAX]; /* dots given, per PG */
+    uint64_t ids;
+    struct nwr_request **queue; /* volume requests not answered yet */
+    uint32_t nqueue, capqueue;
+    bool hold;
+    enum nwr_err fail_put, fail_read;
+    struct nwr_fs_req *waiting; /* the call under way */
+    bool answered;
+    struct nwr_fs_reply reply;
+    uint32_t reads, puts, blocks, writes, pages; /* asked of the volume since fake_reset */
+    uint32_t invals;
+    uint64_t bytes_put;
+    enum nwr_level level; /* of the last PUT */
+    struct fake *shares;  /* whose store it is: a second mount */
+};
+
+void fake_init(struct fake *f, uint64_t seed);
+/* A second mount of f's volume. */
+void fake_second(struct fake *f, struct fake *first, uint64_t seed);
+void fake_deinit(struct fake *f);
+void fake_reset(struct fake *f);
+/* Time passes; what was due is done. */
+void fake_pass(struct fake *f, nwr_ms ms);
+/* Makes the request and waits for its reply. */
+struct nwr_fs_reply fake_call(struct fake *f, struct nwr_fs_req *req);
+/* Begins it; fake_drain answers the volume's requests, fake_end gives the reply. */
+void fake_begin(struct fake *f, struct nwr_fs_req *req);
+void fake_drain(struct fake *f);
+struct nwr_fs_reply fake_end(struct fake *f);
+struct nwr_fs_req *fake_req(enum nwr_fs_op op, uint64_t node, const char *name);
+
+/* ---- calls of a program; int: 0 or an errno ---- */
+int fake_lookup(struct fake *f, uint64_t dir, const char *name, struct nwr_fs_entry *e);
+int fake_create(struct fake *f, uint64_t dir, const char *name, uint32_t flags, uint64_t *node,
+                uint64_t *fh);
+int fake_mkdir(struct fake *f, uint64_t dir, const char *name, uint64_t *node);
+int fake_open(struct fake *f, uint64_t node, uint32_t flags, uint64_t *fh);
+int fake_write(struct fake *f, uint64_t node, uint64_t fh, uint64_t off, const char *text);
+int fake_close(struct fake *f, uint64_t node, uint64_t fh); /* FLUSH, RELEASE; the flush's errno */
+int fake_fsync(struct fake *f, uint64_t node, uint64_t fh);
+/* Text of the whole file (up to 64 KiB) in a buffer of f, by name; "!" and errno's number. */
+const char *fake_cat(struct fake *f, uint64_t dir, const char *name, char *buf, size_t size);
+int fake_unlink(struct fake *f, uint64_t dir, const char *name);
+int fake_rmdir(struct fake *f, uint64_t dir, const char *name);
+int fake_rename(struct fake *f, uint64_t dir, const char *name, uint64_t dir2, const char *name2,
+                uint32_t flags);
+int fake_link(struct fake *f, uint64_t node, uint64_t dir, const char *name);
+int fake_stat(struct fake *f, uint64_t node, struct stat *st);
+/* lookup, open or create, truncate, write, close. */
+int fake_save(struct fake *f, uint64_t dir, const char *name, const char *text);
+/* Names of a directory without dots, sorted, separated by spaces. */
+const char *fake_ls(struct fake *f, uint64_t dir, char *buf, size_t size);
+
+#endif
