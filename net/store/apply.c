@@ -299,7 +299,7 @@ static enum nwr_err stage(struct applying *a)
 
         if (!it->after)
             continue;
-        nwr_map_put(&a->txn.changes, &key, it->after);
+        nwr_sorted_put(&a->txn.changes, &key, it->after);
         it->after = NULL;
         a->txn.records += it->before == NULL;
     }

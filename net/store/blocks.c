@@ -124,7 +124,7 @@ void nwr_entry_put(struct nwr_txn *t, const struct nwr_block_id *id, const struc
         nwr_out_u64(&o, en->refs[i].wid);
         nwr_out_u32(&o, en->refs[i].number);
     }
-    nwr_map_put(&t->changes, &key, nwr_seal(&key, o.data, o.len));
+    nwr_sorted_put(&t->changes, &key, nwr_seal(&key, o.data, o.len));
     nwr_out_free(&o);
 }
 
@@ -263,14 +263,14 @@ static void drop_bytes(struct nwr_txn *t, const struct nwr_block_id *id, const s
     if (pl->segment)
         nwr_txn_drop(t, pl);
     else
-        nwr_map_put(&t->changes, &key, NULL);
+        nwr_sorted_put(&t->changes, &key, NULL);
 }
 
 static void forget(struct counting *c, const struct nwr_block_id *id, const struct nwr_entry *en)
 {
     struct nwr_skey key = nwr_block_key(NWR_SPACE_BLOCKS, id);
 
-    nwr_map_put(&c->t->changes, &key, NULL);
+    nwr_sorted_put(&c->t->changes, &key, NULL);
     drop_bytes(c->t, id, &en->place);
     for (uint32_t i = 0; i < en->nrefs; i++)
         nwr_deltas_add(&c->down, &en->refs[i], -1);
@@ -298,7 +298,7 @@ static enum nwr_err count_up(struct counting *c, const struct nwr_block_id *id, 
     if (by) {
         en.count += (uint32_t)by;
         nwr_entry_put(c->t, id, &en);
-        nwr_map_put(&c->t->unpin, &key, NULL);
+        nwr_sorted_put(&c->t->unpin, &key, NULL);
     }
     nwr_entry_deinit(&en);
     return NWR_OK;
@@ -308,7 +308,7 @@ static bool is_pinned(struct nwr_engine *e, const struct nwr_block_id *id)
 {
     struct nwr_skey key = nwr_block_key(NWR_SPACE_BLOCKS, id);
 
-    return e->pins.n && nwr_map_find(&e->pins, &key);
+    return e->pins.n && nwr_sorted_find(&e->pins, &key);
 }
 
 /* An entry that cannot be read leaves garbage behind, which a recount finds; the removal that
@@ -334,7 +334,7 @@ static void pin(struct nwr_engine *e, const struct nwr_block_id *id)
     struct nwr_skey key = nwr_block_key(NWR_SPACE_BLOCKS, id);
     uint64_t until = e->kv->now(e->kv) + NWR_BLOCK_PIN_MS;
 
-    nwr_map_put(&e->pins, &key, nwr_blob_copy(&until, sizeof(until)));
+    nwr_sorted_put(&e->pins, &key, nwr_blob_copy(&until, sizeof(until)));
 }
 
 /* A block that is put again heals bytes that rotted. */
@@ -379,7 +379,7 @@ static enum nwr_err store_bytes(struct counting *c, const struct nwr_block *b)
     if (kv->segment_put && b->data->len >= NWR_BLOCK_SEGMENT)
         err = kv->segment_put(kv, b, &en.place);
     else
-        nwr_map_put(&c->t->changes, &key, nwr_blob_ref(b->data));
+        nwr_sorted_put(&c->t->changes, &key, nwr_blob_ref(b->data));
     if (!err)
         nwr_entry_put(c->t, &b->id, &en);
     nwr_entry_deinit(&en);
@@ -461,7 +461,7 @@ static void take_ended_pins(struct nwr_engine *e, struct nwr_deltas *ended)
 {
     nwr_ms now = e->kv->now(e->kv);
 
-    for (struct nwr_map_node *n = e->pins.head[0]; n; n = n->next[0]) {
+    for (struct nwr_sorted_node *n = e->pins.head[0]; n; n = n->next[0]) {
         struct nwr_skey key = nwr_skey_of(NWR_SPACE_BLOCKS, n->key, n->key_len);
         struct nwr_block_id id = nwr_block_id_of(&key);
         uint64_t until;
@@ -473,7 +473,7 @@ static void take_ended_pins(struct nwr_engine *e, struct nwr_deltas *ended)
     for (uint32_t i = 0; i < ended->n; i++) {
         struct nwr_skey key = nwr_block_key(NWR_SPACE_BLOCKS, &ended->d[i].id);
 
-        nwr_map_del(&e->pins, &key);
+        nwr_sorted_del(&e->pins, &key);
     }
 }
 
@@ -499,7 +499,7 @@ enum nwr_err nwr_engine_sweep(struct nwr_engine *e, bool all)
     enum nwr_err err = NWR_OK;
 
     if (all) {
-        nwr_map_deinit(&e->pins);
+        nwr_sorted_deinit(&e->pins);
         err = e->kv->scan(e->kv, &first, on_entry, &idle);
     } else if (e->pins.n) {
         take_ended_pins(e, &idle);

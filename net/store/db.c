@@ -223,12 +223,12 @@ uint64_t nwr_db_records(struct nwr_db *db)
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
-static enum nwr_err put_batch(struct nwr_db *db, const struct nwr_map *changes, bool wait)
+static enum nwr_err put_batch(struct nwr_db *db, const struct nwr_sorted *changes, bool wait)
 {
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
     char *message = NULL;
 
-    for (const struct nwr_map_node *n = changes->head[0]; n; n = n->next[0]) {
+    for (const struct nwr_sorted_node *n = changes->head[0]; n; n = n->next[0]) {
         const char *key = (const char *)n->key;
 
         if (n->value)
@@ -242,7 +242,7 @@ static enum nwr_err put_batch(struct nwr_db *db, const struct nwr_map *changes, 
     return err_of(message);
 }
 
-enum nwr_err nwr_db_write(struct nwr_db *db, const struct nwr_map *changes, bool wait)
+enum nwr_err nwr_db_write(struct nwr_db *db, const struct nwr_sorted *changes, bool wait)
 {
     enum nwr_err err = atomic_load(&db->failed);
 

@@ -11,7 +11,7 @@
 #ifndef NWR_STORE_DB_H
 #define NWR_STORE_DB_H
 
-#include "net/store/map.h"
+#include "net/store/sorted.h"
 #include "net/store/store.h"
 
 struct nwr_db;
@@ -25,7 +25,7 @@ enum nwr_err nwr_db_scan(struct nwr_db *db, const struct nwr_skey *from,
                                     size_t len),
                          void *arg);
 /* One atomic batch; NULL values delete. wait = false: E_BUSY instead of waiting for compaction. */
-enum nwr_err nwr_db_write(struct nwr_db *db, const struct nwr_map *changes, bool wait);
+enum nwr_err nwr_db_write(struct nwr_db *db, const struct nwr_sorted *changes, bool wait);
 enum nwr_err nwr_db_sync(struct nwr_db *db);
 /* A write that failed makes all later ones fail; reads go on. */
 enum nwr_err nwr_db_failed(const struct nwr_db *db);

@@ -10,7 +10,7 @@ void nwr_engine_init(struct nwr_engine *e, struct nwr_kv *kv)
 
 void nwr_engine_deinit(struct nwr_engine *e)
 {
-    nwr_map_deinit(&e->pins);
+    nwr_sorted_deinit(&e->pins);
 }
 
 void nwr_store_op_deinit(struct nwr_store_op *op)
@@ -91,20 +91,20 @@ void nwr_txn_init(struct nwr_txn *t, struct nwr_engine *e)
 
 void nwr_txn_abort(struct nwr_txn *t)
 {
-    nwr_map_deinit(&t->changes);
-    nwr_map_deinit(&t->unpin);
+    nwr_sorted_deinit(&t->changes);
+    nwr_sorted_deinit(&t->unpin);
     nwr_free(t->drop);
     *t = (struct nwr_txn){0};
 }
 
 static void end_pins(struct nwr_txn *t)
 {
-    struct nwr_map_node *n = t->e->pins.n ? t->unpin.head[0] : NULL;
+    struct nwr_sorted_node *n = t->e->pins.n ? t->unpin.head[0] : NULL;
 
     for (; n; n = n->next[0]) {
         struct nwr_skey key = nwr_skey_of((enum nwr_space)n->space, n->key, n->key_len);
 
-        nwr_map_del(&t->e->pins, &key);
+        nwr_sorted_del(&t->e->pins, &key);
     }
 }
 
@@ -133,7 +133,7 @@ void nwr_txn_drop(struct nwr_txn *t, const struct nwr_place *place)
 
 enum nwr_err nwr_txn_get(struct nwr_txn *t, const struct nwr_skey *key, struct nwr_blob **out)
 {
-    struct nwr_map_node *n = t->changes.n ? nwr_map_find(&t->changes, key) : NULL;
+    struct nwr_sorted_node *n = t->changes.n ? nwr_sorted_find(&t->changes, key) : NULL;
 
     if (!n)
         return t->e->kv->get(t->e->kv, key, out);
@@ -205,7 +205,7 @@ static void run_meta_put(struct nwr_engine *e, struct nwr_store_op *op)
     struct nwr_txn t;
 
     nwr_txn_init(&t, e);
-    nwr_map_put(&t.changes, &key, nwr_seal(&key, op->value->data, op->value->len));
+    nwr_sorted_put(&t.changes, &key, nwr_seal(&key, op->value->data, op->value->len));
     op->err = nwr_txn_commit(&t);
 }
 

@@ -27,7 +27,7 @@ struct nwr_entry {
 
 struct nwr_engine {
     struct nwr_kv *kv;
-    struct nwr_map pins; /* block key -> when its pin ends */
+    struct nwr_sorted pins; /* block key -> when its pin ends */
     struct nwr_store_stat stat;
 };
 
@@ -50,10 +50,10 @@ enum nwr_err nwr_engine_recount(struct nwr_engine *e);
 
 struct nwr_txn {
     struct nwr_engine *e;
-    struct nwr_map changes;
+    struct nwr_sorted changes;
     struct nwr_place *drop; /* segment bytes to drop when written */
     uint32_t ndrop, capdrop;
-    struct nwr_map unpin; /* blocks that got a reference: their pins end */
+    struct nwr_sorted unpin; /* blocks that got a reference: their pins end */
     int64_t records, blocks, block_bytes;
 };
 

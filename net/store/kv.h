@@ -8,7 +8,7 @@
 #ifndef NWR_STORE_KV_H
 #define NWR_STORE_KV_H
 
-#include "net/store/map.h"
+#include "net/store/sorted.h"
 #include "net/store/store.h"
 
 /* Where the bytes of a block are: in a segment file, or in the DATA space (segment 0). */
@@ -29,7 +29,7 @@ struct nwr_kv {
                                     size_t len),
                          void *arg);
     /* All or nothing; a NULL value deletes. */
-    enum nwr_err (*write)(struct nwr_kv *kv, struct nwr_map *changes);
+    enum nwr_err (*write)(struct nwr_kv *kv, struct nwr_sorted *changes);
     /* True when too little room is left for anything but removals. */
     bool (*full)(struct nwr_kv *kv);
     /* Milliseconds, monotonic; 0 for ever in a store without a clock: pins then never end. */

@@ -16,7 +16,7 @@ struct mem {
     struct nwr_store store;
     struct nwr_kv kv;
     struct nwr_engine engine;
-    struct nwr_map map;
+    struct nwr_sorted map;
     struct change *journal;
     uint32_t njournal, capjournal;
     uint64_t batch;
@@ -46,7 +46,7 @@ static bool chance(struct mem *m, uint32_t in_65536)
 static enum nwr_err mem_get(struct nwr_kv *kv, const struct nwr_skey *key, struct nwr_blob **out)
 {
     struct mem *m = of_kv(kv);
-    struct nwr_map_node *n = nwr_map_find(&m->map, key);
+    struct nwr_sorted_node *n = nwr_sorted_find(&m->map, key);
 
     if (!n)
         return NWR_E_NOENT;
@@ -60,7 +60,7 @@ static enum nwr_err mem_scan(struct nwr_kv *kv, const struct nwr_skey *from,
                              void *arg)
 {
     struct mem *m = of_kv(kv);
-    struct nwr_map_node *n = nwr_map_lower(&m->map, from);
+    struct nwr_sorted_node *n = nwr_sorted_lower(&m->map, from);
 
     for (; n && n->space == from->space; n = n->next[0]) {
         struct nwr_skey key = nwr_skey_of((enum nwr_space)n->space, n->key, n->key_len);
@@ -74,19 +74,19 @@ static enum nwr_err mem_scan(struct nwr_kv *kv, const struct nwr_skey *from,
 static void set(struct mem *m, const struct nwr_skey *key, struct nwr_blob *value)
 {
     if (value)
-        nwr_map_put(&m->map, key, nwr_blob_ref(value));
+        nwr_sorted_put(&m->map, key, nwr_blob_ref(value));
     else
-        nwr_map_del(&m->map, key);
+        nwr_sorted_del(&m->map, key);
 }
 
-static enum nwr_err mem_write(struct nwr_kv *kv, struct nwr_map *changes)
+static enum nwr_err mem_write(struct nwr_kv *kv, struct nwr_sorted *changes)
 {
     struct mem *m = of_kv(kv);
 
     m->batch++;
-    for (struct nwr_map_node *n = changes->head[0]; n; n = n->next[0]) {
+    for (struct nwr_sorted_node *n = changes->head[0]; n; n = n->next[0]) {
         struct nwr_skey key = nwr_skey_of((enum nwr_space)n->space, n->key, n->key_len);
-        struct nwr_map_node *was = nwr_map_find(&m->map, &key);
+        struct nwr_sorted_node *was = nwr_sorted_find(&m->map, &key);
 
         m->journal = nwr_grow(m->journal, &m->capjournal, m->njournal + 1, sizeof(*m->journal));
         m->journal[m->njournal++] =
@@ -188,7 +188,7 @@ static void mem_destroy(struct nwr_store *s)
     mem_poll(s);
     forget_journal(m);
     nwr_free(m->journal);
-    nwr_map_deinit(&m->map);
+    nwr_sorted_deinit(&m->map);
     nwr_engine_deinit(&m->engine);
     nwr_free(m);
 }

@@ -30,7 +30,7 @@ static enum nwr_err note_stall(struct nwr_tables *t, enum nwr_err err)
 static enum nwr_err tables_get(struct nwr_kv *kv, const struct nwr_skey *key, struct nwr_blob **out)
 {
     struct nwr_tables *t = of(kv);
-    struct nwr_map_node *n = t->pending.n ? nwr_map_find(&t->pending, key) : NULL;
+    struct nwr_sorted_node *n = t->pending.n ? nwr_sorted_find(&t->pending, key) : NULL;
 
     if (!n)
         return nwr_db_get(t->db, key, out);
@@ -51,20 +51,20 @@ static enum nwr_err tables_scan(struct nwr_kv *kv, const struct nwr_skey *from,
     return nwr_db_scan(t->db, from, on, arg);
 }
 
-static enum nwr_err tables_write(struct nwr_kv *kv, struct nwr_map *changes)
+static enum nwr_err tables_write(struct nwr_kv *kv, struct nwr_sorted *changes)
 {
     struct nwr_tables *t = of(kv);
     uint64_t bytes = 0;
 
-    for (struct nwr_map_node *n = changes->head[0]; n; n = n->next[0])
+    for (struct nwr_sorted_node *n = changes->head[0]; n; n = n->next[0])
         bytes += n->key_len + (n->value ? n->value->len : 0u);
     t->room_bytes += bytes;
     if (!t->group)
         return note_stall(t, nwr_db_write(t->db, changes, t->patient));
-    for (struct nwr_map_node *n = changes->head[0]; n; n = n->next[0]) {
+    for (struct nwr_sorted_node *n = changes->head[0]; n; n = n->next[0]) {
         struct nwr_skey key = nwr_skey_of((enum nwr_space)n->space, n->key, n->key_len);
 
-        nwr_map_put(&t->pending, &key, nwr_blob_ref(n->value));
+        nwr_sorted_put(&t->pending, &key, nwr_blob_ref(n->value));
     }
     t->pending_bytes += bytes;
     return NWR_OK;
@@ -78,7 +78,7 @@ enum nwr_err nwr_tables_flush(struct nwr_tables *t)
         nwr_segments_drop(t->segments, &t->drop[i]);
     t->ndrop = 0;
     t->pending_bytes = 0;
-    nwr_map_deinit(&t->pending);
+    nwr_sorted_deinit(&t->pending);
     return err;
 }
 
@@ -177,6 +177,6 @@ void nwr_tables_init(struct nwr_tables *t, struct nwr_db *db, struct nwr_segment
 
 void nwr_tables_deinit(struct nwr_tables *t)
 {
-    nwr_map_deinit(&t->pending);
+    nwr_sorted_deinit(&t->pending);
     nwr_free(t->drop);
 }

@@ -23,7 +23,7 @@ struct nwr_tables {
     bool group;
     bool patient; /* false: rather fail than wait for the disk */
     bool stalled; /* an impatient call failed for that reason */
-    struct nwr_map pending;
+    struct nwr_sorted pending;
     uint64_t pending_bytes;
     struct nwr_place *drop; /* of the group */
     uint32_t ndrop, capdrop;

@@ -5,7 +5,7 @@ struct tally {
     struct nwr_engine *e;
     struct nwr_verify *out;
     struct nwr_deltas seen;  /* references found */
-    struct nwr_map have;     /* block key -> its sealed entry */
+    struct nwr_sorted have;  /* block key -> its sealed entry */
     struct nwr_deltas wrong; /* counts to change, by how much */
     struct nwr_deltas idle;
     enum nwr_err err;
@@ -41,7 +41,7 @@ static bool on_entry(void *arg, const struct nwr_skey *key, const void *value, s
     for (uint32_t i = 0; i < en.nrefs; i++)
         nwr_deltas_add(&t->seen, &en.refs[i], 1);
     nwr_entry_deinit(&en);
-    nwr_map_put(&t->have, key, nwr_blob_copy(value, len));
+    nwr_sorted_put(&t->have, key, nwr_blob_copy(value, len));
     return true;
 }
 
@@ -49,12 +49,12 @@ static bool on_data(void *arg, const struct nwr_skey *key, const void *value, si
 {
     struct tally *t = arg;
     struct nwr_skey k = *key;
-    struct nwr_map_node *n;
+    struct nwr_sorted_node *n;
     struct nwr_entry en;
 
     (void)value, (void)len;
     k.space = NWR_SPACE_BLOCKS;
-    n = nwr_map_find(&t->have, &k);
+    n = nwr_sorted_find(&t->have, &k);
     if (!n || nwr_entry_decode(&k, n->value->data, n->value->len, &en)) {
         t->out->stray++;
         return true;
@@ -80,7 +80,7 @@ static void check_bytes(struct tally *t, const struct nwr_block_id *id, const st
 /* Both lists are in the order of ids. */
 static void compare(struct tally *t)
 {
-    struct nwr_map_node *n = t->have.head[0];
+    struct nwr_sorted_node *n = t->have.head[0];
     uint32_t i = 0;
 
     nwr_deltas_sum(&t->seen);
@@ -131,7 +131,7 @@ static enum nwr_err look(struct tally *t)
 
 static void tally_deinit(struct tally *t)
 {
-    nwr_map_deinit(&t->have);
+    nwr_sorted_deinit(&t->have);
     nwr_free(t->seen.d);
     nwr_free(t->wrong.d);
     nwr_free(t->idle.d);

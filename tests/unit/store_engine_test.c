@@ -16,15 +16,15 @@ static struct nwr_skey key_of(uint32_t n)
     return nwr_skey_of(NWR_SPACE_RECORDS, b, 1 + n % 4);
 }
 
-static void assert_sorted(const struct nwr_map *m)
+static void assert_sorted(const struct nwr_sorted *m)
 {
     uint64_t n = 0;
 
-    for (struct nwr_map_node *at = m->head[0]; at; at = at->next[0]) {
+    for (struct nwr_sorted_node *at = m->head[0]; at; at = at->next[0]) {
         n++;
         if (at->next[0]) {
             struct nwr_skey a = nwr_skey_of((enum nwr_space)at->space, at->key, at->key_len);
-            struct nwr_map_node *b = at->next[0];
+            struct nwr_sorted_node *b = at->next[0];
             struct nwr_skey next = nwr_skey_of((enum nwr_space)b->space, b->key, b->key_len);
 
             assert_true(nwr_skey_cmp(&a, &next) < 0);
@@ -38,27 +38,27 @@ static void the_map_holds_what_was_put_and_not_deleted_in_order(void **state)
     enum {
         N = 3000
     };
-    struct nwr_map m = {0};
+    struct nwr_sorted m = {0};
     uint64_t left = 0;
 
     (void)state;
     for (uint32_t i = 0; i < N; i++) {
         struct nwr_skey k = key_of(i * 4 * 2654435761u + 3);
 
-        nwr_map_put(&m, &k, nwr_blob_copy(&i, sizeof(i)));
+        nwr_sorted_put(&m, &k, nwr_blob_copy(&i, sizeof(i)));
     }
     assert_int_equal(m.n, N);
     assert_sorted(&m);
     for (uint32_t i = 0; i < N; i += 3) {
         struct nwr_skey k = key_of(i * 4 * 2654435761u + 3);
 
-        nwr_map_del(&m, &k);
-        nwr_map_del(&m, &k);
+        nwr_sorted_del(&m, &k);
+        nwr_sorted_del(&m, &k);
     }
     assert_sorted(&m);
     for (uint32_t i = 0; i < N; i++) {
         struct nwr_skey k = key_of(i * 4 * 2654435761u + 3);
-        struct nwr_map_node *n = nwr_map_find(&m, &k);
+        struct nwr_sorted_node *n = nwr_sorted_find(&m, &k);
 
         assert_int_equal(n != NULL, i % 3 != 0);
         if (n)
@@ -66,24 +66,24 @@ static void the_map_holds_what_was_put_and_not_deleted_in_order(void **state)
         left += n != NULL;
     }
     assert_int_equal(m.n, left);
-    nwr_map_deinit(&m);
+    nwr_sorted_deinit(&m);
 }
 
 static void lower_finds_the_first_key_not_below(void **state)
 {
-    struct nwr_map m = {0};
+    struct nwr_sorted m = {0};
     struct nwr_skey a = nwr_skey_of(NWR_SPACE_RECORDS, "b", 1);
     struct nwr_skey b = nwr_skey_of(NWR_SPACE_BLOCKS, "a", 1);
     struct nwr_skey ask = nwr_skey_of(NWR_SPACE_RECORDS, "bb", 2);
 
     (void)state;
-    nwr_map_put(&m, &a, NULL);
-    nwr_map_put(&m, &b, NULL);
-    assert_int_equal(nwr_map_lower(&m, &a)->space, NWR_SPACE_RECORDS);
-    assert_int_equal(nwr_map_lower(&m, &ask)->space, NWR_SPACE_BLOCKS);
+    nwr_sorted_put(&m, &a, NULL);
+    nwr_sorted_put(&m, &b, NULL);
+    assert_int_equal(nwr_sorted_lower(&m, &a)->space, NWR_SPACE_RECORDS);
+    assert_int_equal(nwr_sorted_lower(&m, &ask)->space, NWR_SPACE_BLOCKS);
     ask = nwr_skey_of(NWR_SPACE_BLOCKS, "b", 1);
-    assert_null(nwr_map_lower(&m, &ask));
-    nwr_map_deinit(&m);
+    assert_null(nwr_sorted_lower(&m, &ask));
+    nwr_sorted_deinit(&m);
 }
 
 /* ---- seals ---------------------------------------------------------------------------------- */
@@ -116,7 +116,7 @@ static void a_seal_breaks_when_any_bit_of_value_or_key_changes(void **state)
 struct fake {
     struct nwr_kv kv;
     struct nwr_engine engine;
-    struct nwr_map map;
+    struct nwr_sorted map;
     nwr_ms now;
     bool fails;
 };
@@ -128,7 +128,7 @@ static struct fake *of(struct nwr_kv *kv)
 
 static enum nwr_err fake_get(struct nwr_kv *kv, const struct nwr_skey *key, struct nwr_blob **out)
 {
-    struct nwr_map_node *n = nwr_map_find(&of(kv)->map, key);
+    struct nwr_sorted_node *n = nwr_sorted_find(&of(kv)->map, key);
 
     if (!n)
         return NWR_E_NOENT;
@@ -141,7 +141,7 @@ static enum nwr_err fake_scan(struct nwr_kv *kv, const struct nwr_skey *from,
                                          size_t len),
                               void *arg)
 {
-    struct nwr_map_node *n = nwr_map_lower(&of(kv)->map, from);
+    struct nwr_sorted_node *n = nwr_sorted_lower(&of(kv)->map, from);
 
     for (; n && n->space == from->space; n = n->next[0]) {
         struct nwr_skey key = nwr_skey_of((enum nwr_space)n->space, n->key, n->key_len);
@@ -152,17 +152,17 @@ static enum nwr_err fake_scan(struct nwr_kv *kv, const struct nwr_skey *from,
     return NWR_OK;
 }
 
-static enum nwr_err fake_write(struct nwr_kv *kv, struct nwr_map *changes)
+static enum nwr_err fake_write(struct nwr_kv *kv, struct nwr_sorted *changes)
 {
     if (of(kv)->fails)
         return NWR_E_IO;
-    for (struct nwr_map_node *n = changes->head[0]; n; n = n->next[0]) {
+    for (struct nwr_sorted_node *n = changes->head[0]; n; n = n->next[0]) {
         struct nwr_skey key = nwr_skey_of((enum nwr_space)n->space, n->key, n->key_len);
 
         if (n->value)
-            nwr_map_put(&of(kv)->map, &key, nwr_blob_ref(n->value));
+            nwr_sorted_put(&of(kv)->map, &key, nwr_blob_ref(n->value));
         else
-            nwr_map_del(&of(kv)->map, &key);
+            nwr_sorted_del(&of(kv)->map, &key);
     }
     return NWR_OK;
 }
@@ -198,7 +198,7 @@ static int unmake(void **state)
     struct fake *f = *state;
 
     nwr_engine_deinit(&f->engine);
-    nwr_map_deinit(&f->map);
+    nwr_sorted_deinit(&f->map);
     nwr_free(f);
     return 0;
 }
@@ -317,7 +317,7 @@ static void a_write_that_fails_changes_nothing_and_keeps_the_pin(void **state)
 static void flip(struct fake *f, enum nwr_space space)
 {
     struct nwr_skey from = nwr_skey_of(space, "", 0);
-    struct nwr_map_node *n = nwr_map_lower(&f->map, &from);
+    struct nwr_sorted_node *n = nwr_sorted_lower(&f->map, &from);
 
     assert_int_equal(n->space, space);
     n->value->data[n->value->len - 1] ^= 1;
@@ -389,7 +389,7 @@ static void verify_finds_what_is_wrong_and_recount_repairs_counts(void **state)
     assert_int_equal(nwr_engine_recount(&f->engine), NWR_OK);
     assert_int_equal(verify(f).miscounted, 0);
     key = nwr_block_key(NWR_SPACE_BLOCKS, &one);
-    nwr_map_del(&f->map, &key);
+    nwr_sorted_del(&f->map, &key);
     assert_int_equal(verify(f).missing, 1);
     assert_int_equal(verify(f).stray, 1);
 }

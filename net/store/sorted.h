@@ -1,4 +1,4 @@
-/* map.h -- an ordered map from bytes to blobs: a skip list whose shape depends on its keys only.
+/* sorted.h -- an ordered map from bytes to blobs: a skip list whose shape depends on its keys only.
  *
  * The state of store_mem, the changes of one op before they are written, and those of a group
  * of ops on their way into RocksDB.
@@ -11,7 +11,7 @@
 
 #include "nwr/volume.h"
 
-#define NWR_MAP_LEVELS 12
+#define NWR_SORTED_LEVELS 12
 
 /* Which of a store's tables a key belongs to. */
 enum nwr_space {
@@ -29,17 +29,17 @@ struct nwr_skey {
     uint8_t b[NWR_KEY_MAX];
 };
 
-struct nwr_map_node {
+struct nwr_sorted_node {
     struct nwr_blob *value;
     uint8_t *key;
     uint16_t key_len;
     uint8_t space;
     uint8_t levels;
-    struct nwr_map_node *next[]; /* levels of them */
+    struct nwr_sorted_node *next[]; /* levels of them */
 };
 
-struct nwr_map {
-    struct nwr_map_node *head[NWR_MAP_LEVELS];
+struct nwr_sorted {
+    struct nwr_sorted_node *head[NWR_SORTED_LEVELS];
     uint64_t n;
 };
 
@@ -47,12 +47,12 @@ struct nwr_skey nwr_skey_of(enum nwr_space space, const void *key, size_t len);
 int nwr_skey_cmp(const struct nwr_skey *a, const struct nwr_skey *b);
 
 /* A zeroed map is empty. */
-void nwr_map_deinit(struct nwr_map *m);
+void nwr_sorted_deinit(struct nwr_sorted *m);
 /* Inserts or replaces; takes value. */
-void nwr_map_put(struct nwr_map *m, const struct nwr_skey *key, struct nwr_blob *value);
-void nwr_map_del(struct nwr_map *m, const struct nwr_skey *key);
-struct nwr_map_node *nwr_map_find(const struct nwr_map *m, const struct nwr_skey *key);
+void nwr_sorted_put(struct nwr_sorted *m, const struct nwr_skey *key, struct nwr_blob *value);
+void nwr_sorted_del(struct nwr_sorted *m, const struct nwr_skey *key);
+struct nwr_sorted_node *nwr_sorted_find(const struct nwr_sorted *m, const struct nwr_skey *key);
 /* First node with a key >= key; then node->next[0]. */
-struct nwr_map_node *nwr_map_lower(const struct nwr_map *m, const struct nwr_skey *key);
+struct nwr_sorted_node *nwr_sorted_lower(const struct nwr_sorted *m, const struct nwr_skey *key);
 
 #endif

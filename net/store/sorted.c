@@ -1,5 +1,5 @@
-/* map.c -- see map.h. */
-#include "net/store/map.h"
+/* sorted.c -- see map.h. */
+#include "net/store/sorted.h"
 
 struct nwr_skey nwr_skey_of(enum nwr_space space, const void *key, size_t len)
 {
@@ -29,43 +29,43 @@ int nwr_skey_cmp(const struct nwr_skey *a, const struct nwr_skey *b)
     return cmp(a->space, a->b, a->len, b->space, b->b, b->len);
 }
 
-static bool is_before(const struct nwr_map_node *n, const struct nwr_skey *key)
+static bool is_before(const struct nwr_sorted_node *n, const struct nwr_skey *key)
 {
     return cmp(n->space, n->key, n->key_len, key->space, key->b, key->len) < 0;
 }
 
-static bool is_key(const struct nwr_map_node *n, const struct nwr_skey *key)
+static bool is_key(const struct nwr_sorted_node *n, const struct nwr_skey *key)
 {
     return n && n->space == key->space && n->key_len == key->len &&
            memcmp(n->key, key->b, key->len) == 0;
 }
 
 /* Fills prev[l] with the link of level l that leads to the first node >= key. */
-static void seek(const struct nwr_map *m, const struct nwr_skey *key,
-                 struct nwr_map_node *const **prev)
+static void seek(const struct nwr_sorted *m, const struct nwr_skey *key,
+                 struct nwr_sorted_node *const **prev)
 {
-    struct nwr_map_node *const *link = m->head;
+    struct nwr_sorted_node *const *link = m->head;
 
-    for (int l = NWR_MAP_LEVELS - 1; l >= 0; l--) {
+    for (int l = NWR_SORTED_LEVELS - 1; l >= 0; l--) {
         while (link[l] && is_before(link[l], key))
             link = link[l]->next;
         prev[l] = &link[l];
     }
 }
 
-struct nwr_map_node *nwr_map_lower(const struct nwr_map *m, const struct nwr_skey *key)
+struct nwr_sorted_node *nwr_sorted_lower(const struct nwr_sorted *m, const struct nwr_skey *key)
 {
-    struct nwr_map_node *const *link = m->head;
+    struct nwr_sorted_node *const *link = m->head;
 
-    for (int l = NWR_MAP_LEVELS - 1; l >= 0; l--)
+    for (int l = NWR_SORTED_LEVELS - 1; l >= 0; l--)
         while (link[l] && is_before(link[l], key))
             link = link[l]->next;
     return link[0];
 }
 
-struct nwr_map_node *nwr_map_find(const struct nwr_map *m, const struct nwr_skey *key)
+struct nwr_sorted_node *nwr_sorted_find(const struct nwr_sorted *m, const struct nwr_skey *key)
 {
-    struct nwr_map_node *n = nwr_map_lower(m, key);
+    struct nwr_sorted_node *n = nwr_sorted_lower(m, key);
 
     return is_key(n, key) ? n : NULL;
 }
@@ -76,18 +76,18 @@ static uint8_t levels_of(const struct nwr_skey *key)
     uint64_t h = nwr_hash64(key->b, key->len, key->space);
     uint8_t levels = 1;
 
-    while (levels < NWR_MAP_LEVELS && (h & 3) == 0) {
+    while (levels < NWR_SORTED_LEVELS && (h & 3) == 0) {
         h >>= 2;
         levels++;
     }
     return levels;
 }
 
-static struct nwr_map_node *node_create(const struct nwr_skey *key, struct nwr_blob *value)
+static struct nwr_sorted_node *node_create(const struct nwr_skey *key, struct nwr_blob *value)
 {
     uint8_t levels = levels_of(key);
-    size_t links = levels * sizeof(struct nwr_map_node *);
-    struct nwr_map_node *n = nwr_alloc(sizeof(*n) + links + key->len);
+    size_t links = levels * sizeof(struct nwr_sorted_node *);
+    struct nwr_sorted_node *n = nwr_alloc(sizeof(*n) + links + key->len);
 
     n->value = value;
     n->key = (uint8_t *)n->next + links;
@@ -98,10 +98,10 @@ static struct nwr_map_node *node_create(const struct nwr_skey *key, struct nwr_b
     return n;
 }
 
-void nwr_map_put(struct nwr_map *m, const struct nwr_skey *key, struct nwr_blob *value)
+void nwr_sorted_put(struct nwr_sorted *m, const struct nwr_skey *key, struct nwr_blob *value)
 {
-    struct nwr_map_node *const *prev[NWR_MAP_LEVELS];
-    struct nwr_map_node *n;
+    struct nwr_sorted_node *const *prev[NWR_SORTED_LEVELS];
+    struct nwr_sorted_node *n;
 
     seek(m, key, prev);
     n = *prev[0];
@@ -113,37 +113,37 @@ void nwr_map_put(struct nwr_map *m, const struct nwr_skey *key, struct nwr_blob 
     n = node_create(key, value);
     for (int l = 0; l < n->levels; l++) {
         n->next[l] = *prev[l];
-        *(struct nwr_map_node **)prev[l] = n;
+        *(struct nwr_sorted_node **)prev[l] = n;
     }
     m->n++;
 }
 
-void nwr_map_del(struct nwr_map *m, const struct nwr_skey *key)
+void nwr_sorted_del(struct nwr_sorted *m, const struct nwr_skey *key)
 {
-    struct nwr_map_node *const *prev[NWR_MAP_LEVELS];
-    struct nwr_map_node *n;
+    struct nwr_sorted_node *const *prev[NWR_SORTED_LEVELS];
+    struct nwr_sorted_node *n;
 
     seek(m, key, prev);
     n = *prev[0];
     if (!is_key(n, key))
         return;
     for (int l = 0; l < n->levels; l++)
-        *(struct nwr_map_node **)prev[l] = n->next[l];
+        *(struct nwr_sorted_node **)prev[l] = n->next[l];
     nwr_blob_unref(n->value);
     nwr_free(n);
     m->n--;
 }
 
-void nwr_map_deinit(struct nwr_map *m)
+void nwr_sorted_deinit(struct nwr_sorted *m)
 {
-    struct nwr_map_node *n = m->head[0];
+    struct nwr_sorted_node *n = m->head[0];
 
     while (n) {
-        struct nwr_map_node *next = n->next[0];
+        struct nwr_sorted_node *next = n->next[0];
 
         nwr_blob_unref(n->value);
         nwr_free(n);
         n = next;
     }
-    *m = (struct nwr_map){0};
+    *m = (struct nwr_sorted){0};
 }
