@@ -78,7 +78,7 @@ static void submit_op(struct nwr_peer *p, struct nwr_store_op *op)
 }
 
 /* What the ring says of the volume: known from the first ring on, and the same ever after. */
-static void note_ring(struct nwr_peer *p)
+void nwr_drive_ring(struct nwr_peer *p)
 {
     const struct nwr_ring *r = nwr_node_ring(p->node);
 
@@ -91,6 +91,7 @@ static void note_ring(struct nwr_peer *p)
                                               .r = r->r,
                                               .uid = r->uid,
                                               .gid = r->gid};
+    nwr_mesh_members(p);
 }
 
 static void carry_out(struct nwr_peer *p, struct nwr_node_effect *e)
@@ -106,12 +107,9 @@ static void carry_out(struct nwr_peer *p, struct nwr_node_effect *e)
         respond(p, req, &res);
         break;
     case NWR_EF_STORE: submit_op(p, e->op); break;
-    case NWR_EF_CONNECT:
-        note_ring(p);
-        nwr_mesh_members(p);
-        break;
+    case NWR_EF_CONNECT: nwr_drive_ring(p); break;
     case NWR_EF_JOINED:
-        note_ring(p);
+        nwr_drive_ring(p);
         nwr_peer_joined(p, e->err, e->text);
         break;
     case NWR_EF_LOG: nwr_log_info("%s", e->text); break;
@@ -295,6 +293,7 @@ void nwr_drive_start(struct nwr_peer *p)
     uv_timer_start(&p->sweep, on_sweep, 0, NWR_CONN_SWEEP_MS);
     uv_timer_start(&p->sync, on_sync_time, NWR_SYNC_MS, NWR_SYNC_MS);
     uv_poll_start(&p->store_poll, UV_READABLE, on_store_ready);
+    nwr_drive_ring(p);
     nwr_drive_event(p, &ev, NULL);
 }
 

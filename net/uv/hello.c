@@ -34,17 +34,17 @@ const char *nwr_hello_check(const struct nwr_peer *p, const struct nwr_hello *h,
     const struct nwr_member *m;
 
     if (h->proto_min > NWR_PROTO_MAX || h->proto_max < NWR_PROTO_MIN) {
-        snprintf(text, 160, "speaks protocol %u to %u, this node %u to %u; use the same version",
+        snprintf(text, 160, "speaks protocol %u to %u, not %u to %u; use the same version",
                  h->proto_min, h->proto_max, NWR_PROTO_MIN, NWR_PROTO_MAX);
         return text;
     }
     if (h->volume && p->volume.info.id && h->volume != p->volume.info.id) {
-        snprintf(text, 160, "belongs to volume %016llx, this node to volume %016llx",
-                 (unsigned long long)h->volume, (unsigned long long)p->volume.info.id);
+        snprintf(text, 160, "belongs to volume %016llx, not %016llx", (unsigned long long)h->volume,
+                 (unsigned long long)p->volume.info.id);
         return text;
     }
     if (h->node && h->node == p->id) {
-        snprintf(text, 160, "is this node itself, or a copy of its data directory");
+        snprintf(text, 160, "has the same identity: a copy of the data directory, or itself");
         return text;
     }
     m = ring && h->ordinal ? nwr_ring_find(ring, h->ordinal) : NULL;

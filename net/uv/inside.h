@@ -21,6 +21,7 @@ enum {
     NWR_BACKOFF_MIN_MS = 50,
     NWR_BACKOFF_MAX_MS = 2000,
     NWR_READY_WAIT_MS = 1000,   /* members that neither answer nor refuse are not waited for */
+    NWR_JOIN_WAIT_MS = 1500,    /* a node to join through may be starting too */
     NWR_SIMULTANEOUS_MS = 2000, /* two connections this close were dialed at the same time */
     NWR_STAT_MS = 5000          /* what others store is asked for this often */
 };
@@ -136,6 +137,7 @@ uint64_t nwr_peer_random(void);
 
 /* drive.c */
 void nwr_drive_start(struct nwr_peer *p);
+void nwr_drive_ring(struct nwr_peer *p); /* it may have changed: the volume's info, members */
 /* Takes what the event owns; m may be NULL, otherwise its contents move into the queue. */
 void nwr_drive_event(struct nwr_peer *p, const struct nwr_node_event *ev, const struct nwr_msg *m);
 void nwr_drive_run(struct nwr_peer *p);
@@ -145,7 +147,7 @@ void nwr_drive_stop(struct nwr_peer *p);
 
 /* mesh.c */
 int nwr_mesh_listen(struct nwr_peer *p);   /* of uv_listen */
-void nwr_mesh_members(struct nwr_peer *p); /* the ring may have changed */
+void nwr_mesh_members(struct nwr_peer *p); /* dials those of the ring, drops others */
 void nwr_mesh_sweep(struct nwr_peer *p);
 void nwr_mesh_send(struct nwr_peer *p, uint16_t ordinal, uint64_t link, struct nwr_msg *m);
 void nwr_mesh_flush(struct nwr_peer *p);

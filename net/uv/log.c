@@ -78,23 +78,24 @@ static void put(const char *line, size_t len)
     (void)n; /* a log that cannot be written has nowhere to say so */
 }
 
-static void emit(time_t now, const char *level, const char *format, va_list ap)
+static void emit(const struct timespec *now, const char *level, const char *format, va_list ap)
 {
     char line[1024];
     struct tm tm;
     size_t len;
     int n;
 
-    gmtime_r(&now, &tm);
-    len = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    len += (size_t)snprintf(line + len, sizeof(line) - len, " level=%s ", level);
+    gmtime_r(&now->tv_sec, &tm);
+    len = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &tm);
+    len += (size_t)snprintf(line + len, sizeof(line) - len, ".%03dZ level=%s ",
+                            (int)(now->tv_nsec / 1000000), level);
     n = vsnprintf(line + len, sizeof(line) - len - 1, format, ap);
     len = NWR_MIN(len + (size_t)NWR_MAX(n, 0), sizeof(line) - 2);
     line[len++] = '\n';
     put(line, len);
 }
 
-static void emit_dropped(time_t now, const char *format, ...)
+static void emit_dropped(const struct timespec *now, const char *format, ...)
 {
     va_list ap;
 
@@ -105,18 +106,19 @@ static void emit_dropped(time_t now, const char *format, ...)
 
 static void limited(const char *level, const char *format, va_list ap)
 {
-    time_t now = time(NULL);
+    struct timespec now;
 
-    if (now != log_.second) {
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (now.tv_sec != log_.second) {
         if (log_.dropped)
-            emit_dropped(now, "event=log_dropped lines=%u", log_.dropped);
-        log_.second = now;
+            emit_dropped(&now, "event=log_dropped lines=%u", log_.dropped);
+        log_.second = now.tv_sec;
         log_.in_second = log_.dropped = 0;
     }
     if (++log_.in_second > NWR_LOG_RATE)
         log_.dropped++;
     else
-        emit(now, level, format, ap);
+        emit(&now, level, format, ap);
 }
 
 void nwr_log_info(const char *format, ...)

@@ -1,4 +1,4 @@
-/* log.h -- lines for operators: `2026-01-31T12:00:00Z level=warn event=peer_down peer=3 ...`.
+/* log.h -- lines for operators: `2026-01-31T12:00:00.000Z level=warn event=peer_down peer=3 ...`.
  *
  * One log a process. Without nwr_log_open it goes to standard error. A file rotates at 10 MiB
  * (log, log.1, log.2) and standard error follows it, so that panics land there too. More than

@@ -148,12 +148,20 @@ void nwr_peer_fail(struct nwr_peer *p, enum nwr_err err, const char *format, ...
     report(p, err, text);
 }
 
+static void join_failed(struct nwr_peer *p)
+{
+    nwr_peer_fail(p, NWR_E_HOSTDOWN, "join: %s; is a node of the volume running there?",
+                  p->join_why[0] ? p->join_why : p->join[0]);
+}
+
 void nwr_peer_joined(struct nwr_peer *p, enum nwr_err err, const char *text)
 {
-    if (err)
-        nwr_peer_fail(p, err, "join: %s: %s", p->o.njoin ? p->join[0] : "", text);
-    else
+    if (!err)
         report(p, NWR_OK, "");
+    else if (p->join_ever)
+        nwr_peer_fail(p, err, "join: %s: %s", p->join[0], text);
+    else
+        join_failed(p);
 }
 
 /* One line when this node alone cannot write or read. */
@@ -188,9 +196,10 @@ void nwr_peer_maybe_ready(struct nwr_peer *p)
     if (p->state != NWR_PEER_STARTING || p->closing || !p->running)
         return;
     if (nwr_node_ordinal(p->node) == 0 || !p->was_member) {
-        if (waited > NWR_DEADLINE_MS && !p->join_ever)
-            nwr_peer_fail(p, NWR_E_HOSTDOWN, "join: %s; is a node of the volume running there?",
-                          p->join_why);
+        /* Every address was tried and said no, some of them several times. */
+        if (waited > NWR_JOIN_WAIT_MS && !p->join_ever && !p->join_line &&
+            p->join_next >= p->o.njoin)
+            join_failed(p);
         return;
     }
     if (p->probing || (!all_tried(p) && waited < NWR_READY_WAIT_MS))
