@@ -21,7 +21,7 @@ uint8_t nwr_mode_type(uint32_t mode)
     return 0;
 }
 
-/* ---- merging ---------------------------------------------------------------------------------- */
+/* ---- merging -------------------------------------------------------------------------------- */
 
 static void own_hlc(struct nwr_attr *a, nwr_hlc hlc)
 {
@@ -140,7 +140,7 @@ struct nwr_attr nwr_attr_new(struct nwr_txn *t, const struct nwr_node *dir, uint
     return a;
 }
 
-/* ---- stat ------------------------------------------------------------------------------------- */
+/* ---- stat ----------------------------------------------------------------------------------- */
 
 uint32_t nwr_attr_links(const struct nwr_txn *t, nwr_ino root, nwr_ino ino)
 {
@@ -188,10 +188,8 @@ static uint64_t blocks_of(const struct nwr_map *map)
 {
     uint64_t bytes = 0;
 
-    if (map->depth)
-        return (map->size + 511) / 512;
     for (uint32_t i = 0; i < map->n; i++)
-        bytes += map->item[i].len;
+        bytes += map->item[i].len + (map->depth ? (uint64_t)map->item[i].block_off << 32 : 0);
     return (bytes + 511) / 512;
 }
 

@@ -3,7 +3,7 @@
 
 #define TOKEN_IDS 0 /* transactions have tokens from 1 */
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 struct nwr_mount *nwr_mount_create(const struct nwr_mount_config *config)
 {
@@ -37,7 +37,7 @@ void nwr_mount_destroy(struct nwr_mount *m)
     nwr_free(m);
 }
 
-/* ---- effects ---------------------------------------------------------------------------------- */
+/* ---- effects -------------------------------------------------------------------------------- */
 
 static struct nwr_fs_effect *effect(struct nwr_mount *m, enum nwr_fs_effect_kind kind)
 {
@@ -77,7 +77,7 @@ void nwr_mount_log(struct nwr_mount *m, char *text)
     effect(m, NWR_FS_LOG)->text = text;
 }
 
-/* ---- inode numbers ---------------------------------------------------------------------------- */
+/* ---- inode numbers -------------------------------------------------------------------------- */
 
 void nwr_mount_ids_want(struct nwr_mount *m)
 {
@@ -134,7 +134,7 @@ static void on_ids(struct nwr_mount *m, const struct nwr_response *res)
     }
 }
 
-/* ---- handles ---------------------------------------------------------------------------------- */
+/* ---- handles -------------------------------------------------------------------------------- */
 
 struct nwr_handle *nwr_mount_handle(struct nwr_mount *m, uint64_t id)
 {
@@ -158,7 +158,7 @@ struct nwr_handle *nwr_mount_open(struct nwr_mount *m, struct nwr_node *n, uint3
     return h;
 }
 
-/* ---- step ------------------------------------------------------------------------------------- */
+/* ---- step ----------------------------------------------------------------------------------- */
 
 nwr_hlc nwr_mount_hlc(const struct nwr_mount *m)
 {
@@ -178,11 +178,12 @@ static void on_forget(struct nwr_mount *m, struct nwr_fs_req *req)
 
 static void on_request(struct nwr_mount *m, struct nwr_fs_req *req)
 {
-    struct nwr_plan_of of = nwr_plan_of(req->op);
+    struct nwr_plan_of of;
 
     m->counters.requests[req->op]++;
     if (req->op == NWR_FS_FORGET)
         return on_forget(m, req);
+    of = nwr_plan_of(req->op);
     nwr_txn_run(nwr_txn_new(m, of.plan, of.finish, req));
 }
 

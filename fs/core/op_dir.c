@@ -28,7 +28,7 @@ void nwr_finish_opendir(struct nwr_txn *t)
     t->reply.fh = h->id;
 }
 
-/* ---- reading a page --------------------------------------------------------------------------- */
+/* ---- reading a page ------------------------------------------------------------------------- */
 
 static void keep_seen(struct nwr_txn *t, struct nwr_dir *d, const struct nwr_shown *x)
 {
@@ -93,14 +93,14 @@ enum nwr_plan nwr_plan_readdir(struct nwr_txn *t)
     t->rewound = true;
     if (t->page.ready && !take_page(t, n, h->dir))
         return NWR_PLAN_WAIT;
-    if (!h->dir->complete && t->req->off + 1 >= h->dir->n + DOTS) {
+    if (!h->dir->complete && (h->dir->n == 0 || t->req->off >= h->dir->n + DOTS)) {
         nwr_txn_page(t, n->dirs.ino[h->dir->part], &h->dir->after);
         return NWR_PLAN_WAIT;
     }
     return NWR_PLAN_DONE;
 }
 
-/* ---- the reply -------------------------------------------------------------------------------- */
+/* ---- the reply ------------------------------------------------------------------------------ */
 
 struct fill {
     struct nwr_txn *t;

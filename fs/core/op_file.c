@@ -4,7 +4,7 @@
 #define DIRTY_MAX ((uint64_t)4 * NWR_PUSH_BYTES) /* writers wait for the push above this */
 #define AHEAD_BYTES ((uint64_t)4 << 20)
 
-/* ---- the file of a node ----------------------------------------------------------------------- */
+/* ---- the file of a node --------------------------------------------------------------------- */
 
 static const struct nwr_version *base_of(const struct nwr_txn *t, const struct nwr_node *n)
 {
@@ -60,7 +60,7 @@ static void changed(struct nwr_txn *t)
     nwr_push_later(t->m, n);
 }
 
-/* ---- OPEN, RELEASE ---------------------------------------------------------------------------- */
+/* ---- OPEN, RELEASE -------------------------------------------------------------------------- */
 
 void nwr_op_reply_open(struct nwr_txn *t, struct nwr_node *n)
 {
@@ -139,7 +139,7 @@ void nwr_finish_release(struct nwr_txn *t)
     nwr_itable_reap(&t->m->nodes, n);
 }
 
-/* ---- READ ------------------------------------------------------------------------------------- */
+/* ---- READ ----------------------------------------------------------------------------------- */
 
 enum nwr_plan nwr_plan_read(struct nwr_txn *t)
 {
@@ -204,7 +204,7 @@ void nwr_finish_read(struct nwr_txn *t)
     n->read_end = NWR_MAX(end, n->read_end);
 }
 
-/* ---- WRITE ------------------------------------------------------------------------------------ */
+/* ---- WRITE ---------------------------------------------------------------------------------- */
 
 static bool needs_kill(const struct nwr_txn *t)
 {
@@ -259,7 +259,7 @@ void nwr_finish_write(struct nwr_txn *t)
     t->reply.count = req->data->len;
 }
 
-/* ---- FLUSH, FSYNC ----------------------------------------------------------------------------- */
+/* ---- FLUSH, FSYNC --------------------------------------------------------------------------- */
 
 static int take_error(struct nwr_node *n)
 {
@@ -328,7 +328,7 @@ void nwr_finish_fsync(struct nwr_txn *t)
         t->node->on_disk = t->node->wrote;
 }
 
-/* ---- FALLOCATE, LSEEK ------------------------------------------------------------------------- */
+/* ---- FALLOCATE, LSEEK ----------------------------------------------------------------------- */
 
 enum nwr_plan nwr_plan_fallocate(struct nwr_txn *t)
 {

@@ -1,7 +1,7 @@
 /* op_make.c -- CREATE, MKNOD, MKDIR, SYMLINK, LINK: operations that add a name. */
 #include "fs/core/ops.h"
 
-/* ---- shared ----------------------------------------------------------------------------------- */
+/* ---- shared --------------------------------------------------------------------------------- */
 
 /* The name is looked at; a LOOKUP that found nothing a moment ago serves as the look. */
 static enum nwr_plan look(struct nwr_txn *t, struct nwr_node **dir)
@@ -90,7 +90,7 @@ static void finish_entry(struct nwr_txn *t, struct nwr_node *dir, const char *na
     nwr_entry_reply(t, &t->x);
 }
 
-/* ---- files ------------------------------------------------------------------------------------ */
+/* ---- files ---------------------------------------------------------------------------------- */
 
 /* A new regular file is held back until its data goes; O_EXCL goes at the call. */
 static enum nwr_plan make_file(struct nwr_txn *t, struct nwr_node *dir, bool at_once)
@@ -179,14 +179,14 @@ void nwr_finish_mknod(struct nwr_txn *t)
     finish_entry(t, t->node, t->req->name);
 }
 
-/* ---- directories, symlinks -------------------------------------------------------------------- */
+/* ---- directories, symlinks ------------------------------------------------------------------ */
 
 /* A directory has a PG of its own, so that a large tree is spread over all nodes. */
 static nwr_pg directory_pg(const struct nwr_mount *m, nwr_ino parent, const char *name)
 {
     uint64_t h = nwr_hash64(name, strlen(name), parent ^ nwr_mix64(m->ids_next));
 
-    return (nwr_pg)(h % m->config.info.pgs);
+    return (nwr_pg)(h % NWR_MAX(m->config.info.pgs, 1));
 }
 
 enum nwr_plan nwr_plan_mkdir(struct nwr_txn *t)
@@ -233,7 +233,7 @@ void nwr_finish_symlink(struct nwr_txn *t)
     finish_entry(t, t->node, t->req->name);
 }
 
-/* ---- LINK ------------------------------------------------------------------------------------- */
+/* ---- LINK ----------------------------------------------------------------------------------- */
 
 enum nwr_plan nwr_plan_link(struct nwr_txn *t)
 {

@@ -1,7 +1,7 @@
 /* op_remove.c -- UNLINK, RMDIR, RENAME: operations that take a name away. */
 #include "fs/core/ops.h"
 
-/* ---- shared ----------------------------------------------------------------------------------- */
+/* ---- shared --------------------------------------------------------------------------------- */
 
 enum nwr_plan nwr_op_sent(struct nwr_txn *t, const struct nwr_shown *x)
 {
@@ -67,7 +67,7 @@ static enum nwr_plan find(struct nwr_txn *t, struct nwr_node **dir)
     return t->x.ino ? NWR_PLAN_DONE : nwr_txn_fail(t, ENOENT);
 }
 
-/* ---- UNLINK, RMDIR ---------------------------------------------------------------------------- */
+/* ---- UNLINK, RMDIR -------------------------------------------------------------------------- */
 
 enum nwr_plan nwr_plan_unlink(struct nwr_txn *t)
 {
@@ -122,7 +122,7 @@ void nwr_finish_rmdir(struct nwr_txn *t)
     nwr_entry_touch(t->m, t->node);
 }
 
-/* ---- RENAME ----------------------------------------------------------------------------------- */
+/* ---- RENAME --------------------------------------------------------------------------------- */
 
 static int may_replace(const struct nwr_shown *x, const struct nwr_shown *y)
 {

@@ -16,7 +16,7 @@ enum {
     TOUCH_MS = 1000
 };
 
-/* ---- when ------------------------------------------------------------------------------------- */
+/* ---- when ----------------------------------------------------------------------------------- */
 
 enum nwr_level nwr_push_level(const struct nwr_mount *m, const struct nwr_node *n)
 {
@@ -92,7 +92,7 @@ void nwr_entry_touch(struct nwr_mount *m, struct nwr_node *dir)
     due_add(m, dir);
 }
 
-/* ---- a directory's times ---------------------------------------------------------------------- */
+/* ---- a directory's times -------------------------------------------------------------------- */
 
 static enum nwr_plan plan_touch(struct nwr_txn *t)
 {
@@ -136,7 +136,7 @@ void nwr_push_tick(struct nwr_mount *m, bool everything)
     due_clean(m);
 }
 
-/* ---- the push --------------------------------------------------------------------------------- */
+/* ---- the push ------------------------------------------------------------------------------- */
 
 static void stage_block(struct nwr_block *to, struct nwr_block *from)
 {
@@ -208,8 +208,6 @@ static void push_failed(struct nwr_txn *t, enum nwr_err err)
         n->unsure[n->nunsure++] = t->wid;
         n->tried = n->held != NULL;
     }
-    if (n->opens == 0 && n->reported)
-        nwr_node_give_up(t->m, n);
 }
 
 static void push_done(struct nwr_txn *t)
@@ -243,6 +241,8 @@ static void finish_push(struct nwr_txn *t)
         push_done(t);
     else
         push_failed(t, err);
+    if (n->failed && n->opens == 0 && n->reported)
+        nwr_node_give_up(t->m, n);
     n->push_at = nwr_node_unsent(n) ? t->m->now + (err ? RETRY_MS : NWR_PUSH_MS) : 0;
     if (n->push_at)
         due_add(t->m, n);
@@ -286,7 +286,14 @@ void nwr_push_wake(struct nwr_mount *m, struct nwr_node *n)
 /* The error was reported and nobody holds the file: what could not be sent is given up. */
 void nwr_node_give_up(struct nwr_mount *m, struct nwr_node *n)
 {
-    n->dropped = true;
+    if (n->held) {
+        nwr_birth_unname(n);
+    } else {
+        nwr_file_destroy(n->file);
+        n->file = NULL;
+        n->loaded = false;
+    }
+    n->failed = false;
     n->push_at = 0;
     due_clean(m);
 }

@@ -1,7 +1,7 @@
 /* snapshot.c -- what a transaction knows, and what it finds missing; see txn.h. */
 #include "fs/core/state.h"
 
-/* ---- set of inodes --------------------------------------------------------------------------- */
+/* ---- set of inodes -------------------------------------------------------------------------- */
 
 static nwr_ino *inos_slot(const struct nwr_inos *s, nwr_ino ino)
 {
@@ -36,7 +36,7 @@ static void inos_add(struct nwr_inos *s, nwr_ino ino)
     }
 }
 
-/* ---- what is known ---------------------------------------------------------------------------- */
+/* ---- what is known -------------------------------------------------------------------------- */
 
 static bool key_known(const struct nwr_txn *t, const struct nwr_key *key)
 {
@@ -122,7 +122,7 @@ void nwr_snapshot_clear(struct nwr_txn *t)
     t->page = (struct nwr_page){0};
 }
 
-/* ---- asking ----------------------------------------------------------------------------------- */
+/* ---- asking --------------------------------------------------------------------------------- */
 
 static void need(struct nwr_txn *t, const struct nwr_key *prefix, bool exact, bool follow)
 {

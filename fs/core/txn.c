@@ -1,7 +1,7 @@
 /* txn.c -- running plans, sending what they lack and what they decide; see txn.h. */
 #include "fs/core/state.h"
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life ----------------------------------------------------------------------------------- */
 
 struct nwr_txn *nwr_txn_new(struct nwr_mount *m, enum nwr_plan (*plan)(struct nwr_txn *),
                             void (*finish)(struct nwr_txn *), struct nwr_fs_req *req)
@@ -80,7 +80,7 @@ void nwr_txn_destroy(struct nwr_txn *t)
     nwr_free(t);
 }
 
-/* ---- staging ---------------------------------------------------------------------------------- */
+/* ---- staging -------------------------------------------------------------------------------- */
 
 static struct nwr_request *staged(struct nwr_txn *t)
 {
@@ -134,7 +134,7 @@ struct nwr_block *nwr_txn_block(struct nwr_txn *t)
     return nwr_request_block(staged(t));
 }
 
-/* ---- batches ---------------------------------------------------------------------------------- */
+/* ---- batches -------------------------------------------------------------------------------- */
 
 /* The order in which parts of an operation become visible (DESIGN 4, "Link"): what a name will
  * need, the name, then what goes. */
@@ -193,7 +193,7 @@ static void form_batches(struct nwr_txn *t)
     t->staged = NULL;
 }
 
-/* ---- sending ---------------------------------------------------------------------------------- */
+/* ---- sending -------------------------------------------------------------------------------- */
 
 static void submit(struct nwr_txn *t, struct nwr_request *req)
 {
@@ -263,7 +263,7 @@ static void send_next(struct nwr_txn *t)
     }
 }
 
-/* ---- the end ---------------------------------------------------------------------------------- */
+/* ---- the end -------------------------------------------------------------------------------- */
 
 static void complete(struct nwr_txn *t)
 {
@@ -322,6 +322,7 @@ void nwr_txn_run(struct nwr_txn *t)
         drop_batches(t);
         t->nneed = 0;
         t->blocks.n = 0;
+        t->blocks.err = NWR_OK;
         t->wants_ids = false;
         t->wants_push = NULL;
         if (t->runs++ > NWR_TXN_REPLANS_MAX) {
@@ -340,6 +341,8 @@ void nwr_txn_run(struct nwr_txn *t)
                 complete(t);
             return;
         }
+        if (t->blocks.err != NWR_OK)
+            return nwr_txn_give_up(t, t->blocks.err);
         if (nwr_snapshot_from_births(t))
             continue;
         if (wait_for(t))
@@ -366,7 +369,7 @@ enum nwr_plan nwr_txn_after_push(struct nwr_txn *t, struct nwr_node *n)
     return NWR_PLAN_WAIT;
 }
 
-/* ---- answers ---------------------------------------------------------------------------------- */
+/* ---- answers -------------------------------------------------------------------------------- */
 
 static void take_rows(struct nwr_txn *t, struct nwr_rows *rows)
 {
@@ -472,6 +475,16 @@ static void note_error(struct nwr_txn *t, const struct nwr_request *vreq, enum n
         t->err = err;
 }
 
+static void on_block(struct nwr_txn *t, const struct nwr_block_id *id, struct nwr_blob *data)
+{
+    struct nwr_node *n = t->node2 && t->node2->file ? t->node2 : t->node;
+
+    if (n && n->file)
+        nwr_file_have(n->file, id, data);
+    else
+        nwr_block_cache_put(t->m->cache, id, data);
+}
+
 void nwr_txn_answer(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_response *res)
 {
     bool writing = vreq->op == NWR_OP_PUT || vreq->op == NWR_OP_BLOCK_PUT;
@@ -484,7 +497,7 @@ void nwr_txn_answer(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_resp
     else if (vreq->op == NWR_OP_READ)
         on_read(t, vreq, res);
     else if (vreq->op == NWR_OP_BLOCK_GET && res->data)
-        nwr_block_cache_put(t->m->cache, &vreq->block[0].id, res->data);
+        on_block(t, &vreq->block[0].id, res->data);
     else if (writing)
         on_put(t, vreq, res);
     else

@@ -14,7 +14,7 @@ void nwr_shown_list_deinit(struct nwr_shown_list *list)
     *list = (struct nwr_shown_list){0};
 }
 
-/* ---- looking ---------------------------------------------------------------------------------- */
+/* ---- looking -------------------------------------------------------------------------------- */
 
 static bool is_gone(const struct nwr_version *v)
 {
@@ -174,7 +174,7 @@ bool nwr_view_node(struct nwr_txn *t, const struct nwr_node *node, struct nwr_sh
     return true;
 }
 
-/* ---- changing --------------------------------------------------------------------------------- */
+/* ---- changing ------------------------------------------------------------------------------- */
 
 bool nwr_view_attach(struct nwr_txn *t, nwr_ino dir, const char *name, size_t len, nwr_ino ino,
                      nwr_ino root, uint8_t type)

@@ -6,7 +6,8 @@
  * transaction's snapshot; false means that a record was missing: it has been asked for, and the
  * plan returns NWR_PLAN_WAIT and is run again from its start. Nothing is written while looking;
  * changes stage record writes in the transaction (nwr_txn_write; one a record, the order of a
- * plan's calls does not matter), which are thrown away when a plan runs again. So each may be called any number of times.
+ * plan's calls does not matter), which are thrown away when a plan runs again. So each may be
+ * called any number of times.
  *
  * The rules for what is in a record (slots, voids, marks, lines) are known to view*.c and
  * conflict*.c alone. A directory is a union (struct nwr_dirs): several inodes that two sides

@@ -6,7 +6,7 @@
 
 #define START_NS 1700000000000000000u
 
-/* ---- the volume ------------------------------------------------------------------------------- */
+/* ---- the volume ----------------------------------------------------------------------------- */
 
 static struct fake *owner(struct fake *f)
 {
@@ -120,7 +120,7 @@ static void answer(struct fake *f, struct nwr_request *req, struct nwr_response 
     }
 }
 
-/* ---- steps ------------------------------------------------------------------------------------ */
+/* ---- steps ---------------------------------------------------------------------------------- */
 
 static void count(struct fake *f, const struct nwr_request *req)
 {
@@ -275,7 +275,7 @@ void fake_reset(struct fake *f)
     f->bytes_put = 0;
 }
 
-/* ---- calls ------------------------------------------------------------------------------------ */
+/* ---- calls ---------------------------------------------------------------------------------- */
 
 struct nwr_fs_req *fake_req(enum nwr_fs_op op, uint64_t node, const char *name)
 {
