@@ -7,7 +7,7 @@
  * block that travels with its batch.
  *
  * Dirty bytes lie over the committed map until they are pushed. Reading and pushing may need
- * blocks that are not in memory: the call then lists them in `need` and is made again when
+ * blocks that are not in memory: the call then lists them in `needs` and is made again when
  * nwr_file_have() has brought them (no callbacks, no order to obey). Blocks once read stay in
  * the mount's block cache (bounded).
  *
@@ -24,9 +24,15 @@
 #include "nwr/volume.h"
 
 #define NWR_MAP_FANOUT 256
-#define NWR_FRAGMENTS_MAX 64 /* more per MiB: the next push rewrites that MiB whole */
+#define NWR_MAP_DEPTH_MAX 4
+#define NWR_FRAGMENTS_MAX 64               /* more per MiB: the next push rewrites that MiB whole */
+#define NWR_FILE_MAX ((uint64_t)INT64_MAX) /* bytes of a file; the caller refuses what is beyond */
+#define NWR_NEEDS_MAX 256 /* blocks asked for at once; the next call asks for the rest */
 
-/* Body of a content version behind its header (body.h): size and the root of the map. */
+/* Body of a content version behind its header (body.h): size and the root of the map.
+ * An item that names a node has the offset of the first extent below it in `off`, and the bytes
+ * that the extents below it cover in block_off << 32 | len: what st_blocks and SEEK_HOLE need
+ * to know without reading the node. */
 struct nwr_extent {
     uint64_t off;
     uint32_t len;
@@ -42,14 +48,19 @@ struct nwr_map { /* root as it stands in a version */
 };
 
 void nwr_map_encode(const struct nwr_map *map, struct nwr_out *o);
+/* Sorted, no overlap, within size, or NWR_E_FORMAT and *map untouched. Reads no further than
+ * the map's own end. */
 enum nwr_err nwr_map_decode(struct nwr_map *map, struct nwr_in *in);
 void nwr_map_copy(struct nwr_map *dst, const struct nwr_map *src);
 void nwr_map_deinit(struct nwr_map *map);
 
-/* Blocks that must be fetched before a call can go on. */
+/* Blocks that must be fetched before a call can go on. Zeroed by the caller before each call.
+ * err: a block that came is not what the map says (NWR_E_CORRUPT), or the map cannot grow
+ * (NWR_E_FBIG); the call returned false, and asking again is of no use. */
 struct nwr_needs {
     struct nwr_block_id *id;
     uint32_t n, cap;
+    enum nwr_err err;
 };
 void nwr_needs_add(struct nwr_needs *needs, struct nwr_block_id id); /* once each */
 void nwr_needs_deinit(struct nwr_needs *needs);
@@ -71,6 +82,7 @@ struct nwr_slice_list { /* pieces of a read; blob NULL: zeros; each blob one cou
     } * slice;
     uint32_t n, cap;
 };
+void nwr_slices_deinit(struct nwr_slice_list *list);
 
 /* An empty file of ino: its blocks will be named by that number. */
 struct nwr_file *nwr_file_create(nwr_ino ino, struct nwr_block_cache *cache);
@@ -82,6 +94,10 @@ uint64_t nwr_file_blocks(const struct nwr_file *f);      /* st_blocks, 512 bytes
 bool nwr_file_dirty(const struct nwr_file *f);           /* also while a push is under way */
 uint64_t nwr_file_dirty_bytes(const struct nwr_file *f); /* not yet handed to a push */
 
+/* A block named by `needs` is here (copies the count): it goes to the block cache, and stays with
+ * the file until the call that asked for it is through, however small the cache is. */
+void nwr_file_have(struct nwr_file *f, const struct nwr_block_id *id, struct nwr_blob *data);
+
 /* Writes never wait; data is kept by count, not copied (small pieces may be joined). */
 void nwr_file_write(struct nwr_file *f, uint64_t off, struct nwr_blob *data, uint32_t from,
                     uint32_t len);
@@ -90,8 +106,8 @@ void nwr_file_truncate(struct nwr_file *f, uint64_t size);
 /* Makes a hole. */
 void nwr_file_punch(struct nwr_file *f, uint64_t off, uint64_t len);
 
-/* At most len bytes from off; short at the end of the file. True: out is complete. False:
- * needs names blocks, fetch them and ask again. */
+/* At most len bytes from off; short at the end of the file. True: out (zeroed by the caller) is
+ * complete. False: out is empty, needs names blocks, fetch them and ask again. */
 bool nwr_file_read(struct nwr_file *f, uint64_t off, uint32_t len, struct nwr_slice_list *out,
                    struct nwr_needs *needs);
 /* SEEK_DATA / SEEK_HOLE from off. True: *result is set (UINT64_MAX: ENXIO). */
@@ -100,7 +116,8 @@ bool nwr_file_seek(struct nwr_file *f, uint64_t off, bool hole, uint64_t *result
 
 /* A push takes what is dirty now. True: push holds new blocks (data first, then map nodes; each
  * with refs) and the new map; false: needs. Blocks are named (ino, wid, 0..). One push at a
- * time. Blocks in all no more than NWR_BATCH_BLOCKS_BYTES may travel with the batch. */
+ * time; wid was never used before. push is zeroed by the caller, and its own until
+ * nwr_push_deinit. Blocks in all no more than NWR_BATCH_BLOCKS_BYTES may travel with the batch. */
 struct nwr_push {
     struct nwr_block *block;
     uint32_t nblock, cap;
