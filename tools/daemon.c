@@ -29,7 +29,8 @@ static size_t read_outcome(int fd, char *buf, size_t len)
     while (n < len - 1) {
         ssize_t got;
 
-        if (!told && n == 0 && poll(&p, 1, QUIET_MS) == 0) {
+        /* For people only: scripts count on one line when it fails. */
+        if (!told && n == 0 && isatty(STDERR_FILENO) && poll(&p, 1, QUIET_MS) == 0) {
             fprintf(stderr, "nwrfs: starting...\n");
             told = true;
         }
