@@ -11,7 +11,7 @@ A *rule* switched off should show a violation; with all on there must be none.
 README.md states the rules in words.  A context is a plain set of exact dots.
 """
 import os, random, sys
-from collections import namedtuple
+from collections import Counter, namedtuple
 
 RULES = {
     "own_numbers":   "K comes from one counter per ordinal, not one per record",
@@ -303,9 +303,9 @@ class History:
         return out
 
     def pairs(self, i):
-        """What is shown under which entry; remembered to judge LOST."""
-        p = {(x.v.data, x.entry) for x in self.reps[i].listing()}
-        self.ever |= p
+        """What is shown under which entry, and how often; remembered to judge LOST."""
+        p = Counter((x.v.data, x.entry) for x in self.reps[i].listing())
+        self.ever |= set(p)
         return p
 
     def step(self):
@@ -364,7 +364,7 @@ class History:
             # A sibling goes at every link; so it does when it is first moved away, then removed.
             if d in {y.v.data for y in rows if not y.top} or self.lone.get(d, set()) & self.past[i]:
                 self.over.add(d)
-        now = self.pairs(i); self.cut |= pairs - now
+        now = self.pairs(i); self.cut |= set(pairs - now)    # copies of one version count one by one
         # What a mv takes off its own name is moved, everything else an op takes off is removed.
         # (Judged op by op: mv between two links of one file does nothing, and a later rm is a rm.)
         gone_by_mv = (self.file[x.v.data], x.entry) if kind in ("mv", "mvK") else None
@@ -379,7 +379,7 @@ class History:
         """Merge; a link that goes while the file is still shown elsewhere is no loss."""
         old = self.pairs(i); self.reps[i].merge(self.reps[j]); new = self.pairs(i)
         self.tell(i, "sync", i + 1, j + 1)
-        self.excused |= {p for p in old - new if p[0] in {d for d, e in new}}
+        self.excused |= {p for p in set(old) - set(new) if p[0] in {d for d, e in new}}
 
     def sync(self):
         i, j = self.r.sample(range(len(self.reps)), 2)
