@@ -153,16 +153,27 @@ static void chunk_fragments(struct plan *p, const struct chunk *c)
     }
 }
 
+/* Collected apart: a hole of this chunk must not become one with the last of the chunk before. */
+static void chunk_view(struct plan *p, struct chunk *c)
+{
+    struct nwr_segs part = {0};
+
+    nwr_file_view(p->f, c->lo, c->hi, &part, p->needs);
+    c->first = p->segs.n;
+    c->end = c->first + part.n;
+    p->segs.s = nwr_grow(p->segs.s, &p->segs.cap, c->end, sizeof(*part.s));
+    memcpy(p->segs.s + c->first, part.s, part.n * sizeof(*part.s));
+    p->segs.n = c->end;
+    nwr_free(part.s);
+}
+
 static void plan_chunk(struct plan *p, uint64_t lo)
 {
-    struct chunk c = {.lo = lo, .hi = lo + NWR_BLOCK_MAX, .first = p->segs.n};
+    struct chunk c = {.lo = lo, .hi = lo + NWR_BLOCK_MAX};
 
-    nwr_file_view(p->f, c.lo, c.hi, &p->segs, p->needs);
-    if (!plan_ok(p)) { /* nodes are missing; what they say decides which blocks are */
-        p->segs.n = c.first;
+    chunk_view(p, &c);
+    if (!plan_ok(p)) /* nodes are missing; what they say decides which blocks are */
         return;
-    }
-    c.end = p->segs.n;
     chunk_count(p, &c);
     nwr_map_edits_cut(&p->edits, c.lo);
     if (chunk_packs(p, &c))

@@ -2,7 +2,8 @@
  *
  * Each node on the way is read, its items are replaced where edits touch them, and the list is
  * cut into nodes again. A list that got short takes in its right neighbour, so nodes stay at
- * least a quarter full but for the last ones. Nodes no edit touches are shared by name.
+ * least a quarter full but for those at the edge of an edit. Nodes that no edit touches are shared
+ * by name.
  */
 #include "fs/core/map_tree.h"
 
