@@ -34,8 +34,8 @@ enum nwr_op {
     NWR_OP_WHY
 };
 
-/* Keys k with prefix <= k, k > after (if after.len), at most NWR_SCAN_ROWS in all. exact: only
- * the key `prefix` itself. follow: for every version found that has a `ref` in the same PG, also
+/* Keys k with prefix <= k, k > after (if after.len), at most NWR_SCAN_ROWS in all (and
+ * about NWR_READ_BYTES, objects counted). exact: only the key `prefix` itself. follow: for every version found that has a `ref` in the same PG, also
  * the whole object of that inode (tombstones too). Rows come sorted by key, each key once. */
 struct nwr_range {
     struct nwr_key prefix, after;
@@ -111,7 +111,8 @@ struct nwr_request {
 struct nwr_response {
     enum nwr_err err;
     struct nwr_rows rows; /* READ; may be taken by the callee: it zeroes them */
-    bool more;            /* READ: rows were cut at NWR_SCAN_ROWS (follow rows not counted) */
+    bool more;            /* READ: rows were cut at NWR_SCAN_ROWS (follow rows not counted)
+                             or NWR_READ_BYTES (counted); rows given have all their objects */
     struct nwr_dot dot;   /* PUT: the dot, hlc and number all writes of the batch got */
     nwr_hlc hlc;
     uint32_t k;

@@ -13,6 +13,7 @@ struct item {
     struct nwr_key key;
     struct nwr_record rec;
     struct nwr_blob *before; /* sealed; NULL: there was none */
+    bool healed;             /* it did not verify, and what is merged takes its place */
     struct nwr_blob *after;  /* sealed; NULL: nothing changed */
     uint32_t live_before;
 };
@@ -56,9 +57,11 @@ static enum nwr_err load(struct applying *a, struct item *it)
         return NWR_OK;
     if (!err)
         err = nwr_unseal_record(&key, it->before->data, it->before->len, &it->rec);
-    /* The blocks it named stay counted: garbage, never a dangling reference. */
-    if (err == NWR_E_CORRUPT && a->op->heal)
+    /* The blocks it named stay counted, too high, until the recount. */
+    if (err == NWR_E_CORRUPT && a->op->heal) {
+        it->healed = true;
         return NWR_OK;
+    }
     if (!err) {
         it->live_before = nwr_record_live(&it->rec);
         count_blocks(&a->deltas, &it->rec, -1);
@@ -301,7 +304,9 @@ static enum nwr_err stage(struct applying *a)
             continue;
         nwr_sorted_put(&a->txn.changes, &key, it->after);
         it->after = NULL;
-        a->txn.records += it->before == NULL;
+        a->txn.records += it->before == NULL && !it->healed;
+        if (it->healed)
+            nwr_recount_at_open(&a->txn);
     }
     return err;
 }

@@ -43,8 +43,11 @@ enum nwr_err nwr_engine_census(struct nwr_engine *e, bool records);
 
 /* Counts all references again and says what differs. */
 enum nwr_err nwr_engine_verify(struct nwr_engine *e, struct nwr_verify *out);
-/* Sets every count right and drops what nothing refers to. */
+/* Sets every count right and drops what nothing refers to. E_CORRUPT: nothing was done, since
+ * what an unreadable record refers to must stay. */
 enum nwr_err nwr_engine_recount(struct nwr_engine *e);
+/* Blocks as they must be when a node starts: recounted if that was asked for, idle ones gone. */
+enum nwr_err nwr_engine_start(struct nwr_engine *e);
 
 /* ---- between the files of the engine -------------------------------------------------------- */
 
@@ -65,6 +68,9 @@ void nwr_txn_abort(struct nwr_txn *t);
 void nwr_txn_drop(struct nwr_txn *t, const struct nwr_place *place);
 /* What t has put, else what is stored. Raw, unsealed bytes. */
 enum nwr_err nwr_txn_get(struct nwr_txn *t, const struct nwr_skey *key, struct nwr_blob **out);
+
+/* A record that was replaced unread had references nobody knows: its blocks stay until then. */
+void nwr_recount_at_open(struct nwr_txn *t);
 
 /* Value with its checksum in front. */
 struct nwr_blob *nwr_seal(const struct nwr_skey *key, const void *value, size_t len);

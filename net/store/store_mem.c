@@ -267,7 +267,7 @@ void nwr_store_mem_crash(struct nwr_store *s, bool lose)
     m->done_end = &m->done;
     if (lose)
         lose_unsynced(m, torn);
-    err = torn ? nwr_engine_recount(&m->engine) : nwr_engine_sweep(&m->engine, true);
+    err = torn ? nwr_engine_recount(&m->engine) : nwr_engine_start(&m->engine);
     nwr_assert(err == NWR_OK);
     err = nwr_engine_census(&m->engine, true);
     nwr_assert(err == NWR_OK);

@@ -490,12 +490,12 @@ static enum nwr_err take_stock(struct rocks *r)
 
     r->engine.stat.records = nwr_db_records(r->db);
     err = nwr_engine_census(&r->engine, false);
+    if (!err)
+        err = nwr_engine_start(&r->engine);
     if (err == NWR_E_CORRUPT) {
         r->frozen = true;
         return NWR_OK;
     }
-    if (!err)
-        err = nwr_engine_sweep(&r->engine, true);
     if (!err)
         err = sync_now(r);
     if (!err)

@@ -7,8 +7,7 @@ struct tally {
     struct nwr_deltas seen;  /* references found */
     struct nwr_sorted have;  /* block key -> its sealed entry */
     struct nwr_deltas wrong; /* counts to change, by how much */
-    struct nwr_deltas idle;
-    enum nwr_err err;
+    bool bytes;              /* blocks are read, too */
 };
 
 static bool on_record(void *arg, const struct nwr_skey *key, const void *value, size_t len)
@@ -96,15 +95,13 @@ static void compare(struct tally *t)
             refs = t->seen.d[i++].by;
         if (nwr_entry_decode(&key, n->value->data, n->value->len, &en))
             continue;
-        check_bytes(t, &id, &en);
+        if (t->bytes)
+            check_bytes(t, &id, &en);
         if (en.count != refs) {
             t->out->miscounted++;
             nwr_deltas_add(&t->wrong, &id, refs - en.count);
         }
-        if (refs == 0) {
-            t->out->idle++;
-            nwr_deltas_add(&t->idle, &id, 0);
-        }
+        t->out->idle += refs == 0;
         nwr_entry_deinit(&en);
     }
     t->out->missing += t->seen.n - i;
@@ -134,12 +131,11 @@ static void tally_deinit(struct tally *t)
     nwr_sorted_deinit(&t->have);
     nwr_free(t->seen.d);
     nwr_free(t->wrong.d);
-    nwr_free(t->idle.d);
 }
 
 enum nwr_err nwr_engine_verify(struct nwr_engine *e, struct nwr_verify *out)
 {
-    struct tally t = {.e = e, .out = out};
+    struct tally t = {.e = e, .out = out, .bytes = true};
     enum nwr_err err = look(&t);
 
     tally_deinit(&t);
@@ -175,11 +171,53 @@ enum nwr_err nwr_engine_recount(struct nwr_engine *e)
     enum nwr_err err = look(&t);
 
     if (!err)
-        err = correct(&t);
+        err = found.corrupt ? NWR_E_CORRUPT : correct(&t);
     if (!err)
         err = nwr_engine_sweep(e, true);
     tally_deinit(&t);
     return err;
+}
+
+static struct nwr_skey recount_key(void)
+{
+    static const char name[] = "store.recount";
+
+    return nwr_skey_of(NWR_SPACE_META, name, sizeof(name) - 1);
+}
+
+void nwr_recount_at_open(struct nwr_txn *t)
+{
+    struct nwr_skey key = recount_key();
+
+    nwr_sorted_put(&t->changes, &key, nwr_seal(&key, "", 0));
+}
+
+static enum nwr_err recount_asked(struct nwr_engine *e)
+{
+    struct nwr_skey key = recount_key();
+    enum nwr_err err = nwr_engine_recount(e);
+    struct nwr_txn t;
+
+    if (err)
+        return err;
+    nwr_txn_init(&t, e);
+    nwr_sorted_put(&t.changes, &key, NULL);
+    return nwr_txn_commit(&t);
+}
+
+enum nwr_err nwr_engine_start(struct nwr_engine *e)
+{
+    struct nwr_skey key = recount_key();
+    struct nwr_blob *asked;
+    enum nwr_err err = e->kv->get(e->kv, &key, &asked);
+
+    if (err == NWR_E_NOENT)
+        return nwr_engine_sweep(e, true);
+    if (err)
+        return err;
+    nwr_blob_unref(asked);
+    err = recount_asked(e);
+    return err == NWR_E_CORRUPT ? nwr_engine_sweep(e, true) : err;
 }
 
 struct census {

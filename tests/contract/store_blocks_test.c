@@ -76,6 +76,27 @@ static void a_block_is_refused_while_a_block_it_names_is_missing(void **state)
     kit_assert_whole(k);
 }
 
+static void a_block_is_given_with_the_blocks_it_names(void **state)
+{
+    struct kit *k = *state;
+    struct batch b;
+
+    batch_init(&b, k, NWR_STORE_BLOCK_PUT);
+    batch_block(&b, block_id(1), 1, 100);
+    batch_block_ref(&b, block_id(3));
+    batch_block_ref(&b, block_id(2));
+    batch_block(&b, block_id(2), 2, 100);
+    batch_block(&b, block_id(3), 3, 100);
+    assert_int_equal(batch_end(&b), NWR_OK);
+    batch_init(&b, k, NWR_STORE_BLOCK_GET);
+    batch_block(&b, block_id(1), 1, 100);
+    assert_int_equal(batch_run(&b), NWR_OK);
+    assert_int_equal(b.op.nrefs, 2);
+    assert_int_equal(b.op.refs[0].wid, 3);
+    assert_int_equal(b.op.refs[1].wid, 2);
+    batch_deinit(&b);
+}
+
 static void a_block_stays_while_anything_names_it_and_goes_then(void **state)
 {
     struct kit *k = *state;
@@ -295,6 +316,7 @@ static void a_restart_keeps_everything(void **state)
         ON(a_version_is_refused_while_a_block_it_names_is_missing, s),                             \
             ON(a_merge_waits_for_its_blocks_too, s),                                               \
             ON(a_block_is_refused_while_a_block_it_names_is_missing, s),                           \
+            ON(a_block_is_given_with_the_blocks_it_names, s),                                      \
             ON(a_block_stays_while_anything_names_it_and_goes_then, s),                            \
             ON(a_block_that_changes_its_version_in_one_batch_stays, s),                            \
             ON(a_block_that_moves_below_another_in_one_batch_stays, s),                            \

@@ -589,6 +589,58 @@ static void a_long_range_is_cut_and_says_so_and_followed_rows_do_not_count(void 
     batch_deinit(&b);
 }
 
+/* Sixty entries whose objects hold 120 KiB each. */
+static void put_heavy(struct kit *k, uint32_t n)
+{
+    static char body[60001];
+    struct batch b;
+
+    memset(body, 'h', sizeof(body) - 1);
+    put_many(k, 2, n, true);
+    for (uint32_t i = 0; i < n; i++) {
+        batch_init(&b, k, NWR_STORE_APPLY);
+        batch_put(&b, content_key(1000 + i), 0, body);
+        batch_put(&b, nwr_key_xattr(ino(1000 + i), "user.x", 6), 0, body);
+        assert_int_equal(batch_end(&b), NWR_OK);
+    }
+}
+
+static void a_heavy_range_is_cut_after_the_objects_of_a_row(void **state)
+{
+    enum {
+        N = 60
+    };
+    struct kit *k = *state;
+    struct nwr_key after = {0};
+    uint32_t entries = 0, answers = 0;
+    bool more = true;
+
+    put_heavy(k, N);
+    while (more) {
+        uint32_t here = 0;
+        struct batch b;
+
+        batch_init(&b, k, NWR_STORE_READ);
+        batch_range(&b, nwr_key_entries(ino(2)), false, true);
+        b.req->range[0].after = after;
+        assert_int_equal(batch_run(&b), NWR_OK);
+        for (uint32_t i = 0; i < b.op.rows.n; i++) {
+            if (b.op.rows.row[i].key.b[2] != 'E')
+                continue;
+            after = b.op.rows.row[i].key;
+            here++;
+        }
+        assert_int_equal(b.op.rows.n, 3 * here);
+        assert_in_range(here, 1, NWR_READ_BYTES / 120000 + 1);
+        entries += here;
+        answers++;
+        more = b.op.more;
+        batch_deinit(&b);
+    }
+    assert_int_equal(entries, N);
+    assert_int_equal(answers, 2);
+}
+
 static void exactly_as_many_rows_as_fit_are_not_more(void **state)
 {
     struct kit *k = *state;
@@ -746,6 +798,7 @@ static void a_named_value_is_kept_and_replaced(void **state)
             ON(a_range_goes_on_after_a_key_that_need_not_exist, s),                                \
             ON(an_exact_range_gives_its_key_only, s),                                              \
             ON(a_long_range_is_cut_and_says_so_and_followed_rows_do_not_count, s),                 \
+            ON(a_heavy_range_is_cut_after_the_objects_of_a_row, s),                                \
             ON(exactly_as_many_rows_as_fit_are_not_more, s),                                       \
             ON(follow_adds_the_objects_of_all_versions_tombstones_too_each_once, s),               \
             ON(follow_ignores_inodes_of_other_groups, s), ON(one_sync_serves_all_who_wait, s),     \

@@ -340,6 +340,36 @@ static void a_record_whose_bytes_changed_is_unknown_and_never_written_over(void 
     assert_int_equal(verify(f).corrupt, 1);
 }
 
+/* Once healed, the blocks of the lost record are garbage, gone at the next start. */
+static void a_merge_that_heals_takes_the_place_of_a_record_that_rotted(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_version v = {.dot = {2, 1}, .wid = 5};
+    struct nwr_record rec = {0};
+    struct nwr_apply a = {.key = nwr_key_reg(1, NWR_REG_CONTENT), .rec = &rec};
+    struct nwr_store_op op = {.kind = NWR_STORE_APPLY, .apply = &a, .napply = 1};
+
+    assert_int_equal(put_block(f, 1, 0), NWR_OK);
+    assert_int_equal(put_record(f, 1, 1, NULL), NWR_OK);
+    flip(f, NWR_SPACE_RECORDS);
+    nwr_record_put(&rec, &v, NULL, 0, NULL, 0, NULL);
+    nwr_engine_run(&f->engine, &op);
+    assert_int_equal(op.err, NWR_E_CORRUPT);
+    op.heal = true;
+    nwr_engine_run(&f->engine, &op);
+    assert_int_equal(op.err, NWR_OK);
+    assert_int_equal(op.rows.row[0].rec.n, 1);
+    nwr_store_op_deinit(&op);
+    nwr_record_deinit(&rec);
+    assert_int_equal(f->engine.stat.records, 1);
+    assert_int_equal(verify(f).corrupt, 0);
+    assert_int_equal(verify(f).miscounted, 1);
+    assert_int_equal(nwr_engine_start(&f->engine), NWR_OK);
+    assert_int_equal(verify(f).miscounted, 0);
+    assert_int_equal(verify(f).blocks, 0);
+    assert_int_equal(nwr_engine_start(&f->engine), NWR_OK);
+}
+
 static void a_block_whose_bytes_changed_is_not_served(void **state)
 {
     struct fake *f = *state;
@@ -365,6 +395,18 @@ static void a_removal_goes_on_past_a_block_whose_entry_is_unreadable(void **stat
     flip(f, NWR_SPACE_BLOCKS);
     assert_int_equal(put_record(f, 2, 0, &seen), NWR_OK);
     assert_int_equal(verify(f).corrupt, 1);
+}
+
+static void a_recount_leaves_alone_what_an_unreadable_record_may_name(void **state)
+{
+    struct fake *f = *state;
+
+    assert_int_equal(put_block(f, 1, 0), NWR_OK);
+    assert_int_equal(put_record(f, 1, 1, NULL), NWR_OK);
+    flip(f, NWR_SPACE_RECORDS);
+    assert_int_equal(nwr_engine_recount(&f->engine), NWR_E_CORRUPT);
+    assert_int_equal(nwr_engine_start(&f->engine), NWR_OK);
+    assert_int_equal(verify(f).blocks, 1);
 }
 
 /* The checker itself must be able to fail. */
@@ -408,8 +450,10 @@ int main(void)
         ON(sweeping_a_block_takes_those_below_it),
         ON(a_write_that_fails_changes_nothing_and_keeps_the_pin),
         ON(a_record_whose_bytes_changed_is_unknown_and_never_written_over),
+        ON(a_merge_that_heals_takes_the_place_of_a_record_that_rotted),
         ON(a_block_whose_bytes_changed_is_not_served),
         ON(a_removal_goes_on_past_a_block_whose_entry_is_unreadable),
+        ON(a_recount_leaves_alone_what_an_unreadable_record_may_name),
         ON(verify_finds_what_is_wrong_and_recount_repairs_counts),
     };
 
