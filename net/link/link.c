@@ -4,7 +4,8 @@
  *   2. a request gets an id, is sent, waits in `calls` for the RESPONSE with that id
  *   3. the connection breaks, or a request stays silent for NWR_LINK_SILENT_MS: the next address;
  *      every waiting request is sent again there
- *   4. at its deadline a request ends: E_TIMEDOUT if it was ever sent, else E_HOSTDOWN
+ *   4. at its deadline a request ends: E_TIMEDOUT if it was ever sent, else E_HOSTDOWN, and that
+ *      as soon as every address has refused twice since it came
  */
 #include "net/link/link.h"
 
@@ -18,13 +19,16 @@
 enum {
     PEERS_MAX = 16,
     NWR_LINK_SILENT_MS = 4000,
-    NWR_LINK_AGAIN_MS = 200 /* between rounds over addresses that do not answer */
+    NWR_LINK_AGAIN_MS = 200, /* between rounds over addresses that do not answer */
+    NWR_LINK_ROUNDS = 2,     /* so many rounds, and so long, before nobody is there */
+    NWR_LINK_NOBODY_MS = 2000
 };
 
 struct call {
     struct nwr_request *req;
     uint64_t id;
-    nwr_ms deadline, sent_at; /* sent_at 0: not on this connection */
+    nwr_ms since, deadline, sent_at; /* sent_at 0: not on this connection */
+    uint64_t round;                  /* of dialing, when it came */
     bool ever_sent;
     struct call *next, **prev;
 };
@@ -42,8 +46,8 @@ struct nwr_link {
     nwr_ms started, dial_at; /* dial_at: when there is no connection */
     uv_timer_t timer;
     struct call *calls, **tail;
-    uint64_t next_id;
-    char refusal[200];
+    uint64_t next_id, round;
+    char refusal[200], why[300]; /* why: the last connection ended */
     struct nwr_volume volume;
     void (*on_closed)(void *arg);
     void *closed_arg;
@@ -103,7 +107,9 @@ static void on_submit(struct nwr_volume *v, struct nwr_request *req)
     may_be_repeated(req);
     c->req = req;
     c->id = ++l->next_id;
-    c->deadline = uv_now(l->loop) + NWR_DEADLINE_MS;
+    c->since = uv_now(l->loop);
+    c->deadline = c->since + NWR_DEADLINE_MS;
+    c->round = l->round;
     c->prev = l->tail;
     *l->tail = c;
     l->tail = &c->next;
@@ -210,6 +216,7 @@ static void on_conn_closed(struct nwr_conn *conn, const char *why)
 
     if (l->open || l->refusal[0])
         nwr_log_warn("event=link_down peer=%s why=\"%s\"", l->peer[l->at].text, why);
+    snprintf(l->why, sizeof(l->why), "%s: %s", l->peer[l->at].text, why);
     l->conn = NULL;
     l->open = false;
     for (struct call *c = l->calls; c; c = c->next)
@@ -220,6 +227,7 @@ static void on_conn_closed(struct nwr_conn *conn, const char *why)
     }
     /* At once to the next one; a pause after each full round. */
     l->at = (l->at + 1) % l->npeers;
+    l->round += l->at == 0;
     l->dial_at = uv_now(l->loop) + (l->at == 0 ? NWR_LINK_AGAIN_MS : 0);
     if (l->at != 0)
         dial(l);
@@ -241,17 +249,19 @@ static void dial(struct nwr_link *l)
 
 /* ---- time ---- */
 
-static void check_start(struct nwr_link *l, nwr_ms now)
+static bool nobody_since(const struct nwr_link *l, nwr_ms since, uint64_t round)
+{
+    return !l->open && l->round >= round + NWR_LINK_ROUNDS &&
+           uv_now(l->loop) >= since + NWR_LINK_NOBODY_MS;
+}
+
+static void check_start(struct nwr_link *l)
 {
     char text[512];
 
-    if (l->ready || l->told || now < l->started + NWR_DEADLINE_MS)
+    if (l->ready || l->told || !nobody_since(l, l->started, 0))
         return;
-    if (l->refusal[0])
-        snprintf(text, sizeof(text), "mount: %s: %s", l->peer[0].text, l->refusal);
-    else
-        snprintf(text, sizeof(text), "mount: %s: no peer answers; start one, or name another",
-                 l->peer[0].text);
+    snprintf(text, sizeof(text), "mount: %s; is a node of the volume running there?", l->why);
     tell_ready(l, NWR_E_HOSTDOWN, text);
 }
 
@@ -263,7 +273,7 @@ static void check_calls(struct nwr_link *l, nwr_ms now)
     for (struct call *c = l->calls; c; c = next) {
         next = c->next;
         silent |= c->sent_at && now > c->sent_at + NWR_LINK_SILENT_MS;
-        if (now < c->deadline)
+        if (now < c->deadline && (c->ever_sent || !nobody_since(l, c->since, c->round)))
             continue;
         if (c->deadline == 0)
             fail_call(l, c, NWR_E_CANCELED);
@@ -284,7 +294,7 @@ static void on_timer(uv_timer_t *timer)
     else if (!l->closing && now >= l->dial_at)
         dial(l);
     check_calls(l, now);
-    check_start(l, now);
+    check_start(l);
 }
 
 /* ---- life ---- */
