@@ -133,18 +133,32 @@ static void copy_more(struct nwr_node *n, struct join *jn)
 
 /* ---- talking to the founder ------------------------------------------------------------------ */
 
+/* The founder itself if there is a connection, else the address given, else any member. */
+static bool way_in(const struct nwr_node *n, uint16_t *peer)
+{
+    *peer = n->ring.founder;
+    if (*peer && nwr_is_up(n, *peer))
+        return true;
+    *peer = 0;
+    for (uint32_t i = 0; i < n->ring.nmember && !n->link_up && *peer == 0; i++)
+        if (nwr_is_up(n, n->ring.member[i].ordinal))
+            *peer = n->ring.member[i].ordinal;
+    return *peer || n->link_up;
+}
+
 static void send_join(struct nwr_node *n, struct join *jn)
 {
     struct nwr_msg m = {.kind = jn->state == REPORTING ? NWR_MSG_JOINED : NWR_MSG_JOIN};
+    uint16_t through;
 
     nwr_job_wake(n, &jn->job, n->now + ALIVE_MS);
-    if (!n->link_up)
+    if (!way_in(n, &through))
         return;
     nwr_job_forget_calls(n, &jn->job);
     m.u.ring.ordinal = n->ordinal;
     m.u.ring.node = n->id;
     memcpy(m.u.ring.text, n->address, strlen(n->address));
-    nwr_call(n, &jn->job, 0, 0, &m);
+    nwr_call(n, &jn->job, through, 0, &m);
 }
 
 static void report(struct nwr_node *n, struct join *jn)

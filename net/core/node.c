@@ -326,7 +326,7 @@ void nwr_node_check(const struct nwr_node *n)
 
 const struct nwr_ring *nwr_node_ring(const struct nwr_node *n)
 {
-    return &n->ring;
+    return n->ring.epoch ? &n->ring : NULL;
 }
 
 bool nwr_node_peer_up(const struct nwr_node *n, uint16_t ordinal)

@@ -113,6 +113,7 @@ void nwr_node_step(struct nwr_node *n, struct nwr_node_event *ev, struct nwr_eff
 /* When EV_TICK is wanted next; UINT64_MAX: not. */
 nwr_ms nwr_node_deadline(const struct nwr_node *n);
 void nwr_node_check(const struct nwr_node *n);
+/* NULL until one is known. */
 const struct nwr_ring *nwr_node_ring(const struct nwr_node *n);
 bool nwr_node_peer_up(const struct nwr_node *n, uint16_t ordinal);
 /* Counters for status: names and values, NULL-terminated names. */

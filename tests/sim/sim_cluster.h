@@ -1,0 +1,116 @@
+/* sim_cluster.h -- a whole cluster in one process, in virtual time, from one seed.
+ *
+ * Does for several nodes what net/uv does for one: carries out effects, delivers events. Every
+ * message is encoded and decoded (net/wire). Stores are store_mem; an op takes effect when it is
+ * submitted and completes later.
+ *
+ * A connection of two nodes is there while both live and neither direction is cut; its end is
+ * noticed after a while, and what was under way on it is gone. Loss, doubling and reordering
+ * happen inside a connection, which TCP would not do: the core must stand them all the same.
+ *
+ * Ownership: the cluster owns nodes and stores. Thread: one. Time: microseconds.
+ */
+#ifndef NWR_SIM_CLUSTER_H
+#define NWR_SIM_CLUSTER_H
+
+#include "net/core/node.h"
+#include "net/store/verify.h"
+
+enum {
+    SIM_NODES = 8
+};
+
+typedef uint64_t sim_us;
+
+struct sim_faults {
+    uint32_t loss, doubled, reordered; /* of 65536 messages */
+    sim_us delay;                      /* at most, one way */
+    sim_us store_delay;                /* at most, an op */
+};
+
+struct sim_node {
+    bool exists, alive;
+    nwr_node_id id;
+    struct nwr_node *node;
+    struct nwr_store *store;
+    uint32_t life;    /* counts starts */
+    int join_through; /* -1: it is, or will be, a member from META */
+    bool joined;
+    enum nwr_err join_err;
+    char join_text[200];
+    nwr_ms tick;           /* the next one that is scheduled */
+    int64_t clock_skew_ms; /* of its wall clock */
+    uint32_t outstanding;  /* own requests */
+};
+
+struct sim_conn {
+    bool up;
+    uint32_t generation;
+    sim_us bad_since; /* a direction is cut, or a node is gone; 0: neither */
+    sim_us last[2];   /* delivery time of the last message, each way: keeps order */
+};
+
+struct sim;
+/* Every own request ends here, once; res is borrowed, then req is destroyed. */
+typedef void (*sim_done)(struct sim *s, int node, struct nwr_request *req,
+                         const struct nwr_response *res);
+
+struct sim {
+    uint64_t seed;
+    struct nwr_rng rng;
+    sim_us now;
+    uint64_t next_seq;
+    struct sim_event *queue; /* heap */
+    uint32_t nqueue, capqueue;
+    struct sim_node node[SIM_NODES];
+    int nnode;
+    struct sim_conn conn[SIM_NODES][SIM_NODES]; /* [lower][higher] */
+    struct sim_conn join[SIM_NODES];            /* of a joining node */
+    bool cut[SIM_NODES][SIM_NODES];             /* from, to */
+    struct sim_faults faults;
+    uint64_t messages, wire_bytes;
+    bool trace;
+};
+
+struct sim *sim_create(uint64_t seed);
+void sim_destroy(struct sim *s);
+
+/* The first node of a new volume. */
+int sim_found(struct sim *s, uint16_t pgs, uint8_t n, uint8_t w, uint8_t r);
+/* A node that joins through another; sim_node.joined says when it did. */
+int sim_join(struct sim *s, int through);
+/* found and join until there are so many; they must all have joined. */
+void sim_members(struct sim *s, int count, uint16_t pgs, uint8_t n, uint8_t w, uint8_t r);
+
+void sim_crash(struct sim *s, int node, bool power_loss);
+void sim_restart(struct sim *s, int node);
+void sim_cut(struct sim *s, int from, int to, bool cut);
+/* All cuts and faults end, all nodes live. */
+void sim_heal(struct sim *s);
+
+/* req is taken; req->user is the caller's; done as above. */
+void sim_submit(struct sim *s, int node, struct nwr_request *req, sim_done done);
+/* Runs fn at a time; arg is the caller's. */
+void sim_at(struct sim *s, sim_us at, void (*fn)(struct sim *s, void *arg), void *arg);
+/* Until now + us. */
+void sim_run(struct sim *s, sim_us us);
+/* Until nothing is outstanding at living nodes, at most so long; false: something still is. */
+bool sim_settle(struct sim *s, sim_us us);
+
+/* Submits and runs until it is answered. The caller deinits the response. */
+struct nwr_response sim_ask(struct sim *s, int node, struct nwr_request *req);
+
+/* What a node's store holds of ranges, at once; err of the op. */
+enum nwr_err sim_look(struct sim *s, int node, nwr_pg pg, const struct nwr_range *range,
+                      uint32_t nrange, struct nwr_rows *rows);
+bool sim_has_block(struct sim *s, int node, const struct nwr_block_id *id);
+const struct nwr_ring *sim_ring(const struct sim *s, int node);
+/* Index of the node with this ordinal; -1. */
+int sim_of_ordinal(const struct sim *s, uint16_t ordinal);
+uint64_t sim_below(struct sim *s, uint64_t bound);
+bool sim_chance(struct sim *s, uint32_t of_65536);
+/* Prints the replay command and aborts. */
+_Noreturn void sim_fail(const struct sim *s, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,34 @@
+/* sim_kit.h -- small requests for scenarios: one register a key, text as content.
+ *
+ * Ownership: requests are the caller's until submitted; records and rows are the caller's.
+ */
+#ifndef NWR_SIM_KIT_H
+#define NWR_SIM_KIT_H
+
+#include "tests/sim/sim_cluster.h"
+
+/* The content register number `no` of a group. */
+struct nwr_key kit_key(nwr_pg pg, uint32_t no);
+/* Replaces what `seen` (NULL: nothing) shows by text. */
+struct nwr_request *kit_put(const struct nwr_key *key, const char *text, nwr_wid wid,
+                            const struct nwr_record *seen);
+struct nwr_request *kit_get(const struct nwr_key *key);
+struct nwr_block_id kit_block_id(nwr_pg pg, uint32_t no, nwr_wid wid);
+/* Adds a block to the request: named by its first write if named, carried if carried. */
+void kit_block(struct nwr_request *req, const struct nwr_block_id *id, bool named, bool carried);
+
+/* Asks and expects success. */
+struct nwr_dot kit_write(struct sim *s, int node, const struct nwr_key *key, const char *text,
+                         nwr_wid wid, const struct nwr_record *seen);
+/* The record read through node; empty if there is none. */
+struct nwr_record kit_read(struct sim *s, int node, const struct nwr_key *key);
+enum nwr_err kit_ask_err(struct sim *s, int node, struct nwr_request *req);
+/* What the store of node holds of key. */
+struct nwr_record kit_stored(struct sim *s, int node, const struct nwr_key *key);
+/* "a|b" of the live versions, by dot; a buffer of the caller's. */
+const char *kit_text(const struct nwr_record *r, char *buffer, size_t room);
+/* A PG whose list starts with node `first`; -1 for any. */
+nwr_pg kit_pg(struct sim *s, int node, int first);
+bool kit_holds(struct sim *s, int node, nwr_pg pg);
+
+#endif
