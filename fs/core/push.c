@@ -267,14 +267,17 @@ void nwr_push_start(struct nwr_mount *m, struct nwr_node *n, enum nwr_level leve
     nwr_txn_run(t);
 }
 
-/* The list changes while its members run: each is found again. */
+/* The list changes while its members run: each is found again, and runs once: what then waits
+ * for the next push has its turn after that. */
 void nwr_push_wake(struct nwr_mount *m, struct nwr_node *n)
 {
     struct nwr_txn *t = m->txns;
+    uint64_t turn = ++m->wakes;
 
     while (t) {
-        if (t->wants_push == n && t->inflight == 0) {
+        if (t->wants_push == n && t->inflight == 0 && t->woken < turn) {
             t->wants_push = NULL;
+            t->woken = turn;
             nwr_txn_again(t);
             t = m->txns;
         } else {

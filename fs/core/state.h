@@ -46,6 +46,7 @@ struct nwr_mount {
     struct nwr_block_cache *cache;
     struct nwr_txn *txns;
     struct nwr_handle *handles;
+    uint64_t wakes;              /* turns of nwr_push_wake */
     uint64_t next_txn, next_handle, next_pending;
     struct nwr_recent recent[NWR_RECENT_MAX];
     uint32_t recent_at;

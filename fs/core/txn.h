@@ -74,6 +74,7 @@ struct nwr_txn {
     struct nwr_needs blocks;
     bool wants_ids;
     struct nwr_node *wants_push; /* waits for the end of this node's push */
+    uint64_t woken;              /* turn of nwr_push_wake it ran in */
     struct nwr_node *pushed;     /* the last it waited for: a failed one is not tried again */
 
     struct nwr_request *staged; /* what this run has decided, of any PG; made into batches */
