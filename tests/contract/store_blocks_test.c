@@ -310,33 +310,26 @@ static void a_restart_keeps_everything(void **state)
     assert_int_equal(kit_verify(k).blocks, 1);
 }
 
-#define ON(f, s) cmocka_unit_test_setup_teardown(f, s, kit_teardown)
-#define TESTS(s)                                                                                   \
-    {                                                                                              \
-        ON(a_version_is_refused_while_a_block_it_names_is_missing, s),                             \
-            ON(a_merge_waits_for_its_blocks_too, s),                                               \
-            ON(a_block_is_refused_while_a_block_it_names_is_missing, s),                           \
-            ON(a_block_is_given_with_the_blocks_it_names, s),                                      \
-            ON(a_block_stays_while_anything_names_it_and_goes_then, s),                            \
-            ON(a_block_that_changes_its_version_in_one_batch_stays, s),                            \
-            ON(a_block_that_moves_below_another_in_one_batch_stays, s),                            \
-            ON(the_blocks_below_a_block_go_with_it_however_deep, s),                               \
-            ON(a_shared_subtree_stays_with_the_other_version, s),                                  \
-            ON(blocks_of_a_batch_that_nothing_names_are_not_kept, s),                              \
-            ON(a_block_put_ahead_waits_for_its_version_and_is_gone_at_restart_without, s),         \
-            ON(a_block_put_again_is_stored_once, s),                                               \
-            ON(a_block_put_again_while_named_outlives_that_name, s),                               \
-            ON(an_empty_block_is_a_block, s), ON(a_block_that_is_not_there_is_e_noent, s),         \
-            ON(a_restart_keeps_everything, s),                                                     \
-    }
-
 int main(void)
 {
-    const struct CMUnitTest mem[] = TESTS(kit_mem);
-    const struct CMUnitTest rocks[] = TESTS(kit_rocks);
-    const struct CMUnitTest threaded[] = TESTS(kit_rocks_threaded);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_version_is_refused_while_a_block_it_names_is_missing),
+        cmocka_unit_test(a_merge_waits_for_its_blocks_too),
+        cmocka_unit_test(a_block_is_refused_while_a_block_it_names_is_missing),
+        cmocka_unit_test(a_block_is_given_with_the_blocks_it_names),
+        cmocka_unit_test(a_block_stays_while_anything_names_it_and_goes_then),
+        cmocka_unit_test(a_block_that_changes_its_version_in_one_batch_stays),
+        cmocka_unit_test(a_block_that_moves_below_another_in_one_batch_stays),
+        cmocka_unit_test(the_blocks_below_a_block_go_with_it_however_deep),
+        cmocka_unit_test(a_shared_subtree_stays_with_the_other_version),
+        cmocka_unit_test(blocks_of_a_batch_that_nothing_names_are_not_kept),
+        cmocka_unit_test(a_block_put_ahead_waits_for_its_version_and_is_gone_at_restart_without),
+        cmocka_unit_test(a_block_put_again_is_stored_once),
+        cmocka_unit_test(a_block_put_again_while_named_outlives_that_name),
+        cmocka_unit_test(an_empty_block_is_a_block),
+        cmocka_unit_test(a_block_that_is_not_there_is_e_noent),
+        cmocka_unit_test(a_restart_keeps_everything),
+    };
 
-    return cmocka_run_group_tests_name("store_mem", mem, NULL, NULL) +
-           cmocka_run_group_tests_name("store_rocks", rocks, NULL, NULL) +
-           cmocka_run_group_tests_name("store_rocks_threaded", threaded, NULL, NULL);
+    return kit_run_all(tests, NWR_COUNT(tests));
 }

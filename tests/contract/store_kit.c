@@ -85,6 +85,27 @@ void kit_restart(struct kit *k)
         nwr_store_mem_crash(k->s, false);
 }
 
+static int run_on(const char *name, int (*setup)(void **state), const struct CMUnitTest *tests,
+                  size_t n)
+{
+    struct CMUnitTest *on = nwr_memdup(tests, n * sizeof(*tests));
+    int failed;
+
+    for (size_t i = 0; i < n; i++) {
+        on[i].setup_func = setup;
+        on[i].teardown_func = kit_teardown;
+    }
+    failed = _cmocka_run_group_tests(name, on, n, NULL, NULL);
+    nwr_free(on);
+    return failed;
+}
+
+int kit_run_all(const struct CMUnitTest *tests, size_t n)
+{
+    return run_on("store_mem", kit_mem, tests, n) + run_on("store_rocks", kit_rocks, tests, n) +
+           run_on("store_rocks_threaded", kit_rocks_threaded, tests, n);
+}
+
 struct nwr_verify kit_verify(struct kit *k)
 {
     struct nwr_verify v;

@@ -41,6 +41,9 @@ int kit_rocks(void **state);
 int kit_rocks_threaded(void **state);
 int kit_teardown(void **state);
 
+/* Runs tests on every implementation; gives the number that failed. */
+int kit_run_all(const struct CMUnitTest *tests, size_t n);
+
 void kit_open(struct kit *k); /* rocks: k->dir again */
 void kit_reopen(struct kit *k);
 /* Ends the store as a restart of its process would: mem by a crash that loses nothing. */

@@ -483,225 +483,6 @@ static void the_sibling_limit_holds_on_the_coordinator_path_only(void **state)
     assert_int_equal(batch_end(&b), NWR_OK);
 }
 
-/* ---- ranges --------------------------------------------------------------------------------- */
-
-static void a_range_gives_keys_with_its_prefix_in_order_each_once(void **state)
-{
-    struct kit *k = *state;
-    struct batch b;
-
-    put_one(k, entry_key(2, "b"), "x", NULL);
-    put_one(k, entry_key(2, "a"), "x", NULL);
-    put_one(k, entry_key(2, "ab"), "x", NULL);
-    put_one(k, entry_key(3, "c"), "x", NULL);
-    put_one(k, content_key(2), "x", NULL);
-    batch_init(&b, k, NWR_STORE_READ);
-    batch_range(&b, nwr_key_entries(ino(2)), false, false);
-    batch_range(&b, entry_key(2, "ab"), true, false);
-    assert_int_equal(batch_run(&b), NWR_OK);
-    assert_int_equal(b.op.rows.n, 3);
-    assert_false(b.op.more);
-    for (uint32_t i = 1; i < b.op.rows.n; i++)
-        assert_true(nwr_key_cmp(&b.op.rows.row[i - 1].key, &b.op.rows.row[i].key) < 0);
-    row_of(&b, entry_key(2, "a"));
-    row_of(&b, entry_key(2, "ab"));
-    row_of(&b, entry_key(2, "b"));
-    batch_deinit(&b);
-}
-
-static void a_range_goes_on_after_a_key_that_need_not_exist(void **state)
-{
-    struct kit *k = *state;
-    struct batch b;
-
-    put_one(k, entry_key(2, "a"), "x", NULL);
-    put_one(k, entry_key(2, "c"), "x", NULL);
-    put_one(k, entry_key(2, "e"), "x", NULL);
-    batch_init(&b, k, NWR_STORE_READ);
-    batch_range(&b, nwr_key_entries(ino(2)), false, false);
-    b.req->range[0].after = entry_key(2, "c");
-    assert_int_equal(batch_run(&b), NWR_OK);
-    assert_int_equal(b.op.rows.n, 1);
-    row_of(&b, entry_key(2, "e"));
-    batch_deinit(&b);
-    batch_init(&b, k, NWR_STORE_READ);
-    batch_range(&b, nwr_key_entries(ino(2)), false, false);
-    b.req->range[0].after = entry_key(2, "b");
-    assert_int_equal(batch_run(&b), NWR_OK);
-    assert_int_equal(b.op.rows.n, 2);
-    batch_deinit(&b);
-}
-
-static void an_exact_range_gives_its_key_only(void **state)
-{
-    struct kit *k = *state;
-    struct batch b;
-
-    put_one(k, entry_key(2, "a"), "x", NULL);
-    put_one(k, entry_key(2, "ab"), "x", NULL);
-    batch_init(&b, k, NWR_STORE_READ);
-    batch_range(&b, entry_key(2, "a"), true, false);
-    batch_range(&b, entry_key(2, "none"), true, false);
-    assert_int_equal(batch_run(&b), NWR_OK);
-    assert_int_equal(b.op.rows.n, 1);
-    batch_deinit(&b);
-}
-
-static void put_many(struct kit *k, uint64_t parent, uint32_t n, bool refs)
-{
-    struct batch b;
-
-    batch_init(&b, k, NWR_STORE_APPLY);
-    for (uint32_t i = 0; i < n; i++) {
-        char name[16];
-
-        if (b.req->nwrite == BATCH_MAX) {
-            assert_int_equal(batch_end(&b), NWR_OK);
-            batch_init(&b, k, NWR_STORE_APPLY);
-        }
-        snprintf(name, sizeof(name), "%05u", i);
-        batch_put(&b, entry_key(parent, name), 0, NULL)->v.ref = refs ? ino(1000 + i) : 0;
-    }
-    assert_int_equal(batch_end(&b), NWR_OK);
-}
-
-static void a_long_range_is_cut_and_says_so_and_followed_rows_do_not_count(void **state)
-{
-    struct kit *k = *state;
-    struct batch b;
-
-    put_many(k, 2, NWR_SCAN_ROWS + 1, true);
-    assert_int_equal(put_one(k, content_key(1000), "first", NULL), NWR_OK);
-    assert_int_equal(put_one(k, content_key(1000 + NWR_SCAN_ROWS), "cut", NULL), NWR_OK);
-    batch_init(&b, k, NWR_STORE_READ);
-    batch_range(&b, nwr_key_entries(ino(2)), false, true);
-    assert_int_equal(batch_run(&b), NWR_OK);
-    assert_int_equal(b.op.rows.n, NWR_SCAN_ROWS + 1);
-    assert_true(b.op.more);
-    row_of(&b, content_key(1000));
-    batch_deinit(&b);
-    batch_init(&b, k, NWR_STORE_READ);
-    batch_range(&b, nwr_key_entries(ino(2)), false, true);
-    b.req->range[0].after = entry_key(2, "01023");
-    assert_int_equal(batch_run(&b), NWR_OK);
-    assert_int_equal(b.op.rows.n, 2);
-    assert_false(b.op.more);
-    batch_deinit(&b);
-}
-
-/* Sixty entries whose objects hold 120 KiB each. */
-static void put_heavy(struct kit *k, uint32_t n)
-{
-    static char body[60001];
-    struct batch b;
-
-    memset(body, 'h', sizeof(body) - 1);
-    put_many(k, 2, n, true);
-    for (uint32_t i = 0; i < n; i++) {
-        batch_init(&b, k, NWR_STORE_APPLY);
-        batch_put(&b, content_key(1000 + i), 0, body);
-        batch_put(&b, nwr_key_xattr(ino(1000 + i), "user.x", 6), 0, body);
-        assert_int_equal(batch_end(&b), NWR_OK);
-    }
-}
-
-static void a_heavy_range_is_cut_after_the_objects_of_a_row(void **state)
-{
-    enum {
-        N = 60
-    };
-    struct kit *k = *state;
-    struct nwr_key after = {0};
-    uint32_t entries = 0, answers = 0;
-    bool more = true;
-
-    put_heavy(k, N);
-    while (more) {
-        uint32_t here = 0;
-        struct batch b;
-
-        batch_init(&b, k, NWR_STORE_READ);
-        batch_range(&b, nwr_key_entries(ino(2)), false, true);
-        b.req->range[0].after = after;
-        assert_int_equal(batch_run(&b), NWR_OK);
-        for (uint32_t i = 0; i < b.op.rows.n; i++) {
-            if (b.op.rows.row[i].key.b[2] != 'E')
-                continue;
-            after = b.op.rows.row[i].key;
-            here++;
-        }
-        assert_int_equal(b.op.rows.n, 3 * here);
-        assert_in_range(here, 1, NWR_READ_BYTES / 120000 + 1);
-        entries += here;
-        answers++;
-        more = b.op.more;
-        batch_deinit(&b);
-    }
-    assert_int_equal(entries, N);
-    assert_int_equal(answers, 2);
-}
-
-static void exactly_as_many_rows_as_fit_are_not_more(void **state)
-{
-    struct kit *k = *state;
-    struct batch b;
-
-    put_many(k, 2, NWR_SCAN_ROWS, false);
-    batch_init(&b, k, NWR_STORE_READ);
-    batch_range(&b, nwr_key_entries(ino(2)), false, false);
-    assert_int_equal(batch_run(&b), NWR_OK);
-    assert_int_equal(b.op.rows.n, NWR_SCAN_ROWS);
-    assert_false(b.op.more);
-    batch_deinit(&b);
-}
-
-static void follow_adds_the_objects_of_all_versions_tombstones_too_each_once(void **state)
-{
-    struct kit *k = *state;
-    struct nwr_write *w;
-    struct batch b;
-
-    batch_init(&b, k, NWR_STORE_APPLY);
-    batch_put(&b, entry_key(2, "a"), 0, NULL)->v.ref = ino(10);
-    batch_put(&b, entry_key(2, "b"), 0, NULL)->v.ref = ino(10);
-    w = batch_put(&b, entry_key(2, "gone"), 0, NULL);
-    w->v.flags = NWR_V_TOMBSTONE;
-    w->v.ref = ino(11);
-    batch_put(&b, entry_key(2, "none"), 0, NULL);
-    batch_put(&b, nwr_key_reg(ino(10), NWR_REG_ATTR), 0, "attr");
-    batch_put(&b, content_key(10), 0, "ten")->v.ref = ino(12);
-    batch_put(&b, nwr_key_xattr(ino(10), "user.x", 6), 0, "value");
-    batch_put(&b, content_key(11), 0, "eleven");
-    batch_put(&b, content_key(12), 0, "not reached");
-    assert_int_equal(batch_end(&b), NWR_OK);
-    batch_init(&b, k, NWR_STORE_READ);
-    batch_range(&b, nwr_key_entries(ino(2)), false, true);
-    batch_range(&b, entry_key(2, "a"), true, true);
-    assert_int_equal(batch_run(&b), NWR_OK);
-    assert_int_equal(b.op.rows.n, 4 + 3 + 1);
-    row_of(&b, nwr_key_reg(ino(10), NWR_REG_ATTR));
-    row_of(&b, nwr_key_xattr(ino(10), "user.x", 6));
-    row_of(&b, content_key(11));
-    batch_deinit(&b);
-}
-
-static void follow_ignores_inodes_of_other_groups(void **state)
-{
-    struct kit *k = *state;
-    nwr_ino elsewhere = nwr_ino_make(PG + 1, 1, 10);
-    struct batch b;
-
-    batch_init(&b, k, NWR_STORE_APPLY);
-    batch_put(&b, entry_key(2, "a"), 0, NULL)->v.ref = elsewhere;
-    assert_int_equal(batch_end(&b), NWR_OK);
-    put_one(k, nwr_key_reg(elsewhere, NWR_REG_ATTR), "x", NULL);
-    batch_init(&b, k, NWR_STORE_READ);
-    batch_range(&b, nwr_key_entries(ino(2)), false, true);
-    assert_int_equal(batch_run(&b), NWR_OK);
-    assert_int_equal(b.op.rows.n, 1);
-    batch_deinit(&b);
-}
-
 /* ---- sync and named values ------------------------------------------------------------------ */
 
 static void one_sync_serves_all_who_wait(void **state)
@@ -769,49 +550,35 @@ static void a_named_value_is_kept_and_replaced(void **state)
     assert_meta(k, "ring", "two");
 }
 
-#define ON(f, s) cmocka_unit_test_setup_teardown(f, s, kit_teardown)
-#define TESTS(s)                                                                                   \
-    {                                                                                              \
-        ON(done_runs_once_from_poll_and_never_inside_submit, s),                                   \
-            ON(a_read_sees_every_apply_submitted_before_it, s),                                    \
-            ON(destroy_finishes_what_was_submitted, s),                                            \
-            ON(an_op_may_be_submitted_and_polled_from_done, s), ON(a_put_is_read_back_whole, s),   \
-            ON(apply_gives_the_records_after_it_as_whole_containers, s),                           \
-            ON(a_put_replaces_what_it_names_and_nothing_else, s),                                  \
-            ON(a_discard_removes_what_it_names_and_leaves_the_record, s),                          \
-            ON(a_merge_joins_containers_and_may_be_repeated, s),                                   \
-            ON(the_retry_of_a_put_gets_the_dot_of_its_first_try, s),                               \
-            ON(a_write_id_that_was_retired_is_not_added_again, s),                                 \
-            ON(a_batch_that_fails_applies_nothing, s),                                             \
-            ON(a_batch_fails_alone_among_its_neighbours, s),                                       \
-            ON(a_seen_guard_refuses_when_a_live_version_is_not_named, s),                          \
-            ON(a_seen_guard_counts_at_the_coordinator_only, s),                                    \
-            ON(a_seen_guard_knows_a_version_by_its_write_id, s),                                   \
-            ON(a_seen_guard_passes_over_tombstones_voids_and_marks, s),                            \
-            ON(a_retry_is_not_refused_by_its_own_first_try, s),                                    \
-            ON(a_retry_of_what_was_withdrawn_is_not_refused_by_a_guard, s),                        \
-            ON(an_alive_guard_refuses_at_every_replica_when_a_hidden_version_is_there, s),         \
-            ON(an_empty_guard_refuses_at_every_replica_while_a_record_below_is_live, s),           \
-            ON(an_empty_guard_sees_an_apply_submitted_just_before, s),                             \
-            ON(the_sibling_limit_holds_on_the_coordinator_path_only, s),                           \
-            ON(a_range_gives_keys_with_its_prefix_in_order_each_once, s),                          \
-            ON(a_range_goes_on_after_a_key_that_need_not_exist, s),                                \
-            ON(an_exact_range_gives_its_key_only, s),                                              \
-            ON(a_long_range_is_cut_and_says_so_and_followed_rows_do_not_count, s),                 \
-            ON(a_heavy_range_is_cut_after_the_objects_of_a_row, s),                                \
-            ON(exactly_as_many_rows_as_fit_are_not_more, s),                                       \
-            ON(follow_adds_the_objects_of_all_versions_tombstones_too_each_once, s),               \
-            ON(follow_ignores_inodes_of_other_groups, s), ON(one_sync_serves_all_who_wait, s),     \
-            ON(a_named_value_is_kept_and_replaced, s),                                             \
-    }
-
 int main(void)
 {
-    const struct CMUnitTest mem[] = TESTS(kit_mem);
-    const struct CMUnitTest rocks[] = TESTS(kit_rocks);
-    const struct CMUnitTest threaded[] = TESTS(kit_rocks_threaded);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(done_runs_once_from_poll_and_never_inside_submit),
+        cmocka_unit_test(a_read_sees_every_apply_submitted_before_it),
+        cmocka_unit_test(destroy_finishes_what_was_submitted),
+        cmocka_unit_test(an_op_may_be_submitted_and_polled_from_done),
+        cmocka_unit_test(a_put_is_read_back_whole),
+        cmocka_unit_test(apply_gives_the_records_after_it_as_whole_containers),
+        cmocka_unit_test(a_put_replaces_what_it_names_and_nothing_else),
+        cmocka_unit_test(a_discard_removes_what_it_names_and_leaves_the_record),
+        cmocka_unit_test(a_merge_joins_containers_and_may_be_repeated),
+        cmocka_unit_test(the_retry_of_a_put_gets_the_dot_of_its_first_try),
+        cmocka_unit_test(a_write_id_that_was_retired_is_not_added_again),
+        cmocka_unit_test(a_batch_that_fails_applies_nothing),
+        cmocka_unit_test(a_batch_fails_alone_among_its_neighbours),
+        cmocka_unit_test(a_seen_guard_refuses_when_a_live_version_is_not_named),
+        cmocka_unit_test(a_seen_guard_counts_at_the_coordinator_only),
+        cmocka_unit_test(a_seen_guard_knows_a_version_by_its_write_id),
+        cmocka_unit_test(a_seen_guard_passes_over_tombstones_voids_and_marks),
+        cmocka_unit_test(a_retry_is_not_refused_by_its_own_first_try),
+        cmocka_unit_test(a_retry_of_what_was_withdrawn_is_not_refused_by_a_guard),
+        cmocka_unit_test(an_alive_guard_refuses_at_every_replica_when_a_hidden_version_is_there),
+        cmocka_unit_test(an_empty_guard_refuses_at_every_replica_while_a_record_below_is_live),
+        cmocka_unit_test(an_empty_guard_sees_an_apply_submitted_just_before),
+        cmocka_unit_test(the_sibling_limit_holds_on_the_coordinator_path_only),
+        cmocka_unit_test(one_sync_serves_all_who_wait),
+        cmocka_unit_test(a_named_value_is_kept_and_replaced),
+    };
 
-    return cmocka_run_group_tests_name("store_mem", mem, NULL, NULL) +
-           cmocka_run_group_tests_name("store_rocks", rocks, NULL, NULL) +
-           cmocka_run_group_tests_name("store_rocks_threaded", threaded, NULL, NULL);
+    return kit_run_all(tests, NWR_COUNT(tests));
 }
