@@ -4,6 +4,7 @@
  */
 #include "tools/admin.h"
 #include "tools/cmd.h"
+#include "tools/unfold.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,37 +19,6 @@ static char *from_mount(const char *path)
         return NULL;
     text[n] = '\0';
     return nwr_strdup(text);
-}
-
-/* {"a":1,"b":[{"c":2}]} becomes lines of "a: 1", nested ones indented. */
-static void print_lines(const char *json)
-{
-    int depth = 0;
-    bool quoted = false, fresh = true;
-
-    for (const char *p = json; *p; p++) {
-        if (*p == '"' && (p == json || p[-1] != '\\')) {
-            quoted = !quoted;
-            continue;
-        }
-        if (!quoted && strchr("{}[],\n", *p)) {
-            depth += (*p == '{' || *p == '[') - (*p == '}' || *p == ']');
-            if (!fresh)
-                putchar('\n');
-            fresh = true;
-            continue;
-        }
-        if (!quoted && *p == ' ')
-            continue;
-        if (fresh)
-            printf("%*s", depth > 1 ? 2 * (depth - 1) : 0, "");
-        fresh = false;
-        putchar(*p);
-        if (!quoted && *p == ':')
-            putchar(' ');
-    }
-    if (!fresh)
-        putchar('\n');
 }
 
 static int help(void)
@@ -86,7 +56,7 @@ int nwr_cmd_status(int argc, char **argv)
     if (json)
         printf("%s%s", text, *text && text[strlen(text) - 1] == '\n' ? "" : "\n");
     else
-        print_lines(text);
+        nwr_unfold(text);
     nwr_free(text);
     return 0;
 }

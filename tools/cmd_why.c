@@ -1,5 +1,6 @@
 /* cmd_why.c -- `nwrfs why`: which replica holds what of a path. */
 #include "tools/cmd.h"
+#include "tools/unfold.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,18 +10,9 @@ enum {
     NWR_XATTR_BYTES = 65536
 };
 
-/* With json the text as the mount gives it; else its JSON lines without the punctuation. */
-static void print_plain(const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (!strchr("{}[]\"", text[i]) || (i > 0 && text[i - 1] == '\\'))
-            putchar(text[i]);
-    }
-}
-
 int nwr_cmd_why(int argc, char **argv)
 {
-    static char text[NWR_XATTR_BYTES];
+    static char text[NWR_XATTR_BYTES + 1];
     bool json = argc == 3 && strcmp(argv[2], "--json") == 0;
     ssize_t n;
 
@@ -31,16 +23,15 @@ int nwr_cmd_why(int argc, char **argv)
     }
     if (argc < 2 || argv[1][0] == '-' || (argc == 3 && !json) || argc > 3)
         return nwr_cmd_usage("why: one PATH is wanted; see nwrfs why --help");
-    n = lgetxattr(argv[1], "user.nwrfs.why", text, sizeof(text));
+    n = lgetxattr(argv[1], "user.nwrfs.why", text, sizeof(text) - 1);
     if (n < 0 && (errno == EOPNOTSUPP || errno == ENODATA))
         return nwr_cmd_fail("why: %s: is not on nwrfs", argv[1]);
     if (n < 0)
         return nwr_cmd_fail("why: %s: %s", argv[1], strerror(errno));
+    text[n] = '\0';
     if (json)
-        fwrite(text, 1, (size_t)n, stdout);
+        printf("%s%s", text, n > 0 && text[n - 1] == '\n' ? "" : "\n");
     else
-        print_plain(text, (size_t)n);
-    if (n > 0 && text[n - 1] != '\n')
-        putchar('\n');
+        nwr_unfold(text);
     return 0;
 }
