@@ -129,7 +129,7 @@ class Replica:
                 key = s.ino if ON["one_inode"] else s.wid
                 out[key] = max(out.get(key, s), s, key=lambda s: (s.hlc, s.dot))
         for ino, r in list(self.inodes.items()) if ON["restore"] else ():
-            last = max(r.gone, default=None, key=lambda m: (m.hlc, m.dot))
+            last = max(r.gone, default=None, key=lambda m: (m.hlc, m.dot, not m.bare))
             if last and last.name == name and not self.linked(ino):
                 bare = last.bare or not ON["restored_bare"]
                 out[ino] = Slot(last.dot, ("restored", ino), last.hlc, ino, bare)
@@ -138,7 +138,8 @@ class Replica:
     def view(self, name):
         """Listing lines of an entry, head first, then slots from the greatest down."""
         masked = self.masked(name)
-        heads = lambda s: (s.bare and s.wid not in masked, s.hlc, s.dot)
+        heads = lambda s: (s.bare and s.wid not in masked, s.hlc, s.dot,
+                           s.wid[0] == "slot", self.contents(s)[0].dot)
         out = []
         for s in sorted(self.slots(name), key=heads, reverse=True):
             for i, v in enumerate(self.contents(s)):
