@@ -145,7 +145,7 @@ static void on_open(struct nwr_conn *conn)
 static void on_hello(struct nwr_link *l, const struct nwr_hello *h)
 {
     if (h->proto_min > NWR_PROTO_MAX || h->proto_max < NWR_PROTO_MIN) {
-        snprintf(l->refusal, sizeof(l->refusal), "speaks protocol %u to %u, this mount %u to %u",
+        snprintf(l->refusal, sizeof(l->refusal), "speaks protocol version %u to %u, not %u to %u",
                  h->proto_min, h->proto_max, NWR_PROTO_MIN, NWR_PROTO_MAX);
         nwr_conn_close(l->conn, l->refusal);
         return;

@@ -34,13 +34,13 @@ const char *nwr_hello_check(const struct nwr_peer *p, const struct nwr_hello *h,
     const struct nwr_member *m;
 
     if (h->proto_min > NWR_PROTO_MAX || h->proto_max < NWR_PROTO_MIN) {
-        snprintf(text, 160, "speaks protocol %u to %u, not %u to %u; use the same version",
+        snprintf(text, 160, "speaks protocol version %u to %u, not %u to %u; use the same release",
                  h->proto_min, h->proto_max, NWR_PROTO_MIN, NWR_PROTO_MAX);
         return text;
     }
     if (h->volume && p->volume.info.id && h->volume != p->volume.info.id) {
-        snprintf(text, 160, "belongs to volume %016llx, not %016llx", (unsigned long long)h->volume,
-                 (unsigned long long)p->volume.info.id);
+        snprintf(text, 160, "belongs to another volume, %016llx, not %016llx",
+                 (unsigned long long)h->volume, (unsigned long long)p->volume.info.id);
         return text;
     }
     if (h->node && h->node == p->id) {

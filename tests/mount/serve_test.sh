@@ -147,14 +147,14 @@ refuse a_peer_that_speaks_garbage_is_said "$FAKE.*protocol" \
     "$NWRFS" serve --data "$T/x" --join "$FAKE"
 fake_end
 fake_server version
-refuse a_peer_of_another_version_is_said "protocol 90 to 91" \
+refuse a_peer_of_another_version_is_said "protocol version 90 to 91" \
     "$NWRFS" serve --data "$T/x" --join "$FAKE"
 fake_end
 check garbage_is_hung_up_on python3 "$T/fake.py" garbage "$(address a)"
 python3 "$T/fake.py" version "$(address a)" >"$T/said"
-grep -q "protocol 90 to 91" "$T/said" && ok another_version_is_told_why ||
+grep -q "protocol version 90 to 91" "$T/said" && ok another_version_is_told_why ||
     fail another_version_is_told_why "$(cat "$T/said")"
-grep -q "event=refused.*protocol 90" "$T/a/log" && ok the_log_says_so_too ||
+grep -q "event=refused.*protocol version 90" "$T/a/log" && ok the_log_says_so_too ||
     fail the_log_says_so_too
 members_up a 3 && ok the_node_goes_on_after_all_that || fail the_node_goes_on_after_all_that
 for n in a b c other; do halt $n; done

@@ -381,7 +381,7 @@ static void another_volume_cannot_be_joined(void **state)
     assert_int_equal(start(f, 3, NULL, 0, 0), NWR_OK);
     stop(f, 3);
     assert_int_equal(start(f, 3, nwr_peer_address(f->node[0].peer), 0, 0), NWR_E_VOLUME);
-    assert_non_null(strstr(f->node[3].text, "belongs to volume"));
+    assert_non_null(strstr(f->node[3].text, "belongs to another volume"));
     fix_free(f);
 }
 
