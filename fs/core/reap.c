@@ -11,7 +11,12 @@
  */
 #include "fs/core/state.h"
 
-enum { REAP_FIRST_MS = 2000, REAP_MAX_MS = 300000, REAP_ATONCE = 8, REAP_QUEUE_MAX = 4096 };
+enum {
+    REAP_FIRST_MS = 2000,
+    REAP_MAX_MS = 300000,
+    REAP_ATONCE = 8,
+    REAP_QUEUE_MAX = 4096
+};
 
 static struct nwr_reap *find(struct nwr_mount *m, nwr_ino root)
 {
@@ -79,10 +84,11 @@ static void finish_reap(struct nwr_txn *t)
     struct nwr_mount *m = t->m;
     struct nwr_reap *item = find(m, t->ino);
 
-    if (!item)
-        return;
+    nwr_assert(item && item->busy);
+    m->nreaping--;
     item->busy = false;
     item->at = m->now + wait_of(++item->tries);
+    m->reap_at = NWR_MIN(m->reap_at, item->at);
     if (t->err == NWR_OK && t->eno == 0)
         *item = m->reap[--m->nreap];
 }
@@ -92,44 +98,44 @@ void nwr_reap_later(struct nwr_mount *m, nwr_ino root)
     if (m->nreap >= REAP_QUEUE_MAX || find(m, root))
         return;
     m->reap = nwr_grow(m->reap, &m->capreap, m->nreap + 1, sizeof(*m->reap));
+    m->reap_at = m->nreap ? NWR_MIN(m->reap_at, m->now + wait_of(0)) : m->now + wait_of(0);
     m->reap[m->nreap++] = (struct nwr_reap){.root = root, .at = m->now + wait_of(0)};
 }
 
-/* The next that is due and not under way, if there is room for one more. */
-static struct nwr_reap *next_due(struct nwr_mount *m)
+/* The next that is due and not under way; NULL: none, and *next says when to look again. */
+static struct nwr_reap *next_due(struct nwr_mount *m, nwr_ms *next)
 {
-    struct nwr_reap *due = NULL;
-    uint32_t busy = 0;
-
+    *next = UINT64_MAX;
     for (uint32_t i = 0; i < m->nreap; i++) {
         struct nwr_reap *item = &m->reap[i];
 
-        busy += item->busy;
-        if (!item->busy && item->at <= m->now && !due)
-            due = item;
+        if (item->busy)
+            continue;
+        if (item->at <= m->now)
+            return item;
+        *next = NWR_MIN(*next, item->at);
     }
-    return busy < REAP_ATONCE ? due : NULL;
+    return NULL;
 }
 
 void nwr_reap_tick(struct nwr_mount *m)
 {
     struct nwr_reap *item;
 
-    while (!m->stopping && (item = next_due(m))) {
+    if (m->stopping || m->now < m->reap_at)
+        return;
+    while (m->nreaping < REAP_ATONCE && (item = next_due(m, &m->reap_at))) {
         struct nwr_txn *t = nwr_txn_new(m, plan_reap, finish_reap, NULL);
 
         t->ino = item->root;
         item->busy = true;
+        m->nreaping++;
         nwr_txn_run(t);
     }
 }
 
+/* While as many as may are under way, the end of one of them is waited for. */
 nwr_ms nwr_reap_deadline(const struct nwr_mount *m)
 {
-    nwr_ms next = UINT64_MAX;
-
-    for (uint32_t i = 0; i < m->nreap && !m->stopping; i++)
-        if (!m->reap[i].busy)
-            next = NWR_MIN(next, m->reap[i].at);
-    return next;
+    return m->stopping || m->nreap == 0 || m->nreaping >= REAP_ATONCE ? UINT64_MAX : m->reap_at;
 }

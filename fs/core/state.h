@@ -46,7 +46,7 @@ struct nwr_mount {
     struct nwr_block_cache *cache;
     struct nwr_txn *txns;
     struct nwr_handle *handles;
-    uint64_t wakes;              /* turns of nwr_push_wake */
+    uint64_t wakes; /* turns of nwr_push_wake */
     uint64_t next_txn, next_handle, next_pending;
     struct nwr_recent recent[NWR_RECENT_MAX];
     uint32_t recent_at;
@@ -54,7 +54,8 @@ struct nwr_mount {
     uint32_t ndue, capdue;
     nwr_ms due_at; /* not later than the first of them */
     struct nwr_reap *reap;
-    uint32_t nreap, capreap;
+    uint32_t nreap, capreap, nreaping;
+    nwr_ms reap_at; /* not later than the first that waits */
 
     uint64_t ids_next, ids_end, ids2_next, ids2_end; /* range in use, and the one behind it */
     uint16_t ids_ordinal;
