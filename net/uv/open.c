@@ -3,7 +3,9 @@
  * META "identity": version(1) node id(8). "ring" and "counters" are the node's; the ring of a
  * new volume is made here. A node whose ring does not list it has not finished joining.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/random.h>
@@ -157,11 +159,47 @@ static enum nwr_err make_dir(const char *dir, char *text, size_t n)
     return errno == ENOSPC ? NWR_E_NOSPC : NWR_E_ACCESS;
 }
 
+/* What a node may find in a directory that no store was made in yet. */
+static bool expected(const char *name)
+{
+    static const char *const names[] = {".",       "..",  "lock", "format",     "format.new",
+                                        "address", "log", "pid",  "lost+found", "db"};
+
+    for (size_t i = 0; i < NWR_COUNT(names); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A home directory given by mistake does not become a volume. */
+static enum nwr_err refuse_foreign(const char *dir, char *text, size_t n)
+{
+    enum nwr_err err = NWR_OK;
+    struct dirent *e;
+    DIR *d = opendir(dir);
+
+    if (!d) {
+        snprintf(text, n, "data: %s: %s; give another --data", dir, strerror(errno));
+        return NWR_E_ACCESS;
+    }
+    if (faccessat(dirfd(d), "format", F_OK, 0) != 0) {
+        while (!err && (e = readdir(d)))
+            if (!expected(e->d_name))
+                err = NWR_E_NOTEMPTY;
+        if (err)
+            snprintf(text, n, "data: %s: holds other files; give a new or an empty directory", dir);
+    }
+    closedir(d);
+    return err;
+}
+
 enum nwr_err nwr_peer_open_store(struct nwr_peer *p, char *text, size_t n)
 {
     nwr_ms wait = p->o.lock_wait_ms ? p->o.lock_wait_ms : LOCK_WAIT_MS;
     enum nwr_err err = make_dir(p->dir, text, n);
 
+    if (!err)
+        err = refuse_foreign(p->dir, text, n);
     if (!err)
         err = nwr_store_rocks_open(&p->store, p->dir, wait, text, n);
     if (err)
