@@ -97,51 +97,134 @@ void nwr_attr_deinit(struct nwr_attr *a)
     a->symlink = NULL;
 }
 
+/* ---- content ----------------------------------------------------------------------------------- */
+
+enum { CONTENT_LINE = 1, CONTENT_UNLINKED = 2 };
+
+static void put_dot(struct nwr_out *o, struct nwr_dot d)
+{
+    nwr_out_u64(o, d.actor);
+    nwr_out_var(o, d.counter);
+}
+
+static struct nwr_dot get_dot(struct nwr_in *in)
+{
+    struct nwr_dot d;
+
+    d.actor = nwr_in_u64(in);
+    d.counter = nwr_in_var(in);
+    return d;
+}
+
 struct nwr_blob *nwr_content_encode(const struct nwr_content *c)
 {
     struct nwr_out o = {0};
 
     nwr_out_u8(&o, BODY_FORMAT);
-    nwr_out_u64(&o, c->home);
-    nwr_out_u64(&o, c->line.dot.actor);
-    nwr_out_var(&o, c->line.dot.counter);
-    nwr_out_u64(&o, c->line.hlc);
-    nwr_out_var(&o, c->line.k);
+    nwr_out_u8(&o, (uint8_t)((c->line.wid ? CONTENT_LINE : 0) |
+                             (c->unlinked ? CONTENT_UNLINKED : 0)));
+    if (c->line.wid) {
+        nwr_out_u64(&o, c->line.wid);
+        put_dot(&o, c->line.dot);
+        nwr_out_u64(&o, c->line.hlc);
+        nwr_out_var(&o, c->line.k);
+        put_dot(&o, c->line.root_dot);
+        nwr_out_u64(&o, c->line.root_hlc);
+    }
     nwr_out_u64(&o, c->mtime);
+    nwr_out_u64(&o, c->sum);
     nwr_map_encode(&c->map, &o);
     return nwr_out_blob(&o);
 }
 
-enum nwr_err nwr_content_decode(struct nwr_content *c, const struct nwr_version *v)
+struct nwr_line nwr_line_of(const struct nwr_version *v)
 {
-    enum nwr_err err;
-    struct nwr_in in;
+    return (struct nwr_line){v->wid, v->dot, v->hlc, v->k, v->dot, v->hlc};
+}
+
+static void get_line(struct nwr_line *line, struct nwr_in *in)
+{
+    line->wid = nwr_in_u64(in);
+    line->dot = get_dot(in);
+    line->hlc = nwr_in_u64(in);
+    line->k = (uint32_t)nwr_in_var(in);
+    line->root_dot = get_dot(in);
+    line->root_hlc = nwr_in_u64(in);
+    in->bad |= line->wid == 0;
+}
+
+static enum nwr_err get_head(struct nwr_content *c, const struct nwr_version *v, struct nwr_in *in)
+{
+    uint8_t flags;
 
     *c = (struct nwr_content){0};
     if (!v->body)
         return NWR_E_FORMAT;
-    in = nwr_in_of(v->body->data, v->body->len);
-    if (nwr_in_u8(&in) != BODY_FORMAT)
+    *in = nwr_in_of(v->body->data, v->body->len);
+    if (nwr_in_u8(in) != BODY_FORMAT)
         return NWR_E_FORMAT;
-    c->home = nwr_in_u64(&in);
-    c->line.dot.actor = nwr_in_u64(&in);
-    c->line.dot.counter = nwr_in_var(&in);
-    c->line.hlc = nwr_in_u64(&in);
-    c->line.k = (uint32_t)nwr_in_var(&in);
-    c->mtime = nwr_in_u64(&in);
-    err = nwr_map_decode(&c->map, &in);
+    flags = nwr_in_u8(in);
+    c->line = nwr_line_of(v);
+    c->unlinked = flags & CONTENT_UNLINKED;
+    if (flags & CONTENT_LINE)
+        get_line(&c->line, in);
+    c->mtime = nwr_in_u64(in);
+    c->sum = nwr_in_u64(in);
+    return in->bad ? NWR_E_FORMAT : NWR_OK;
+}
+
+enum nwr_err nwr_content_head(struct nwr_content *c, const struct nwr_version *v)
+{
+    struct nwr_in in;
+    enum nwr_err err = get_head(c, v, &in);
+
+    if (err != NWR_OK)
+        *c = (struct nwr_content){0};
+    return err;
+}
+
+enum nwr_err nwr_content_decode(struct nwr_content *c, const struct nwr_version *v)
+{
+    struct nwr_in in;
+    enum nwr_err err = get_head(c, v, &in);
+
+    if (err == NWR_OK)
+        err = nwr_map_decode(&c->map, &in);
     if (err == NWR_OK && !nwr_in_done(&in)) {
         nwr_map_deinit(&c->map);
         err = NWR_E_FORMAT;
     }
     if (err != NWR_OK)
-        return *c = (struct nwr_content){0}, err;
-    if (c->line.dot.counter == 0)
-        c->line = (struct nwr_line){v->dot, v->hlc, v->k};
-    return NWR_OK;
+        *c = (struct nwr_content){0};
+    return err;
 }
 
 void nwr_content_deinit(struct nwr_content *c)
 {
     nwr_map_deinit(&c->map);
+}
+
+bool nwr_content_same(const struct nwr_version *a, const struct nwr_version *b)
+{
+    struct nwr_content ca, cb;
+    struct nwr_in ia, ib;
+    size_t la, lb;
+
+    if (a->wid == b->wid)
+        return true;
+    if (get_head(&ca, a, &ia) != NWR_OK || get_head(&cb, b, &ib) != NWR_OK)
+        return false;
+    la = (size_t)(ia.end - ia.p);
+    lb = (size_t)(ib.end - ib.p);
+    if (la == lb && memcmp(ia.p, ib.p, la) == 0)
+        return true;
+    if (!ca.sum || ca.sum != cb.sum || nwr_content_decode(&ca, a) != NWR_OK)
+        return false;
+    if (nwr_content_decode(&cb, b) != NWR_OK)
+        cb.map.size = ~ca.map.size;
+    la = ca.map.size;
+    lb = cb.map.size;
+    nwr_content_deinit(&ca);
+    nwr_content_deinit(&cb);
+    return la == lb;
 }

@@ -18,12 +18,16 @@ enum nwr_type { /* values are part of the format */
     NWR_TYPE_BLK = 7
 };
 
-/* A line: versions that continue one another under one number (DESIGN 9). dot.counter 0 in an
- * encoded body means "this version's own dot, hlc and k". */
+/* A line: versions that continue one another under one number (DESIGN 9), named by the write_id
+ * of its first version. `root` orders lines: it is that of the line this one split from. In a
+ * decoded content it is complete; nwr_line_of gives the line a version starts. */
 struct nwr_line {
+    nwr_wid wid;
     struct nwr_dot dot;
     nwr_hlc hlc;
     uint32_t k;
+    struct nwr_dot root_dot;
+    nwr_hlc root_hlc;
 };
 
 /* Scalars with the clock of their last setting; merged field by field, later hlc wins. */
@@ -57,15 +61,21 @@ struct nwr_blob *nwr_attr_encode(const struct nwr_attr *a);
 enum nwr_err nwr_attr_decode(struct nwr_attr *a, const struct nwr_blob *body);
 void nwr_attr_deinit(struct nwr_attr *a);
 
-/* Content: header of the conflict rules, then times and the map. */
+/* Content: what the conflict rules need, then times and the map. */
 struct nwr_content {
-    nwr_ino home; /* the inode (root or fork) it was written through */
-    struct nwr_line line;
+    struct nwr_line line; /* wid 0 when encoding: the version's own */
+    bool unlinked;        /* its writer knew that no name was left: it never brings one back */
+    uint64_t sum;         /* XXH3 of the bytes of a file of at most one block; 0: not known */
     nwr_ns mtime;
     struct nwr_map map;
 };
 struct nwr_blob *nwr_content_encode(const struct nwr_content *c);
 enum nwr_err nwr_content_decode(struct nwr_content *c, const struct nwr_version *v);
+/* All but the map, which stays empty: nothing to free. */
+enum nwr_err nwr_content_head(struct nwr_content *c, const struct nwr_version *v);
 void nwr_content_deinit(struct nwr_content *c);
+struct nwr_line nwr_line_of(const struct nwr_version *v);
+/* Same bytes for all that can be known without reading them. */
+bool nwr_content_same(const struct nwr_version *a, const struct nwr_version *b);
 
 #endif

@@ -26,7 +26,7 @@ struct nwr_node {
     struct nwr_dirs dirs; /* of a directory */
 
     struct nwr_seen version; /* base: content it stands for; counter 0: none yet */
-    struct nwr_line line;    /* the base's line; number: K it was last shown under, 0 bare */
+    struct nwr_over line;    /* of the base; number: K it was last shown under, 0 bare */
     uint32_t number;
     struct nwr_seen pages; /* content the kernel's pages belong to */
     bool has_pages;

@@ -56,12 +56,13 @@ static bool take_page(struct nwr_txn *t, struct nwr_node *n, struct nwr_dir *d)
     uint32_t i = nwr_rows_lower(&t->rows, &p->prefix);
     bool complete = true;
 
-    for (; complete && i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &p->prefix); i++) {
+    for (; i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &p->prefix); i++) {
         const struct nwr_key *key = &t->rows.row[i].key;
+        struct nwr_key_parts parts;
 
-        if (nwr_txn_knows(t, key) && nwr_key_cmp(key, &p->after) > 0)
-            complete = nwr_view_names(t, n->dirs.ino[d->part], (const char *)key->b + p->prefix.len,
-                                      (size_t)(key->len - p->prefix.len), &list);
+        if (nwr_txn_knows(t, key) && nwr_key_cmp(key, &p->after) > 0 &&
+            nwr_key_parse(key, &parts) && !nwr_view_hidden(&parts))
+            complete &= nwr_view_part(t, &n->dirs, d->part, parts.name, parts.name_len, &list);
     }
     if (complete) {
         d->npage = 0;

@@ -21,7 +21,8 @@ void nwr_finish_lookup(struct nwr_txn *t)
         const struct nwr_record *rec = nwr_txn_peek(t, &key);
         static const struct nwr_record none;
 
-        nwr_recent_keep(t->m, &key, rec ? rec : &none);
+        if (!nwr_view_remembers(t, &key)) /* else the name is looked at again */
+            nwr_recent_keep(t->m, &key, rec ? rec : &none);
         t->reply.err = ENOENT;
         return;
     }

@@ -17,7 +17,7 @@ static enum nwr_plan look(struct nwr_txn *t, struct nwr_node **dir)
     key = nwr_key_entry((*dir)->dirs.ino[0], t->req->name, len);
     rec = nwr_recent_find(t->m, &key);
     if (rec && !t->fresh && (*dir)->dirs.n == 1 && !nwr_txn_knows(t, &key))
-        nwr_txn_learn_record(t, &key, rec);
+        nwr_view_absent(t, &key, rec);
     if (!nwr_view_find(t, &(*dir)->dirs, t->req->name, len, true, &t->x))
         return NWR_PLAN_WAIT;
     return NWR_PLAN_DONE;

@@ -5,8 +5,7 @@
 
 enum {
     SLOT_VOID = 1,
-    SLOT_BARE = 2,
-    SLOT_LINE = 4
+    SLOT_BARE = 2
 };
 
 struct nwr_blob *nwr_slot_encode(const struct nwr_slot *s)
@@ -14,8 +13,7 @@ struct nwr_blob *nwr_slot_encode(const struct nwr_slot *s)
     struct nwr_out o = {0};
 
     nwr_out_u8(&o, SLOT_FORMAT);
-    nwr_out_u8(&o, (uint8_t)((s->is_void ? SLOT_VOID : 0) | (s->bare ? SLOT_BARE : 0) |
-                             (s->line.counter ? SLOT_LINE : 0)));
+    nwr_out_u8(&o, (uint8_t)((s->is_void ? SLOT_VOID : 0) | (s->bare ? SLOT_BARE : 0)));
     if (s->is_void) {
         nwr_out_var(&o, s->nmask);
         for (uint32_t i = 0; i < s->nmask; i++)
@@ -24,12 +22,6 @@ struct nwr_blob *nwr_slot_encode(const struct nwr_slot *s)
     }
     nwr_out_u8(&o, s->type);
     nwr_out_u64(&o, s->ino);
-    nwr_out_u64(&o, s->root);
-    nwr_out_u64(&o, s->hlc);
-    if (s->line.counter) {
-        nwr_out_u64(&o, s->line.actor);
-        nwr_out_u64(&o, s->line.counter);
-    }
     return nwr_out_blob(&o);
 }
 
@@ -61,15 +53,7 @@ enum nwr_err nwr_slot_decode(struct nwr_slot *s, const struct nwr_version *v)
     } else {
         s->type = nwr_in_u8(&in);
         s->ino = nwr_in_u64(&in);
-        s->root = nwr_in_u64(&in);
-        s->hlc = nwr_in_u64(&in);
-        if (flags & SLOT_LINE) {
-            s->line.actor = nwr_in_u64(&in);
-            s->line.counter = nwr_in_u64(&in);
-        }
-        if (s->hlc == 0)
-            s->hlc = v->hlc;
-        in.bad |= s->type < NWR_TYPE_REG || s->type > NWR_TYPE_BLK || s->ino == 0 || s->root == 0;
+        in.bad |= s->type < NWR_TYPE_REG || s->type > NWR_TYPE_BLK || s->ino == 0;
     }
     if (nwr_in_done(&in))
         return NWR_OK;

@@ -13,13 +13,10 @@
 
 struct nwr_slot {
     bool is_void;
-    bool bare;           /* may own the bare name */
-    uint8_t type;        /* enum nwr_type */
-    nwr_ino ino;         /* the inode, or the fork */
-    nwr_ino root;        /* whose object holds the registers; ino without a fork */
-    nwr_hlc hlc;         /* of the original; 0 in the body: the version's own */
-    struct nwr_dot line; /* the forked line; counter 0: none */
-    nwr_wid *mask;       /* void only */
+    bool bare;      /* may own the bare name */
+    uint8_t type;   /* enum nwr_type */
+    nwr_ino ino;
+    nwr_wid *mask;  /* void only */
     uint32_t nmask;
 };
 

@@ -38,14 +38,19 @@ static void inos_add(struct nwr_inos *s, nwr_ino ino)
 
 /* ---- what is known -------------------------------------------------------------------------- */
 
+enum { ENTRIES_LEN = 11 };
+
 static bool key_known(const struct nwr_txn *t, const struct nwr_key *key)
 {
     struct nwr_key_parts parts;
 
     if (nwr_key_parse(key, &parts) && parts.kind == 'I' && inos_has(&t->objects, parts.ino))
         return true;
+    /* A known key without a name is the range of a directory. */
     for (uint32_t i = 0; i < t->nknown; i++)
-        if (nwr_key_cmp(&t->known[i], key) == 0)
+        if (nwr_key_cmp(&t->known[i], key) == 0 ||
+            (t->known[i].len == ENTRIES_LEN && t->known[i].b[2] == 'E' &&
+             nwr_key_has_prefix(key, &t->known[i])))
             return true;
     return false;
 }
@@ -93,6 +98,7 @@ void nwr_snapshot_learn(struct nwr_txn *t, const struct nwr_range *range)
     if (range->follow) {
         for (; i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &range->prefix); i++)
             learn_refs(t, &t->rows.row[i]);
+        learn_key(t, &range->prefix);
         return;
     }
     if (object_of(&range->prefix))
@@ -173,6 +179,16 @@ const struct nwr_record *nwr_txn_entry(struct nwr_txn *t, nwr_ino parent, const 
         return known_record(t, &key);
     need(t, &key, true, true);
     return NULL;
+}
+
+bool nwr_txn_children(struct nwr_txn *t, nwr_ino dir)
+{
+    struct nwr_key key = nwr_key_entries(dir);
+
+    if (key_known(t, &key))
+        return true;
+    need(t, &key, false, true);
+    return false;
 }
 
 bool nwr_txn_has_object(const struct nwr_txn *t, nwr_ino root)

@@ -132,6 +132,8 @@ const struct nwr_record *nwr_txn_peek(const struct nwr_txn *t, const struct nwr_
 void nwr_txn_born(struct nwr_txn *t, nwr_ino root);
 /* Entries of a directory behind `after` (len 0: from the first), with the objects of its PG. */
 void nwr_txn_page(struct nwr_txn *t, nwr_ino dir, const struct nwr_key *after);
+/* All entries of a directory, with the objects of its PG, for those who look below it. */
+bool nwr_txn_children(struct nwr_txn *t, nwr_ino dir);
 /* A number for a new inode of pg; 0: asked for. */
 nwr_ino nwr_txn_ino(struct nwr_txn *t, nwr_pg pg);
 /* A write of key, staged, with a new write_id, the caller's uid and, as replaced, all versions of

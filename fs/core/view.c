@@ -1,5 +1,5 @@
-/* view.c -- what names show and how they change, where nobody is in conflict; see view.h. */
-#include "fs/core/state.h"
+/* view.c -- what names show: lines of a listing from slots and versions; see view.h. */
+#include "fs/core/view_slots.h"
 
 struct nwr_shown *nwr_shown_add(struct nwr_shown_list *list)
 {
@@ -14,143 +14,374 @@ void nwr_shown_list_deinit(struct nwr_shown_list *list)
     *list = (struct nwr_shown_list){0};
 }
 
-/* ---- looking -------------------------------------------------------------------------------- */
+/* ---- lines of one entry ----------------------------------------------------------------------- */
 
-static bool is_gone(const struct nwr_version *v)
+static void set_base(struct nwr_shown *x, const char *base, size_t len)
 {
-    return v->flags & (NWR_V_TOMBSTONE | NWR_V_HIDDEN);
+    memcpy(x->base, base, len);
+    memcpy(x->name, base, len);
+    x->base[len] = x->name[len] = 0;
+    x->base_len = x->name_len = (uint16_t)len;
 }
 
-static bool greatest_slot(const struct nwr_record *rec, struct nwr_slot *best,
-                          const struct nwr_version **version)
+static void show_version(struct nwr_shown *x, const struct nwr_versions *s,
+                         const struct nwr_one *one)
 {
-    bool found = false;
+    uint32_t at = (uint32_t)(one - s->e);
 
-    for (uint32_t i = 0; i < rec->n; i++) {
-        struct nwr_slot s;
+    x->version = (struct nwr_seen){one->v->dot, one->v->wid};
+    x->line = (struct nwr_over){.line = one->line, .stored = one->stored};
+    for (uint32_t i = 0; i < s->n && x->line.nsame < NWR_COUNT(x->line.same); i++)
+        if (i != at && s->e[i].same == at)
+            x->line.same[x->line.nsame++] = s->e[i].v->wid;
+}
 
-        if (is_gone(&rec->v[i]) || nwr_slot_decode(&s, &rec->v[i]) != NWR_OK)
-            continue;
-        if (!found || s.hlc > best->hlc ||
-            (s.hlc == best->hlc && nwr_dot_cmp(rec->v[i].dot, (*version)->dot) > 0)) {
-            if (found)
-                nwr_slot_deinit(best);
-            *best = s;
-            *version = &rec->v[i];
-            found = true;
+static struct nwr_shown *show_slot(struct nwr_shown_list *list, const struct nwr_slot_seen *s,
+                                   const char *base, size_t len, bool bare)
+{
+    struct nwr_shown *x = nwr_shown_add(list);
+
+    set_base(x, base, len);
+    x->parent = s->parent;
+    x->ino = x->root = s->ino;
+    x->type = s->type;
+    x->slot = s->seen;
+    x->slot_hlc = s->hlc;
+    x->number = bare ? 0 : s->k;
+    x->top = true;
+    x->restored = s->restored;
+    x->deleted_by = s->deleted_by;
+    if (s->type == NWR_TYPE_DIR)
+        x->dirs = (struct nwr_dirs){{s->ino}, 1};
+    return x;
+}
+
+/* All versions behind a slot, the greatest with its number or, as the head, without. */
+static void show_versions(struct nwr_shown_list *list, const struct nwr_slot_seen *s,
+                          const char *base, size_t len, bool bare)
+{
+    const struct nwr_one *one = nwr_versions_next(&s->versions, NULL, s->restored);
+    bool top = true;
+
+    for (; one; one = nwr_versions_next(&s->versions, one, s->restored), top = false) {
+        struct nwr_shown *x = show_slot(list, s, base, len, bare && top);
+
+        show_version(x, &s->versions, one);
+        x->top = top;
+        if (x->number)
+            x->number = one->line.k;
+        if (!top)
+            x->ino = nwr_ino_fork(s->ino, one->line.wid);
+    }
+}
+
+/* Directories that two sides made under one name are one. The canonical one is the lowest. */
+static void add_dir(struct nwr_shown *x, const struct nwr_slot_seen *s)
+{
+    uint32_t i = x->dirs.n++;
+
+    for (; i > 0 && x->dirs.ino[i - 1] > s->ino; i--)
+        x->dirs.ino[i] = x->dirs.ino[i - 1];
+    x->dirs.ino[i] = s->ino;
+    if (i == 0) {
+        x->ino = x->root = s->ino;
+        x->parent = s->parent;
+        x->slot = s->seen;
+        x->slot_hlc = s->hlc;
+        x->restored = s->restored;
+    }
+}
+
+static void show_all(struct nwr_shown_list *list, const struct nwr_slots *slots, const char *base,
+                     size_t len)
+{
+    uint32_t head = UINT32_MAX;
+
+    for (uint32_t i = 0; i < slots->n; i++) {
+        const struct nwr_slot_seen *s = &slots->e[i];
+        bool bare = i == 0 && s->bare;
+
+        if (s->type == NWR_TYPE_REG && s->versions.n) {
+            show_versions(list, s, base, len, bare);
+        } else if (s->type == NWR_TYPE_DIR && s->bare && head < list->n &&
+                   list->e[head].dirs.n < NWR_DIRS_MAX) {
+            add_dir(&list->e[head], s);
         } else {
-            nwr_slot_deinit(&s);
+            if (bare && s->type == NWR_TYPE_DIR)
+                head = list->n;
+            show_slot(list, s, base, len, bare);
         }
     }
-    return found;
 }
 
-static void show_content(const struct nwr_version *v, struct nwr_shown *x)
+/* ---- their names ------------------------------------------------------------------------------ */
+
+static bool holds_bare(const struct nwr_record *rec)
 {
-    struct nwr_content c;
+    for (uint32_t i = 0; i < rec->n; i++) {
+        struct nwr_slot s;
+        bool bare;
 
-    if (nwr_content_decode(&c, v) != NWR_OK)
-        return;
-    x->version = (struct nwr_seen){v->dot, v->wid};
-    x->line = c.line;
-    nwr_content_deinit(&c);
-}
-
-static void greatest_content(const struct nwr_txn *t, struct nwr_shown *x)
-{
-    struct nwr_key key = nwr_key_reg(x->root, NWR_REG_CONTENT);
-    const struct nwr_record *rec = nwr_txn_peek(t, &key);
-    struct nwr_shown best = *x, other;
-
-    for (uint32_t i = 0; rec && i < rec->n; i++) {
-        if (is_gone(&rec->v[i]))
+        if (rec->v[i].flags & (NWR_V_TOMBSTONE | NWR_V_HIDDEN) ||
+            nwr_slot_decode(&s, &rec->v[i]) != NWR_OK)
             continue;
-        other = *x;
-        show_content(&rec->v[i], &other);
-        if (best.version.dot.counter == 0 || other.line.hlc > best.line.hlc ||
-            (other.line.hlc == best.line.hlc && nwr_dot_cmp(other.line.dot, best.line.dot) > 0))
-            best = other;
+        bare = s.bare;
+        nwr_slot_deinit(&s);
+        if (bare)
+            return true;
     }
-    *x = best;
+    return false;
 }
 
-static void set_name(struct nwr_shown *x, const char *name, size_t len)
+/* An ordinary file wins the name over a sibling. False: not known yet. */
+static bool is_taken(struct nwr_txn *t, const struct nwr_dirs *dir, const char *name, size_t len,
+                     bool *taken)
 {
-    memcpy(x->name, name, len);
-    memcpy(x->base, name, len);
-    x->name[len] = x->base[len] = 0;
-    x->name_len = x->base_len = (uint16_t)len;
+    bool whole = true;
+
+    *taken = false;
+    for (uint32_t i = 0; i < dir->n; i++) {
+        struct nwr_key key = nwr_key_entry(dir->ino[i], name, len);
+        const struct nwr_record *rec = nwr_txn_peek(t, &key);
+
+        if (!nwr_txn_knows(t, &key)) {
+            nwr_txn_entry(t, dir->ino[i], name, len);
+            whole = false;
+        } else if (rec && holds_bare(rec)) {
+            *taken = true;
+        }
+    }
+    return whole;
 }
 
-static void show_slot(const struct nwr_txn *t, const struct nwr_slot *s,
-                      const struct nwr_version *v, struct nwr_shown *x)
+static bool is_used(const struct nwr_shown_list *list, uint32_t from, const struct nwr_shown *x)
 {
-    x->ino = s->ino;
-    x->root = s->root;
-    x->type = s->type;
-    x->slot = (struct nwr_seen){v->dot, v->wid};
-    x->slot_hlc = s->hlc;
-    x->top = true;
-    if (s->type == NWR_TYPE_DIR)
-        x->dirs = (struct nwr_dirs){{s->root}, 1};
-    if (s->type == NWR_TYPE_REG)
-        greatest_content(t, x);
+    for (uint32_t i = from; i < list->n; i++)
+        if (&list->e[i] != x && list->e[i].name_len == x->name_len &&
+            memcmp(list->e[i].name, x->name, x->name_len) == 0)
+            return true;
+    return false;
+}
+
+/* Numbered lines get their names; one that an ordinary file has taken is counted on. */
+static bool set_names(struct nwr_txn *t, const struct nwr_dirs *dir, struct nwr_shown_list *list,
+                      uint32_t from)
+{
+    bool whole = true, taken;
+
+    for (uint32_t i = from; i < list->n; i++)
+        if (list->e[i].number)
+            list->e[i].name_len = nwr_sibling_name(list->e[i].name, list->e[i].base,
+                                                   list->e[i].base_len, list->e[i].number);
+    for (uint32_t i = from; i < list->n; i++) {
+        struct nwr_shown *x = &list->e[i];
+        uint32_t k = x->number;
+
+        if (!k)
+            continue;
+        for (;;) {
+            whole &= is_taken(t, dir, x->name, x->name_len, &taken);
+            if (!taken && !(k != x->number && is_used(list, from, x)))
+                break;
+            k += 1000;
+            x->name_len = nwr_sibling_name(x->name, x->base, x->base_len, k);
+        }
+    }
+    return whole;
+}
+
+static bool all_lines(struct nwr_txn *t, const struct nwr_dirs *dir, const char *base, size_t len,
+                      struct nwr_shown_list *list)
+{
+    uint32_t from = list->n;
+    struct nwr_slots slots;
+
+    if (!nwr_slots_read(t, dir, base, len, &slots))
+        return false;
+    show_all(list, &slots, base, len);
+    for (uint32_t i = from; i < list->n; i++)
+        list->e[i].within = *dir;
+    nwr_slots_deinit(&slots);
+    return set_names(t, dir, list, from);
+}
+
+/* ---- finding ---------------------------------------------------------------------------------- */
+
+static bool take(const struct nwr_shown_list *list, const char *name, size_t len, bool bare,
+                 struct nwr_shown *out)
+{
+    for (uint32_t i = 0; i < list->n; i++) {
+        const struct nwr_shown *x = &list->e[i];
+
+        if (x->name_len != len || memcmp(x->name, name, len) != 0 || (bare && x->number))
+            continue;
+        *out = *x;
+        return true;
+    }
+    return false;
+}
+
+static bool find_in(struct nwr_txn *t, const struct nwr_dirs *dir, const char *base,
+                    size_t base_len, const char *name, size_t len, struct nwr_shown *out)
+{
+    struct nwr_shown_list list = {0};
+    bool whole = all_lines(t, dir, base, base_len, &list);
+
+    if (whole)
+        take(&list, name, len, base_len == len, out);
+    nwr_shown_list_deinit(&list);
+    return whole;
+}
+
+/* A sibling whose base was too long for its name: one of the names that begin like it. */
+static bool find_cut(struct nwr_txn *t, const struct nwr_dirs *dir, size_t cut, const char *name,
+                     size_t len, struct nwr_shown *out)
+{
+    bool whole = true;
+
+    for (uint32_t d = 0; d < dir->n; d++) {
+        struct nwr_key prefix = nwr_key_entry(dir->ino[d], name, cut);
+
+        if (!nwr_txn_children(t, dir->ino[d]))
+            return false;
+        for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+             out->ino == 0 && i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix);
+             i++) {
+            struct nwr_key_parts p;
+
+            if (nwr_key_parse(&t->rows.row[i].key, &p) && !nwr_view_hidden(&p) &&
+                p.name_len > cut)
+                whole &= find_in(t, dir, p.name, p.name_len, name, len, out);
+        }
+    }
+    return whole;
+}
+
+static bool find_sibling(struct nwr_txn *t, const struct nwr_dirs *dir, const char *name,
+                         size_t len, struct nwr_shown *out)
+{
+    size_t base = nwr_sibling_base(name, len);
+
+    if (base == 0)
+        return true;
+    if (!find_in(t, dir, name, base, name, len, out))
+        return false;
+    if (out->ino == 0 && nwr_sibling_cut(name, base))
+        return find_cut(t, dir, base - 9, name, len, out);
+    return true;
 }
 
 bool nwr_view_find(struct nwr_txn *t, const struct nwr_dirs *dir, const char *name, size_t len,
                    bool whole, struct nwr_shown *out)
 {
-    const struct nwr_record *rec = nwr_txn_entry(t, dir->ino[0], name, len);
-    const struct nwr_version *v = NULL;
-    struct nwr_slot s = {0};
+    *out = (struct nwr_shown){.parent = dir->ino[0]};
+    set_base(out, name, len);
+    if (!find_in(t, dir, name, len, name, len, out))
+        return false;
+    if (out->ino == 0 && !find_sibling(t, dir, name, len, out))
+        return false;
+    return !whole || out->ino == 0 || nwr_txn_object(t, out->root);
+}
+
+bool nwr_view_base(struct nwr_txn *t, const struct nwr_dirs *dir, const char *name, size_t len,
+                   const nwr_wid *base, uint32_t nbase, struct nwr_shown *out)
+{
+    struct nwr_shown_list list = {0};
+    bool known = false, whole;
 
     *out = (struct nwr_shown){.parent = dir->ino[0]};
-    set_name(out, name, len);
-    if (!rec)
+    set_base(out, name, len);
+    whole = all_lines(t, dir, name, len, &list);
+    for (uint32_t i = 0; i < nbase; i++)
+        known |= base[i] != 0;
+    for (uint32_t i = 0; whole && i < list.n && out->ino == 0; i++) {
+        const struct nwr_shown *x = &list.e[i];
+        bool hit = !known && x->number == 0;
+
+        for (uint32_t j = 0; j < nbase; j++) {
+            hit |= base[j] && x->version.wid == base[j];
+            for (uint32_t k = 0; k < x->line.nsame; k++)
+                hit |= base[j] && x->line.same[k] == base[j];
+        }
+        if (hit)
+            *out = *x;
+    }
+    nwr_shown_list_deinit(&list);
+    return whole && (out->ino == 0 || nwr_txn_object(t, out->root));
+}
+
+/* ---- listing ---------------------------------------------------------------------------------- */
+
+/* Whether the policy of a directory hides siblings; asked for only where there is one. */
+static bool hides(struct nwr_txn *t, nwr_ino dir, bool *hide)
+{
+    struct nwr_key key = nwr_key_reg(dir, NWR_REG_ATTR);
+    struct nwr_attr a;
+
+    *hide = false;
+    if (!nwr_txn_record(t, &key))
         return false;
-    if (!greatest_slot(rec, &s, &v))
-        return true;
-    if (whole && !nwr_txn_object(t, s.root))
-        return false;
-    show_slot(t, &s, v, out);
-    nwr_slot_deinit(&s);
+    if (nwr_attr_merge(t, dir, &a)) {
+        *hide = a.policy.hide;
+        nwr_attr_deinit(&a);
+    }
     return true;
+}
+
+bool nwr_view_part(struct nwr_txn *t, const struct nwr_dirs *dir, uint32_t part, const char *base,
+                   size_t len, struct nwr_shown_list *list)
+{
+    struct nwr_shown_list all = {0};
+    bool whole = all_lines(t, dir, base, len, &all), hide = false;
+
+    if (whole && all.n > 1 && all.e[0].number == 0)
+        whole = hides(t, dir->ino[0], &hide);
+    for (uint32_t i = 0; whole && i < all.n; i++)
+        if (all.e[i].parent == dir->ino[part] && !(hide && all.e[i].number))
+            *nwr_shown_add(list) = all.e[i];
+    nwr_shown_list_deinit(&all);
+    return whole;
 }
 
 bool nwr_view_names(struct nwr_txn *t, nwr_ino parent, const char *base, size_t len,
                     struct nwr_shown_list *list)
 {
-    struct nwr_key key = nwr_key_entry(parent, base, len);
-    const struct nwr_record *rec = nwr_txn_peek(t, &key);
-    const struct nwr_version *v = NULL;
-    struct nwr_slot s = {0};
-    struct nwr_shown *x;
+    struct nwr_dirs dir = {{parent}, 1};
 
-    if (!rec || !greatest_slot(rec, &s, &v))
-        return true;
-    x = nwr_shown_add(list);
-    x->parent = parent;
-    set_name(x, base, len);
-    show_slot(t, &s, v, x);
-    nwr_slot_deinit(&s);
-    return true;
+    return nwr_view_part(t, &dir, 0, base, len, list);
+}
+
+/* ---- what a node shows ------------------------------------------------------------------------ */
+
+static const struct nwr_one *descendant(const struct nwr_versions *s, struct nwr_dot d)
+{
+    for (uint32_t i = 0; d.counter && i < s->n; i++)
+        if (nwr_vv_get(&s->e[i].v->past, d.actor) >= d.counter)
+            return &s->e[s->e[i].same];
+    return NULL;
 }
 
 static bool node_content(const struct nwr_txn *t, const struct nwr_node *node,
                          struct nwr_shown *out)
 {
-    struct nwr_key key = nwr_key_reg(node->root, NWR_REG_CONTENT);
-    const struct nwr_record *rec = nwr_txn_peek(t, &key);
+    const struct nwr_one *one = NULL;
+    struct nwr_versions s;
+    bool any;
 
-    for (uint32_t i = 0; rec && i < rec->n; i++)
-        if (node->version.wid && rec->v[i].wid == node->version.wid)
-            return show_content(&rec->v[i], out), true;
-    for (uint32_t i = 0; rec && i < rec->n; i++)
-        if (node->version.dot.counter && !is_gone(&rec->v[i]) &&
-            nwr_vv_get(&rec->v[i].past, node->version.dot.actor) >= node->version.dot.counter)
-            return show_content(&rec->v[i], out), true;
-    greatest_content(t, out);
-    return out->version.dot.counter;
+    nwr_versions_read(&s, &t->rows, node->root);
+    if (node->version.wid)
+        one = nwr_versions_find(&s, node->version.wid);
+    if (!one)
+        one = descendant(&s, node->version.dot);
+    if (!one)
+        one = nwr_versions_next(&s, NULL, false);
+    if (one) {
+        show_version(out, &s, one);
+        out->top = one == nwr_versions_next(&s, NULL, false);
+    }
+    any = one || !s.ever;
+    nwr_versions_deinit(&s);
+    return any;
 }
 
 bool nwr_view_node(struct nwr_txn *t, const struct nwr_node *node, struct nwr_shown *out)
@@ -174,107 +405,13 @@ bool nwr_view_node(struct nwr_txn *t, const struct nwr_node *node, struct nwr_sh
     return true;
 }
 
-/* ---- changing ------------------------------------------------------------------------------- */
-
-bool nwr_view_attach(struct nwr_txn *t, nwr_ino dir, const char *name, size_t len, nwr_ino ino,
-                     nwr_ino root, uint8_t type)
-{
-    struct nwr_key entry = nwr_key_entry(dir, name, len);
-    struct nwr_key link = nwr_key_link(root, dir, name, len);
-    struct nwr_slot s = {.bare = true, .type = type, .ino = ino, .root = root};
-    const struct nwr_record *rec = nwr_txn_entry(t, dir, name, len);
-    struct nwr_write *w;
-
-    if (!rec || !nwr_txn_object(t, root))
-        return false;
-    w = nwr_txn_write(t, &link, nwr_txn_peek(t, &link), NULL);
-    nwr_blob_unref(w->v.body);
-    w->v.body = nwr_blob_copy(&ino, sizeof(ino));
-    w->v.flags &= (uint8_t)~NWR_V_TOMBSTONE;
-    w = nwr_txn_write(t, &entry, rec, is_gone);
-    nwr_blob_unref(w->v.body);
-    w->v.body = nwr_slot_encode(&s);
-    w->v.flags &= (uint8_t)~NWR_V_TOMBSTONE;
-    w->v.ref = root;
-    return true;
-}
-
-bool nwr_view_detach(struct nwr_txn *t, const struct nwr_shown *x, bool gone, nwr_ino *ino,
-                     nwr_ino *root)
-{
-    struct nwr_key entry = nwr_key_entry(x->parent, x->base, x->base_len);
-    struct nwr_key link = nwr_key_link(x->root, x->parent, x->base, x->base_len);
-    const struct nwr_record *rec = nwr_txn_entry(t, x->parent, x->base, x->base_len);
-    struct nwr_write *w;
-
-    (void)gone; /* marks of removal belong to the conflict rules */
-    if (!rec || !nwr_txn_object(t, x->root))
-        return false;
-    w = nwr_txn_write(t, &entry, rec, is_gone);
-    nwr_write_seen(w, x->slot.dot, x->slot.wid);
-    if (!w->v.body) { /* nothing takes its place */
-        w->v.flags |= NWR_V_TOMBSTONE;
-        w->v.ref = x->root;
-    }
-    w = nwr_txn_write(t, &link, nwr_txn_peek(t, &link), NULL);
-    if (!w->v.body)
-        w->v.flags |= NWR_V_TOMBSTONE;
-    if (ino)
-        *ino = x->ino;
-    if (root)
-        *root = x->root;
-    return true;
-}
-
-bool nwr_view_link(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino *ino, nwr_ino *root)
-{
-    (void)t;
-    *ino = x->ino;
-    *root = x->root;
-    return true;
-}
-
 bool nwr_view_forgotten(struct nwr_txn *t, nwr_ino root)
 {
-    (void)t;
-    (void)root;
-    return true;
-}
+    struct nwr_versions s;
+    bool forgotten;
 
-void nwr_view_bury(struct nwr_txn *t, nwr_ino dir)
-{
-    struct nwr_key marks = nwr_key_reg(dir, NWR_REG_MARKS), entries = nwr_key_entries(dir);
-    struct nwr_write *w = nwr_txn_write(t, &marks, NULL, NULL);
-
-    w->v.flags |= NWR_V_HIDDEN | NWR_V_MARK;
-    w->v.body = nwr_blob_copy("\1dead", 5);
-    nwr_txn_guard(t, NWR_GUARD_EMPTY, &entries);
-}
-
-void nwr_view_write(struct nwr_txn *t, const struct nwr_node *node, nwr_wid wid,
-                    const struct nwr_push *push, nwr_ns mtime)
-{
-    struct nwr_key key = nwr_key_reg(node->root, NWR_REG_CONTENT);
-    struct nwr_content c = {.home = node->ino, .mtime = mtime, .map = push->map};
-    struct nwr_write *w = nwr_txn_write(t, &key, NULL, NULL);
-
-    if (node->number)
-        c.line = node->line;
-    w->v.wid = wid;
-    w->v.body = nwr_content_encode(&c);
-    if (push->nroot) {
-        w->v.blocks = nwr_memdup(push->root, push->nroot * sizeof(*push->root));
-        w->v.nblocks = push->nroot;
-    }
-    if (node->version.dot.counter && !nwr_is_pending(node->version.dot))
-        nwr_write_seen(w, node->version.dot, node->version.wid);
-    for (uint32_t i = 0; i < node->nunsure; i++)
-        nwr_write_retire(w, node->unsure[i]);
-}
-
-void nwr_view_wrote(struct nwr_node *node, nwr_wid wid, struct nwr_dot dot, nwr_hlc hlc, uint32_t k)
-{
-    node->version = (struct nwr_seen){dot, wid};
-    if (node->number == 0)
-        node->line = (struct nwr_line){dot, hlc, k};
+    nwr_versions_read(&s, &t->rows, root);
+    forgotten = !nwr_versions_next(&s, NULL, true);
+    nwr_versions_deinit(&s);
+    return forgotten;
 }

@@ -2,7 +2,7 @@
  *
  * Everything else in fs/core is written in terms of struct nwr_shown, a line of a listing: one
  * version of one inode under one name. The functions mirror the methods of the model
- * (conflict_model.py: view, find, fork, detach, attach, write, link). They look only at the
+ * (conflict_model.py: view, find, detach, attach, write, link). They look only at the
  * transaction's snapshot; false means that a record was missing: it has been asked for, and the
  * plan returns NWR_PLAN_WAIT and is run again from its start. Nothing is written while looking;
  * changes stage record writes in the transaction (nwr_txn_write; one a record, the order of a
@@ -30,22 +30,32 @@ struct nwr_dirs {
     uint8_t n;
 };
 
+/* What a write over a version must know of it. */
+struct nwr_over {
+    struct nwr_line line; /* as it counts now (split and ended lines are their own) */
+    nwr_wid stored;       /* the line it was written in */
+    nwr_wid same[3];      /* versions with the same bytes that it stands for */
+    uint8_t nsame;
+};
+
 struct nwr_shown {
     char name[NWR_NAME_MAX + 1]; /* as listed: base, or base.conflict.K */
     char base[NWR_NAME_MAX + 1]; /* of the entry */
     uint16_t name_len, base_len;
-    nwr_ino parent;       /* whose entry it is, of the directories of a union */
-    nwr_ino ino;          /* st_ino: the inode or a fork; 0: nothing is shown (ENOENT) */
-    nwr_ino root;         /* whose object holds the registers */
-    uint8_t type;         /* enum nwr_type */
-    struct nwr_seen slot; /* counter 0: a slot that nobody wrote (restored, virtual) */
+    nwr_ino parent;          /* whose entry it is, of the directories of a union */
+    nwr_ino ino;             /* st_ino; of a sibling derived from its line; 0: nothing (ENOENT) */
+    nwr_ino root;            /* whose object holds the registers */
+    uint8_t type;            /* enum nwr_type */
+    struct nwr_seen slot;    /* counter 0: a slot that nobody wrote (restored) */
     nwr_hlc slot_hlc;
     struct nwr_seen version; /* content shown; counter 0 for all but regular files */
-    struct nwr_line line;    /* as it counts now (split and ended lines are their own) */
+    struct nwr_over line;
     uint32_t number;         /* K; 0: the bare name */
     bool top;                /* greatest content of its slot */
     bool restored;           /* removed by somebody who had not seen this */
+    uint32_t deleted_by;     /* uid of that */
     struct nwr_dirs dirs;    /* of a directory */
+    struct nwr_dirs within;  /* the union that parent is of */
 };
 
 struct nwr_shown_list {
@@ -65,6 +75,19 @@ bool nwr_view_find(struct nwr_txn *t, const struct nwr_dirs *dir, const char *na
  * listed. Objects that are not in the snapshot are not asked for: `version` stays empty then. */
 bool nwr_view_names(struct nwr_txn *t, nwr_ino parent, const char *base, size_t len,
                     struct nwr_shown_list *list);
+/* The same for a union of directories: what part `part` of it adds to the listing. */
+bool nwr_view_part(struct nwr_txn *t, const struct nwr_dirs *dir, uint32_t part, const char *base,
+                   size_t len, struct nwr_shown_list *list);
+/* True for the key of a record that only view.c reads: it is no name. */
+bool nwr_view_hidden(const struct nwr_key_parts *entry);
+/* Whether the entry leads to inodes that have no slot there any more. If it does not, its record
+ * can be given to another transaction as all there is to know of the name. */
+bool nwr_view_remembers(const struct nwr_txn *t, const struct nwr_key *entry);
+void nwr_view_absent(struct nwr_txn *t, const struct nwr_key *entry, const struct nwr_record *rec);
+/* What a rename over dir/name replaces: the line that shows one of `base` (what the process read
+ * there, what this mount put there; wid 0: unknown), the head if all are unknown, else nothing. */
+bool nwr_view_base(struct nwr_txn *t, const struct nwr_dirs *dir, const char *name, size_t len,
+                   const nwr_wid *base, uint32_t nbase, struct nwr_shown *out);
 /* What a node (an inode and the version it stands for, itable.h) shows now: its version if live,
  * else the live version that descends from it, else the greatest. Names are not filled.
  * ino 0: nothing is left of it. */
@@ -74,6 +97,9 @@ bool nwr_view_node(struct nwr_txn *t, const struct nwr_node *node, struct nwr_sh
  * can ever be shown again. Its object is in the snapshot. */
 bool nwr_view_forgotten(struct nwr_txn *t, nwr_ino root);
 
+/* The entries that still lead to an inode whose registers go (reaping): they forget it. */
+bool nwr_view_forget(struct nwr_txn *t, nwr_ino root);
+
 /* ---- changing ---- */
 
 /* A bare slot at dir/name for the inode (model: attach). The link record goes first. It names the
@@ -81,10 +107,10 @@ bool nwr_view_forgotten(struct nwr_txn *t, nwr_ino root);
 bool nwr_view_attach(struct nwr_txn *t, nwr_ino dir, const char *name, size_t len, nwr_ino ino,
                      nwr_ino root, uint8_t type);
 /* Takes what x shows off its name, siblings stay (model: detach). gone: for unlink, rmdir and
- * what a rename replaced. *ino, *root (may be NULL) is what left: a fork if it had to be made. */
+ * what a rename replaced. *ino, *root (may be NULL) is what left: a copy if it had to be made. */
 bool nwr_view_detach(struct nwr_txn *t, const struct nwr_shown *x, bool gone, nwr_ino *ino,
                      nwr_ino *root);
-/* The inode to give a further name to (model: link): x's own, or a fork made now. */
+/* The inode to give a further name to (model: link): x's own, or a copy that takes x's place. */
 bool nwr_view_link(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino *ino, nwr_ino *root);
 /* The directory takes no more names (rmdir, or a rename over it): a mark, and the guard that it
  * is empty. */

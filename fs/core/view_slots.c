@@ -1,0 +1,330 @@
+/* view_slots.c -- see view_slots.h. */
+#include "fs/core/view_slots.h"
+
+#define HIDDEN_FORMAT 1
+
+enum { HIDDEN_MAX = 4 };
+
+/* ---- the hidden record ------------------------------------------------------------------------ */
+
+struct nwr_key nwr_slots_hidden_key(nwr_ino parent, const char *base, size_t len)
+{
+    char name[NWR_NAME_MAX + 1];
+
+    nwr_assert(len <= NWR_NAME_MAX);
+    memcpy(name, base, len);
+    name[len] = 0;
+    return nwr_key_entry(parent, name, len + 1);
+}
+
+bool nwr_view_hidden(const struct nwr_key_parts *entry)
+{
+    return entry->name_len && entry->name[entry->name_len - 1] == 0;
+}
+
+struct nwr_blob *nwr_slots_hidden_encode(const nwr_ino *ino, uint32_t n)
+{
+    struct nwr_out o = {0};
+
+    nwr_out_u8(&o, HIDDEN_FORMAT);
+    nwr_out_var(&o, n);
+    for (uint32_t i = 0; i < n; i++)
+        nwr_out_u64(&o, ino[i]);
+    return nwr_out_blob(&o);
+}
+
+uint32_t nwr_slots_hidden_decode(const struct nwr_version *v, nwr_ino *ino, uint32_t max)
+{
+    struct nwr_in in;
+    uint32_t n;
+
+    if (!v->body)
+        return 0;
+    in = nwr_in_of(v->body->data, v->body->len);
+    in.bad |= nwr_in_u8(&in) != HIDDEN_FORMAT;
+    n = nwr_in_count(&in, 8);
+    if (n > max)
+        in.bad = true;
+    for (uint32_t i = 0; i < n && !in.bad; i++)
+        ino[i] = nwr_in_u64(&in);
+    return nwr_in_done(&in) ? n : 0;
+}
+
+static struct nwr_key beside(const struct nwr_key *entry)
+{
+    struct nwr_key_parts p;
+    bool whole = nwr_key_parse(entry, &p);
+
+    nwr_assert(whole);
+    return nwr_slots_hidden_key(p.ino, p.name, p.name_len);
+}
+
+bool nwr_view_remembers(const struct nwr_txn *t, const struct nwr_key *entry)
+{
+    struct nwr_key key = beside(entry);
+    const struct nwr_record *rec = nwr_txn_peek(t, &key);
+
+    return rec && rec->n;
+}
+
+void nwr_view_absent(struct nwr_txn *t, const struct nwr_key *entry, const struct nwr_record *rec)
+{
+    static const struct nwr_record none;
+    struct nwr_key key = beside(entry);
+
+    nwr_txn_learn_record(t, entry, rec);
+    nwr_txn_learn_record(t, &key, &none);
+}
+
+/* ---- collecting ------------------------------------------------------------------------------- */
+
+void nwr_slots_deinit(struct nwr_slots *s)
+{
+    for (uint32_t i = 0; i < s->n; i++)
+        nwr_versions_deinit(&s->e[i].versions);
+    nwr_free(s->e);
+    nwr_free(s->mask);
+    *s = (struct nwr_slots){0};
+}
+
+static bool masked(const struct nwr_slots *s, nwr_wid wid)
+{
+    for (uint32_t i = 0; i < s->nmask; i++)
+        if (s->mask[i] == wid)
+            return true;
+    return false;
+}
+
+static void add_mask(struct nwr_slots *s, const struct nwr_slot *v)
+{
+    s->mask = nwr_grow(s->mask, &s->capmask, s->nmask + v->nmask, sizeof(*s->mask));
+    if (v->nmask)
+        memcpy(s->mask + s->nmask, v->mask, v->nmask * sizeof(*s->mask));
+    s->nmask += v->nmask;
+}
+
+static int better(const struct nwr_slots *s, const struct nwr_slot_seen *a,
+                  const struct nwr_slot_seen *b)
+{
+    bool am = masked(s, a->seen.wid), bm = masked(s, b->seen.wid);
+
+    if (am != bm)
+        return am ? -1 : 1;
+    if (a->bare != b->bare)
+        return a->bare ? 1 : -1;
+    if (a->hlc != b->hlc)
+        return a->hlc > b->hlc ? 1 : -1;
+    return nwr_dot_cmp(a->dot, b->dot);
+}
+
+static struct nwr_slot_seen *find_ino(struct nwr_slots *s, nwr_ino ino, nwr_ino parent)
+{
+    for (uint32_t i = 0; i < s->n; i++)
+        if (s->e[i].ino == ino && s->e[i].parent == parent)
+            return &s->e[i];
+    return NULL;
+}
+
+static void add(struct nwr_slots *s, const struct nwr_slot_seen *one)
+{
+    struct nwr_slot_seen *old = find_ino(s, one->ino, one->parent);
+
+    if (!old) {
+        s->e = nwr_grow(s->e, &s->cap, s->n + 1, sizeof(*s->e));
+        s->e[s->n++] = *one;
+    } else if (better(s, one, old) > 0) {
+        *old = *one;
+    }
+}
+
+static void collect_masks(struct nwr_slots *s, const struct nwr_record *rec)
+{
+    for (uint32_t i = 0; i < rec->n; i++) {
+        struct nwr_slot v;
+
+        if (!(rec->v[i].flags & NWR_V_HIDDEN) || nwr_slot_decode(&v, &rec->v[i]) != NWR_OK)
+            continue;
+        add_mask(s, &v);
+        nwr_slot_deinit(&v);
+    }
+}
+
+static void collect_slots(struct nwr_slots *s, const struct nwr_record *rec, nwr_ino parent)
+{
+    for (uint32_t i = 0; i < rec->n; i++) {
+        const struct nwr_version *v = &rec->v[i];
+        struct nwr_slot_seen one;
+        struct nwr_slot slot;
+
+        if (v->flags & (NWR_V_HIDDEN | NWR_V_TOMBSTONE) || nwr_slot_decode(&slot, v) != NWR_OK)
+            continue;
+        one = (struct nwr_slot_seen){.ino = slot.ino, .parent = parent, .type = slot.type};
+        one.seen = (struct nwr_seen){v->dot, v->wid};
+        one.dot = v->dot;
+        one.hlc = v->hlc;
+        one.k = v->k;
+        one.bare = slot.bare;
+        if (!slot.is_void)
+            add(s, &one);
+        nwr_slot_deinit(&slot);
+    }
+}
+
+static void collect_hidden(struct nwr_slots *s, const struct nwr_record *rec, nwr_ino parent)
+{
+    for (uint32_t i = 0; i < rec->n; i++) {
+        nwr_ino ino[HIDDEN_MAX];
+        uint32_t n = nwr_slots_hidden_decode(&rec->v[i], ino, HIDDEN_MAX);
+
+        for (uint32_t j = 0; j < n; j++) {
+            struct nwr_slot_seen one = {.ino = ino[j], .parent = parent, .restored = true};
+
+            if (!find_ino(s, ino[j], parent))
+                add(s, &one);
+        }
+    }
+}
+
+static const struct nwr_record *known(struct nwr_txn *t, const struct nwr_key *key)
+{
+    static const struct nwr_record none;
+    const struct nwr_record *rec;
+    struct nwr_key_parts p;
+
+    if (!nwr_txn_knows(t, key))
+        return nwr_key_parse(key, &p) ? nwr_txn_entry(t, p.ino, p.name, p.name_len) : NULL;
+    rec = nwr_txn_peek(t, key);
+    return rec ? rec : &none;
+}
+
+/* ---- what is shown of them -------------------------------------------------------------------- */
+
+/* Something is, or is again, in a directory that has lost its name. */
+static bool holds_something(struct nwr_txn *t, nwr_ino dir, bool *missing)
+{
+    struct nwr_key prefix = nwr_key_entries(dir);
+    struct nwr_shown_list list = {0};
+    bool found = false;
+
+    if (!nwr_txn_children(t, dir)) {
+        *missing = true;
+        return false;
+    }
+    for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+         !found && i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
+        struct nwr_key_parts p;
+
+        if (!nwr_key_parse(&t->rows.row[i].key, &p) || nwr_view_hidden(&p))
+            continue;
+        if (!nwr_view_names(t, dir, p.name, p.name_len, &list))
+            *missing = true;
+        found = list.n > 0;
+    }
+    nwr_shown_list_deinit(&list);
+    return found;
+}
+
+static bool restore(struct nwr_txn *t, struct nwr_slots *s, struct nwr_slot_seen *e,
+                    const char *base, size_t len, bool *missing)
+{
+    const struct nwr_mark *last;
+
+    nwr_versions_read(&e->versions, &t->rows, e->ino);
+    last = e->versions.last;
+    if (!last || e->versions.nlink || last->parent != e->parent || last->len != len ||
+        memcmp(last->name, base, len) != 0)
+        return false;
+    e->seen.wid = nwr_hash64(&e->ino, sizeof(e->ino), 'r');
+    e->type = last->type;
+    e->dot = last->dot;
+    e->hlc = last->hlc;
+    e->k = last->k;
+    e->bare = last->bare && !masked(s, e->seen.wid);
+    e->deleted_by = last->uid;
+    if (e->type == NWR_TYPE_DIR)
+        return holds_something(t, e->ino, missing);
+    return nwr_versions_next(&e->versions, NULL, true);
+}
+
+/* What shows nothing is dropped. */
+static bool is_shown(struct nwr_txn *t, struct nwr_slots *s, struct nwr_slot_seen *e,
+                     const char *base, size_t len, bool *missing)
+{
+    if (!e->restored)
+        e->bare = e->bare && !masked(s, e->seen.wid);
+    if (!e->restored && e->type != NWR_TYPE_REG)
+        return true;
+    if (!nwr_txn_object(t, e->ino)) {
+        *missing = true;
+        return false;
+    }
+    if (e->restored)
+        return restore(t, s, e, base, len, missing);
+    nwr_versions_read(&e->versions, &t->rows, e->ino);
+    return e->versions.n || !e->versions.ever;
+}
+
+/* The head first: the greatest bare slot, but a directory keeps the name. */
+static bool before(const struct nwr_slot_seen *a, const struct nwr_slot_seen *b)
+{
+    if (a->bare != b->bare)
+        return a->bare;
+    if (a->bare && (a->type == NWR_TYPE_DIR) != (b->type == NWR_TYPE_DIR))
+        return a->type == NWR_TYPE_DIR;
+    if (a->hlc != b->hlc)
+        return a->hlc > b->hlc;
+    return nwr_dot_cmp(a->dot, b->dot) > 0;
+}
+
+static void sort(struct nwr_slots *s)
+{
+    for (uint32_t i = 1; i < s->n; i++) {
+        struct nwr_slot_seen one = s->e[i];
+        uint32_t j = i;
+
+        for (; j > 0 && before(&one, &s->e[j - 1]); j--)
+            s->e[j] = s->e[j - 1];
+        s->e[j] = one;
+    }
+}
+
+bool nwr_slots_read(struct nwr_txn *t, const struct nwr_dirs *dir, const char *base, size_t len,
+                    struct nwr_slots *out)
+{
+    const struct nwr_record *rec[NWR_DIRS_MAX], *hidden[NWR_DIRS_MAX];
+    bool missing = false;
+    uint32_t kept = 0, n;
+
+    *out = (struct nwr_slots){0};
+    for (uint32_t i = 0; i < dir->n; i++) {
+        struct nwr_key key = nwr_key_entry(dir->ino[i], base, len);
+        struct nwr_key hkey = nwr_slots_hidden_key(dir->ino[i], base, len);
+
+        rec[i] = known(t, &key);
+        hidden[i] = known(t, &hkey);
+        missing |= !rec[i] || !hidden[i];
+    }
+    if (missing)
+        return false;
+    for (uint32_t i = 0; i < dir->n; i++)
+        collect_masks(out, rec[i]);
+    for (uint32_t i = 0; i < dir->n; i++)
+        collect_slots(out, rec[i], dir->ino[i]);
+    for (uint32_t i = 0; i < dir->n; i++)
+        collect_hidden(out, hidden[i], dir->ino[i]);
+    n = out->n;
+    for (uint32_t i = 0; i < n; i++) {
+        struct nwr_slot_seen one = out->e[i];
+
+        if (is_shown(t, out, &one, base, len, &missing))
+            out->e[kept++] = one;
+        else
+            nwr_versions_deinit(&one.versions);
+    }
+    out->n = kept;
+    sort(out);
+    if (!missing)
+        return true;
+    nwr_slots_deinit(out);
+    return false;
+}

@@ -1,0 +1,53 @@
+/* view_slots.h -- the slots behind one name, as view*.c see them.
+ *
+ * An entry is two records. The one of the name holds slots and voids. Beside it, under the name
+ * and a NUL that no name can contain, stands a hidden record that refers to inodes whose last
+ * slot here was removed: a scan brings them along, and an edit that their removers had not seen
+ * comes back from there. Both are read at once. In a union of directories the entries of all of
+ * them count as one.
+ *
+ * Pure. Ownership: a list owns its array and what its slots read; versions are borrowed.
+ */
+#ifndef NWR_FS_VIEW_SLOTS_H
+#define NWR_FS_VIEW_SLOTS_H
+
+#include "fs/core/conflict.h"
+#include "fs/core/state.h"
+
+#define NWR_SIBLING ".conflict."
+
+struct nwr_slot_seen {
+    nwr_ino ino, parent;
+    uint8_t type;
+    struct nwr_seen seen; /* counter 0: restored */
+    struct nwr_dot dot;   /* of the slot or, if restored, of the removal */
+    nwr_hlc hlc;
+    uint32_t k, deleted_by;
+    bool bare;            /* and not masked */
+    bool restored;
+    struct nwr_versions versions; /* of a regular file */
+};
+
+struct nwr_slots {
+    struct nwr_slot_seen *e; /* the head first, if there is one; then from the greatest down */
+    uint32_t n, cap;
+    nwr_wid *mask;
+    uint32_t nmask, capmask;
+};
+
+/* False: something is missing, all of it has been asked for. */
+bool nwr_slots_read(struct nwr_txn *t, const struct nwr_dirs *dir, const char *base, size_t len,
+                    struct nwr_slots *out);
+void nwr_slots_deinit(struct nwr_slots *s);
+struct nwr_key nwr_slots_hidden_key(nwr_ino parent, const char *base, size_t len);
+/* Body of a version of the hidden record, and what it says. */
+struct nwr_blob *nwr_slots_hidden_encode(const nwr_ino *ino, uint32_t n);
+uint32_t nwr_slots_hidden_decode(const struct nwr_version *v, nwr_ino *ino, uint32_t max);
+
+/* base.conflict.K, cut to 255 bytes: at a UTF-8 boundary, then ~ and 8 digits of a hash. */
+uint16_t nwr_sibling_name(char *out, const char *base, size_t len, uint32_t k);
+/* The length of the base if name is one of these; 0 if not. */
+size_t nwr_sibling_base(const char *name, size_t len);
+bool nwr_sibling_cut(const char *base, size_t len);
+
+#endif
