@@ -128,8 +128,6 @@ struct nwr_blob *nwr_content_encode(const struct nwr_content *c)
         put_dot(&o, c->line.dot);
         nwr_out_u64(&o, c->line.hlc);
         nwr_out_var(&o, c->line.k);
-        put_dot(&o, c->line.root_dot);
-        nwr_out_u64(&o, c->line.root_hlc);
     }
     nwr_out_u64(&o, c->mtime);
     nwr_out_u64(&o, c->sum);
@@ -139,7 +137,7 @@ struct nwr_blob *nwr_content_encode(const struct nwr_content *c)
 
 struct nwr_line nwr_line_of(const struct nwr_version *v)
 {
-    return (struct nwr_line){v->wid, v->dot, v->hlc, v->k, v->dot, v->hlc};
+    return (struct nwr_line){v->wid, v->dot, v->hlc, v->k};
 }
 
 static void get_line(struct nwr_line *line, struct nwr_in *in)
@@ -148,8 +146,6 @@ static void get_line(struct nwr_line *line, struct nwr_in *in)
     line->dot = get_dot(in);
     line->hlc = nwr_in_u64(in);
     line->k = (uint32_t)nwr_in_var(in);
-    line->root_dot = get_dot(in);
-    line->root_hlc = nwr_in_u64(in);
     in->bad |= line->wid == 0;
 }
 

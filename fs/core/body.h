@@ -19,15 +19,13 @@ enum nwr_type { /* values are part of the format */
 };
 
 /* A line: versions that continue one another under one number (DESIGN 9), named by the write_id
- * of its first version. `root` orders lines: it is that of the line this one split from. In a
- * decoded content it is complete; nwr_line_of gives the line a version starts. */
+ * of its first version; dot and hlc rank it. In a decoded content it is complete; nwr_line_of
+ * gives the line that a version starts. */
 struct nwr_line {
     nwr_wid wid;
     struct nwr_dot dot;
     nwr_hlc hlc;
     uint32_t k;
-    struct nwr_dot root_dot;
-    nwr_hlc root_hlc;
 };
 
 /* Scalars with the clock of their last setting; merged field by field, later hlc wins. */

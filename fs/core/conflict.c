@@ -151,6 +151,13 @@ static int stamp_cmp(nwr_hlc ah, struct nwr_dot ad, nwr_hlc bh, struct nwr_dot b
     return nwr_dot_cmp(ad, bd);
 }
 
+static int mark_cmp(const struct nwr_mark *a, const struct nwr_mark *b)
+{
+    int c = stamp_cmp(a->hlc, a->dot, b->hlc, b->dot);
+
+    return c ? c : b->bare - a->bare;
+}
+
 static void read_marks(struct nwr_versions *s, const struct nwr_record *rec)
 {
     for (uint32_t i = 0; rec && i < rec->n; i++)
@@ -159,8 +166,7 @@ static void read_marks(struct nwr_versions *s, const struct nwr_record *rec)
     for (uint32_t i = 0; i < s->marks.n; i++) {
         const struct nwr_mark *m = &s->marks.e[i];
 
-        if (m->kind == NWR_MARK_GONE &&
-            (!s->last || stamp_cmp(m->hlc, m->dot, s->last->hlc, s->last->dot) >= 0))
+        if (m->kind == NWR_MARK_GONE && (!s->last || mark_cmp(m, s->last) > 0))
             s->last = m;
     }
 }
@@ -222,16 +228,13 @@ static bool removed(const struct nwr_versions *s, nwr_wid wid)
     return false;
 }
 
-/* The first line, then the older split first: an edit never overtakes. */
 static int rank_cmp(const struct nwr_one *a, const struct nwr_one *b)
 {
-    int c = stamp_cmp(a->line.root_hlc, a->line.root_dot, b->line.root_hlc, b->line.root_dot);
+    int c = stamp_cmp(a->line.hlc, a->line.dot, b->line.hlc, b->line.dot);
 
-    if (c)
+    if (c || a->line.k == b->line.k)
         return c;
-    if (a->line.hlc != b->line.hlc)
-        return a->line.hlc > b->line.hlc ? -1 : 1;
-    return nwr_dot_cmp(a->line.dot, b->line.dot);
+    return a->line.k < b->line.k ? -1 : 1;
 }
 
 static void sort(struct nwr_versions *s)
@@ -274,22 +277,19 @@ static void read_content(struct nwr_versions *s, const struct nwr_record *rec)
     }
 }
 
-/* A version's own line where another carries the same, or where it ended. */
+/* A version's own number, of the same rank, where another carries the same line, or it ended. */
 static void own_lines(struct nwr_versions *s)
 {
     for (uint32_t i = 0; i < s->n; i++) {
         struct nwr_one *one = &s->e[i];
         bool own = has_mark(s, NWR_MARK_ENDED, one->stored);
-        struct nwr_line line;
 
         for (uint32_t j = 0; !own && j < s->n; j++)
             own = j != i && s->e[j].stored == one->stored;
-        if (!own)
-            continue;
-        line = nwr_line_of(one->v);
-        line.root_dot = one->line.root_dot;
-        line.root_hlc = one->line.root_hlc;
-        one->line = line;
+        if (own) {
+            one->line.wid = one->v->wid;
+            one->line.k = one->v->k;
+        }
     }
 }
 

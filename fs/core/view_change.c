@@ -368,9 +368,6 @@ static bool drop_slot(struct nwr_txn *t, const struct nwr_shown *x, const struct
     if (s->n == 0)
         add_gone(&list, x, x->parent, s, 0, bare);
     nleft = list.e[list.n - 1].nleft;
-    for (uint32_t i = 0; nleft == 0 && i < s->n; i++)
-        if (s->e[i].same == at)
-            end_line(&list, s->e[i].stored, s->e[i].v->wid);
     stage_marks(t, x->root, &list);
     remember(t, x, x->parent, x->root);
     unslot(t, x->parent, x->base, x->base_len, x->root);
@@ -530,13 +527,13 @@ static struct nwr_slot_seen *slot_of(struct nwr_slots *slots, const struct nwr_s
     return NULL;
 }
 
-/* Nothing else depends on the link that x shows. */
+/* Nothing else is behind the slot that x shows. */
 static bool is_alone(const struct nwr_shown *x, const struct nwr_versions *s)
 {
     const struct nwr_one *first = nwr_versions_next(s, NULL, false);
 
     return x->top && !x->restored &&
-           (s->nlink > 1 || !first || !nwr_versions_next(s, first, false));
+           (!first || !nwr_versions_next(s, first, false));
 }
 
 static bool detach(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_slots *slots,
@@ -665,7 +662,7 @@ void nwr_view_wrote(struct nwr_node *node, nwr_wid wid, struct nwr_dot dot, nwr_
 {
     node->version = (struct nwr_seen){dot, wid};
     if (node->number == 0 || node->line.line.wid == 0)
-        node->line.line = (struct nwr_line){wid, dot, hlc, k, dot, hlc};
+        node->line.line = (struct nwr_line){wid, dot, hlc, k};
     node->line.stored = node->line.line.wid;
     node->line.nsame = 0;
 }

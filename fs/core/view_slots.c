@@ -103,20 +103,6 @@ static void add_mask(struct nwr_slots *s, const struct nwr_slot *v)
     s->nmask += v->nmask;
 }
 
-static int better(const struct nwr_slots *s, const struct nwr_slot_seen *a,
-                  const struct nwr_slot_seen *b)
-{
-    bool am = masked(s, a->seen.wid), bm = masked(s, b->seen.wid);
-
-    if (am != bm)
-        return am ? -1 : 1;
-    if (a->bare != b->bare)
-        return a->bare ? 1 : -1;
-    if (a->hlc != b->hlc)
-        return a->hlc > b->hlc ? 1 : -1;
-    return nwr_dot_cmp(a->dot, b->dot);
-}
-
 static struct nwr_slot_seen *find_ino(struct nwr_slots *s, nwr_ino ino, nwr_ino parent)
 {
     for (uint32_t i = 0; i < s->n; i++)
@@ -132,7 +118,7 @@ static void add(struct nwr_slots *s, const struct nwr_slot_seen *one)
     if (!old) {
         s->e = nwr_grow(s->e, &s->cap, s->n + 1, sizeof(*s->e));
         s->e[s->n++] = *one;
-    } else if (better(s, one, old) > 0) {
+    } else if (one->hlc > old->hlc || (one->hlc == old->hlc && nwr_dot_cmp(one->dot, old->dot) > 0)) {
         *old = *one;
     }
 }
@@ -264,16 +250,28 @@ static bool is_shown(struct nwr_txn *t, struct nwr_slots *s, struct nwr_slot_see
     return e->versions.n || !e->versions.ever;
 }
 
+static struct nwr_dot top_dot(const struct nwr_slot_seen *s)
+{
+    const struct nwr_one *one = nwr_versions_next(&s->versions, NULL, s->restored);
+
+    return one ? one->v->dot : s->dot;
+}
+
 /* The head first: the greatest bare slot, but a directory keeps the name. */
 static bool before(const struct nwr_slot_seen *a, const struct nwr_slot_seen *b)
 {
+    int c;
+
     if (a->bare != b->bare)
         return a->bare;
     if (a->bare && (a->type == NWR_TYPE_DIR) != (b->type == NWR_TYPE_DIR))
         return a->type == NWR_TYPE_DIR;
     if (a->hlc != b->hlc)
         return a->hlc > b->hlc;
-    return nwr_dot_cmp(a->dot, b->dot) > 0;
+    c = nwr_dot_cmp(a->dot, b->dot);
+    if (c || a->restored != b->restored) /* one operation may have written both */
+        return c ? c > 0 : b->restored;
+    return nwr_dot_cmp(top_dot(a), top_dot(b)) > 0;
 }
 
 static void sort(struct nwr_slots *s)

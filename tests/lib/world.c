@@ -459,9 +459,16 @@ static uint32_t data_of(const char *word)
     return word[0] == 'c' ? (uint32_t)strtoul(word + 1, NULL, 10) : 0;
 }
 
+/* By what stands before the =, as listings are. */
 static int by_text(const void *a, const void *b)
 {
-    return strcmp(a, b);
+    const char *x = a, *y = b;
+
+    while (*x == *y && *x && *x != '=') {
+        x++;
+        y++;
+    }
+    return (*x == '=' ? 0 : (unsigned char)*x) - (*y == '=' ? 0 : (unsigned char)*y);
 }
 
 static void check_wants(struct script *s)
