@@ -33,7 +33,7 @@ modname   = $(if $(filter include/src,$1),base,$(subst /,_,$1))
 objs      = $(patsubst %.c,$(O)/%.o,$1)
 sources   = $(sort $(wildcard $1/*.c))
 # The file with main stays out of the archive, so that tests can link the rest.
-MAINS    := tools/nwrfs.c tests/sim/sim.c
+MAINS    := tools/nwrfs.c tests/sim/sim.c tests/fs/model_driver.c
 libsrc    = $(filter-out $(MAINS) %_test.c,$(call sources,$1))
 archive   = $(if $(call libsrc,$1),$(O)/lib/libnwr_$(call modname,$1).a)
 
@@ -123,7 +123,7 @@ $(O)/lib/%.a:
 
 TESTSRC  := $(foreach d,unit contract fs sim fuzz,$(sort $(wildcard tests/$d/*_test.c)))
 TESTBIN  := $(patsubst %.c,$(O)/%,$(TESTSRC))
-SIM      := $(patsubst %.c,$(O)/%,$(wildcard tests/sim/sim.c))
+SIM      := $(patsubst %.c,$(O)/%,$(wildcard tests/sim/sim.c tests/fs/model_driver.c))
 BENCHBIN := $(patsubst %.c,$(O)/%,$(sort $(wildcard tests/bench/*.c)))
 
 $(TESTBIN) $(SIM) $(BENCHBIN): $(O)/%: $(O)/%.o $(TESTLIBS) $(LIBS)

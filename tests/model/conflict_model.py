@@ -176,7 +176,8 @@ class Replica:
         the slot, and the inode remembers what its remover saw."""
         rec = self.reg(x.slot.ino)
         if not x.top:
-            rec.drop({x.v.wid}); rec.ended.add(x.v.line.K)
+            rec.drop({x.v.wid})
+            if x.v.line.K != x.v.K: rec.ended.add(x.v.line.K)
             return
         stay = {v.wid for v in self.contents(x.slot)} - {x.v.wid}
         self.unslot(x)
@@ -227,7 +228,7 @@ class Replica:
         """Through the bare name: a line of its own.  Through a number: the same line."""
         t = self.stamp(); rec = self.reg(x.slot.ino)
         ln = self.new_line(t) if x.number is None else self.line(rec, x.v)
-        if ln.K != x.v.line.K:
+        if x.v.line.K not in (x.v.K, ln.K):
             rec.ended.add(x.v.line.K)
         self.content(t, x.slot.ino, t.dot, ln, data, {x.v.wid})
 
