@@ -142,22 +142,14 @@ struct nwr_attr nwr_attr_new(struct nwr_txn *t, const struct nwr_node *dir, uint
 
 /* ---- stat ----------------------------------------------------------------------------------- */
 
-uint32_t nwr_attr_links(const struct nwr_txn *t, nwr_ino root, nwr_ino ino)
+uint32_t nwr_attr_links(const struct nwr_txn *t, nwr_ino root)
 {
     struct nwr_key prefix = nwr_key_reg(root, NWR_REG_LINK);
     uint32_t n = 0;
 
     for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
-         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
-        const struct nwr_record *rec = &t->rows.row[i].rec;
-        bool live = false;
-
-        for (uint32_t j = 0; j < rec->n; j++)
-            live |= !(rec->v[j].flags & NWR_V_TOMBSTONE) && rec->v[j].body &&
-                    rec->v[j].body->len == sizeof(ino) &&
-                    memcmp(rec->v[j].body->data, &ino, sizeof(ino)) == 0;
-        n += live;
-    }
+         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++)
+        n += nwr_record_live(&t->rows.row[i].rec) > 0;
     return n;
 }
 
@@ -251,7 +243,7 @@ bool nwr_attr_stat(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node
     st->st_rdev = a.rdev;
     st->st_blksize = 4096;
     /* 1 says "not known" to find(1) and its like: counting would read the directory. */
-    st->st_nlink = a.type == NWR_TYPE_DIR ? 1 : nwr_attr_links(t, x->root, x->ino);
+    st->st_nlink = a.type == NWR_TYPE_DIR || x->restored ? 1 : nwr_attr_links(t, x->root);
     mtime = a.mtime.value;
     if (a.type == NWR_TYPE_REG)
         stat_file(t, x, n, &a, st, &mtime);

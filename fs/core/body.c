@@ -99,7 +99,10 @@ void nwr_attr_deinit(struct nwr_attr *a)
 
 /* ---- content ----------------------------------------------------------------------------------- */
 
-enum { CONTENT_LINE = 1, CONTENT_UNLINKED = 2 };
+enum {
+    CONTENT_LINE = 1,
+    CONTENT_UNLINKED = 2
+};
 
 static void put_dot(struct nwr_out *o, struct nwr_dot d)
 {
@@ -121,8 +124,8 @@ struct nwr_blob *nwr_content_encode(const struct nwr_content *c)
     struct nwr_out o = {0};
 
     nwr_out_u8(&o, BODY_FORMAT);
-    nwr_out_u8(&o, (uint8_t)((c->line.wid ? CONTENT_LINE : 0) |
-                             (c->unlinked ? CONTENT_UNLINKED : 0)));
+    nwr_out_u8(&o,
+               (uint8_t)((c->line.wid ? CONTENT_LINE : 0) | (c->unlinked ? CONTENT_UNLINKED : 0)));
     if (c->line.wid) {
         nwr_out_u64(&o, c->line.wid);
         put_dot(&o, c->line.dot);

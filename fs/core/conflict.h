@@ -26,16 +26,16 @@ enum nwr_mark_kind { /* values are part of the format */
 
 struct nwr_mark {
     enum nwr_mark_kind kind;
-    uint64_t id;     /* GONE: its name, derived; MOOT: of the GONE */
-    nwr_wid wid;     /* GONE: the version its remover saw, 0 none; ENDED: the line */
-    uint8_t type;    /* GONE: enum nwr_type of the inode */
-    bool bare;       /* GONE: it had the bare name, and nothing else of the inode was there */
-    nwr_ino parent;  /* GONE: the name that was taken off, and where */
+    uint64_t id;    /* GONE: its name, derived; MOOT: of the GONE */
+    nwr_wid wid;    /* GONE: the version its remover saw, 0 none; ENDED: the line */
+    uint8_t type;   /* GONE: enum nwr_type of the inode */
+    bool bare;      /* GONE: it had the bare name, and nothing else of the inode was there */
+    nwr_ino parent; /* GONE: the name that was taken off, and where */
     uint8_t len;
     char name[NWR_NAME_MAX];
-    uint64_t *left;  /* GONE: nwr_name_hash of names that its remover still saw; owned */
+    uint64_t *left; /* GONE: nwr_name_hash of names that its remover still saw; owned */
     uint32_t nleft;
-    nwr_hlc hlc;     /* of the version that holds it */
+    nwr_hlc hlc; /* of the version that holds it */
     struct nwr_dot dot;
     uint32_t uid, k;
 };

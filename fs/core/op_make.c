@@ -253,7 +253,7 @@ enum nwr_plan nwr_plan_link(struct nwr_txn *t)
     if (!nwr_view_node(t, n, &t->x) ||
         !nwr_view_find(t, &dir->dirs, t->req->name2, len, true, &t->y))
         return NWR_PLAN_WAIT;
-    if (t->x.ino == 0 || nwr_attr_links(t, t->x.root, t->x.ino) == 0)
+    if (t->x.ino == 0 || (nwr_attr_links(t, t->x.root) == 0 && !t->x.restored))
         return nwr_txn_fail(t, ENOENT);
     if (t->y.ino)
         return nwr_txn_fail(t, EEXIST);

@@ -18,7 +18,7 @@ void nwr_op_unlinked(struct nwr_txn *t, const struct nwr_shown *x)
     struct nwr_node *n = nwr_itable_of(&t->m->nodes, x->root);
     bool open = false;
 
-    if (x->type == NWR_TYPE_DIR || nwr_attr_links(t, x->root, x->ino))
+    if (x->type == NWR_TYPE_DIR || nwr_attr_links(t, x->root))
         return;
     for (; n; n = nwr_itable_next(n)) {
         n->unlinked = true;

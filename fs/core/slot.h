@@ -13,10 +13,10 @@
 
 struct nwr_slot {
     bool is_void;
-    bool bare;      /* may own the bare name */
-    uint8_t type;   /* enum nwr_type */
+    bool bare;    /* may own the bare name */
+    uint8_t type; /* enum nwr_type */
     nwr_ino ino;
-    nwr_wid *mask;  /* void only */
+    nwr_wid *mask; /* void only */
     uint32_t nmask;
 };
 

@@ -38,7 +38,9 @@ static void inos_add(struct nwr_inos *s, nwr_ino ino)
 
 /* ---- what is known -------------------------------------------------------------------------- */
 
-enum { ENTRIES_LEN = 11 };
+enum {
+    ENTRIES_LEN = 11
+};
 
 static bool key_known(const struct nwr_txn *t, const struct nwr_key *key)
 {

@@ -130,7 +130,7 @@ void nwr_attr_put(struct nwr_txn *t, nwr_ino root, const struct nwr_attr *a);
  * the object is not there. */
 bool nwr_attr_stat(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node *n,
                    struct stat *st);
-uint32_t nwr_attr_links(const struct nwr_txn *t, nwr_ino root, nwr_ino ino);
+uint32_t nwr_attr_links(const struct nwr_txn *t, nwr_ino root);
 struct nwr_attr nwr_attr_new(struct nwr_txn *t, const struct nwr_node *dir, uint8_t type);
 uint32_t nwr_type_mode(uint8_t type);
 uint8_t nwr_mode_type(uint32_t mode);

@@ -249,8 +249,7 @@ static bool find_cut(struct nwr_txn *t, const struct nwr_dirs *dir, size_t cut, 
              i++) {
             struct nwr_key_parts p;
 
-            if (nwr_key_parse(&t->rows.row[i].key, &p) && !nwr_view_hidden(&p) &&
-                p.name_len > cut)
+            if (nwr_key_parse(&t->rows.row[i].key, &p) && !nwr_view_hidden(&p) && p.name_len > cut)
                 whole &= find_in(t, dir, p.name, p.name_len, name, len, out);
         }
     }
@@ -377,7 +376,8 @@ static bool node_content(const struct nwr_txn *t, const struct nwr_node *node,
         one = nwr_versions_next(&s, NULL, false);
     if (one) {
         show_version(out, &s, one);
-        out->top = one == nwr_versions_next(&s, NULL, false);
+        out->restored = s.nlink == 0 && s.last && nwr_versions_next(&s, NULL, true);
+        out->top = one == nwr_versions_next(&s, NULL, out->restored);
     }
     any = one || !s.ever;
     nwr_versions_deinit(&s);
@@ -403,6 +403,34 @@ bool nwr_view_node(struct nwr_txn *t, const struct nwr_node *node, struct nwr_sh
     if (node->type == NWR_TYPE_REG && !node_content(t, node, out))
         out->ino = 0;
     return true;
+}
+
+/* The line of a listing that shows what x of a node does, under one of its names. */
+bool nwr_view_place(struct nwr_txn *t, struct nwr_shown *x)
+{
+    struct nwr_shown_list list = {0};
+    struct nwr_versions s;
+    struct nwr_key prefix = nwr_key_reg(x->root, NWR_REG_LINK);
+    bool whole = nwr_txn_object(t, x->root);
+    uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+
+    nwr_versions_read(&s, &t->rows, x->root);
+    for (; whole && i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
+        struct nwr_key_parts p;
+
+        if (nwr_record_live(&t->rows.row[i].rec) && nwr_key_parse(&t->rows.row[i].key, &p))
+            whole &= nwr_view_names(t, p.parent, p.name, p.name_len, &list);
+    }
+    if (whole && s.nlink == 0 && s.last)
+        whole = nwr_view_names(t, s.last->parent, s.last->name, s.last->len, &list);
+    for (i = 0; whole && i < list.n; i++)
+        if (list.e[i].root == x->root && list.e[i].version.wid == x->version.wid) {
+            *x = list.e[i];
+            break;
+        }
+    nwr_shown_list_deinit(&list);
+    nwr_versions_deinit(&s);
+    return whole;
 }
 
 bool nwr_view_forgotten(struct nwr_txn *t, nwr_ino root)

@@ -42,20 +42,20 @@ struct nwr_shown {
     char name[NWR_NAME_MAX + 1]; /* as listed: base, or base.conflict.K */
     char base[NWR_NAME_MAX + 1]; /* of the entry */
     uint16_t name_len, base_len;
-    nwr_ino parent;          /* whose entry it is, of the directories of a union */
-    nwr_ino ino;             /* st_ino; of a sibling derived from its line; 0: nothing (ENOENT) */
-    nwr_ino root;            /* whose object holds the registers */
-    uint8_t type;            /* enum nwr_type */
-    struct nwr_seen slot;    /* counter 0: a slot that nobody wrote (restored) */
+    nwr_ino parent;       /* whose entry it is, of the directories of a union */
+    nwr_ino ino;          /* st_ino; of a sibling derived from its line; 0: nothing (ENOENT) */
+    nwr_ino root;         /* whose object holds the registers */
+    uint8_t type;         /* enum nwr_type */
+    struct nwr_seen slot; /* counter 0: a slot that nobody wrote (restored) */
     nwr_hlc slot_hlc;
     struct nwr_seen version; /* content shown; counter 0 for all but regular files */
     struct nwr_over line;
-    uint32_t number;         /* K; 0: the bare name */
-    bool top;                /* greatest content of its slot */
-    bool restored;           /* removed by somebody who had not seen this */
-    uint32_t deleted_by;     /* uid of that */
-    struct nwr_dirs dirs;    /* of a directory */
-    struct nwr_dirs within;  /* the union that parent is of */
+    uint32_t number;        /* K; 0: the bare name */
+    bool top;               /* greatest content of its slot */
+    bool restored;          /* removed by somebody who had not seen this */
+    uint32_t deleted_by;    /* uid of that */
+    struct nwr_dirs dirs;   /* of a directory */
+    struct nwr_dirs within; /* the union that parent is of */
 };
 
 struct nwr_shown_list {
@@ -93,6 +93,8 @@ bool nwr_view_base(struct nwr_txn *t, const struct nwr_dirs *dir, const char *na
  * ino 0: nothing is left of it. */
 bool nwr_view_node(struct nwr_txn *t, const struct nwr_node *node, struct nwr_shown *out);
 
+/* Fills in the names of what a node shows (nwr_view_node). */
+bool nwr_view_place(struct nwr_txn *t, struct nwr_shown *x);
 /* True if every content version of an inode was seen by those who took its names: nothing of it
  * can ever be shown again. Its object is in the snapshot. */
 bool nwr_view_forgotten(struct nwr_txn *t, nwr_ino root);
@@ -110,7 +112,8 @@ bool nwr_view_attach(struct nwr_txn *t, nwr_ino dir, const char *name, size_t le
  * what a rename replaced. *ino, *root (may be NULL) is what left: a copy if it had to be made. */
 bool nwr_view_detach(struct nwr_txn *t, const struct nwr_shown *x, bool gone, nwr_ino *ino,
                      nwr_ino *root);
-/* The inode to give a further name to (model: link): x's own, or a copy that takes x's place. */
+/* The inode to give a further name to (model: link): x's own, or a copy that takes x's place.
+ * x may be what nwr_view_node gave. */
 bool nwr_view_link(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino *ino, nwr_ino *root);
 /* The directory takes no more names (rmdir, or a rename over it): a mark, and the guard that it
  * is empty. */

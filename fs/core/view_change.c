@@ -148,7 +148,9 @@ static void cover(struct nwr_txn *t, const struct nwr_shown *x, const struct nwr
 
 /* ---- the hidden record of an entry ------------------------------------------------------------ */
 
-enum { HIDDEN_MAX = 4 };
+enum {
+    HIDDEN_MAX = 4
+};
 
 /* Its registers have been removed everywhere. */
 static bool is_reaped(const struct nwr_txn *t, nwr_ino ino)
@@ -316,8 +318,8 @@ static void add_gone(struct nwr_marks *list, const struct nwr_shown *x, nwr_ino 
 
 /* ---- taking a version off a name -------------------------------------------------------------- */
 
-static void drop_version(struct nwr_txn *t, const struct nwr_shown *x,
-                         const struct nwr_versions *s, uint32_t at)
+static void drop_version(struct nwr_txn *t, const struct nwr_shown *x, const struct nwr_versions *s,
+                         uint32_t at)
 {
     struct nwr_key key = nwr_key_reg(x->root, NWR_REG_CONTENT);
     const struct nwr_record *rec = nwr_txn_peek(t, &key);
@@ -532,12 +534,11 @@ static bool is_alone(const struct nwr_shown *x, const struct nwr_versions *s)
 {
     const struct nwr_one *first = nwr_versions_next(s, NULL, false);
 
-    return x->top && !x->restored &&
-           (!first || !nwr_versions_next(s, first, false));
+    return x->top && !x->restored && (!first || !nwr_versions_next(s, first, false));
 }
 
-static bool detach(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_slots *slots,
-                   bool gone, nwr_ino *ino)
+static bool detach(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_slots *slots, bool gone,
+                   nwr_ino *ino)
 {
     struct nwr_slot_seen *e = slot_of(slots, x);
     bool again = false;
@@ -568,8 +569,7 @@ bool nwr_view_detach(struct nwr_txn *t, const struct nwr_shown *x, bool gone, nw
     for (uint32_t i = 0; i < x->dirs.n; i++)
         if (!nwr_txn_object(t, x->dirs.ino[i]))
             return false;
-    if (!nwr_txn_object(t, x->root) ||
-        !nwr_slots_read(t, &x->within, x->base, x->base_len, &slots))
+    if (!nwr_txn_object(t, x->root) || !nwr_slots_read(t, &x->within, x->base, x->base_len, &slots))
         return false;
     done = detach(t, x, &slots, gone, &left);
     nwr_slots_deinit(&slots);
@@ -580,24 +580,28 @@ bool nwr_view_detach(struct nwr_txn *t, const struct nwr_shown *x, bool gone, nw
     return done;
 }
 
-bool nwr_view_link(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino *ino, nwr_ino *root)
+bool nwr_view_link(struct nwr_txn *t, const struct nwr_shown *node, nwr_ino *ino, nwr_ino *root)
 {
+    struct nwr_shown x = *node;
     struct nwr_slots slots;
     struct nwr_slot_seen *e;
     bool done = true;
 
-    *ino = *root = x->root;
-    if (x->top && !x->restored)
+    *ino = *root = x.root;
+    if (x.top && !x.restored)
         return true;
-    if (!nwr_txn_object(t, x->root) ||
-        !nwr_slots_read(t, &x->within, x->base, x->base_len, &slots))
+    if (x.base_len == 0 && !nwr_view_place(t, &x))
         return false;
-    e = slot_of(&slots, x);
-    if (e && x->type == NWR_TYPE_REG) {
-        done = copy(t, x, &e->versions, ino);
+    if (x.base_len == 0)
+        return true;
+    if (!nwr_txn_object(t, x.root) || !nwr_slots_read(t, &x.within, x.base, x.base_len, &slots))
+        return false;
+    e = slot_of(&slots, &x);
+    if (e && x.type == NWR_TYPE_REG) {
+        done = copy(t, &x, &e->versions, ino);
         if (done) {
-            take(t, x, &e->versions);
-            done = attach(t, x->parent, x->base, x->base_len, *ino, x->type, x->number == 0);
+            take(t, &x, &e->versions);
+            done = attach(t, x.parent, x.base, x.base_len, *ino, x.type, x.number == 0);
         }
         *root = *ino;
     }
@@ -657,8 +661,7 @@ void nwr_view_write(struct nwr_txn *t, const struct nwr_node *node, nwr_wid wid,
     stage_marks(t, node->root, &list);
 }
 
-void nwr_view_wrote(struct nwr_node *node, nwr_wid wid, struct nwr_dot dot, nwr_hlc hlc,
-                    uint32_t k)
+void nwr_view_wrote(struct nwr_node *node, nwr_wid wid, struct nwr_dot dot, nwr_hlc hlc, uint32_t k)
 {
     node->version = (struct nwr_seen){dot, wid};
     if (node->number == 0 || node->line.line.wid == 0)

@@ -1,7 +1,9 @@
 /* view_name.c -- names of siblings: the last .conflict. and a canonical decimal (DESIGN 9). */
 #include "fs/core/view_slots.h"
 
-enum { HASH_DIGITS = 8 };
+enum {
+    HASH_DIGITS = 8
+};
 
 static size_t put_digits(char *out, uint64_t v, uint64_t base, size_t least)
 {

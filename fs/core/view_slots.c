@@ -3,7 +3,9 @@
 
 #define HIDDEN_FORMAT 1
 
-enum { HIDDEN_MAX = 4 };
+enum {
+    HIDDEN_MAX = 4
+};
 
 /* ---- the hidden record ------------------------------------------------------------------------ */
 
@@ -118,7 +120,8 @@ static void add(struct nwr_slots *s, const struct nwr_slot_seen *one)
     if (!old) {
         s->e = nwr_grow(s->e, &s->cap, s->n + 1, sizeof(*s->e));
         s->e[s->n++] = *one;
-    } else if (one->hlc > old->hlc || (one->hlc == old->hlc && nwr_dot_cmp(one->dot, old->dot) > 0)) {
+    } else if (one->hlc > old->hlc ||
+               (one->hlc == old->hlc && nwr_dot_cmp(one->dot, old->dot) > 0)) {
         *old = *one;
     }
 }

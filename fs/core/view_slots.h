@@ -23,7 +23,7 @@ struct nwr_slot_seen {
     struct nwr_dot dot;   /* of the slot or, if restored, of the removal */
     nwr_hlc hlc;
     uint32_t k, deleted_by;
-    bool bare;            /* and not masked */
+    bool bare; /* and not masked */
     bool restored;
     struct nwr_versions versions; /* of a regular file */
 };

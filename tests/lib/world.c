@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PG = 5 };
+enum {
+    PG = 5
+};
 
 /* ---- what view*.c asks of a transaction -------------------------------------------------------- */
 
@@ -422,7 +424,11 @@ char *world_text(struct world *w, uint32_t i)
 
 /* ---- scripts ----------------------------------------------------------------------------------- */
 
-enum { WORDS = 6, WORD_MAX = 300, WANT_MAX = 64 };
+enum {
+    WORDS = 6,
+    WORD_MAX = 300,
+    WANT_MAX = 64
+};
 
 struct script {
     struct world w;

@@ -11,7 +11,9 @@
 
 #include "fs/core/state.h"
 
-enum { WORLD_NODES = 3 };
+enum {
+    WORLD_NODES = 3
+};
 
 struct world_node {
     struct nwr_rows rows;
