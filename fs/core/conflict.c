@@ -15,7 +15,7 @@ nwr_ino nwr_ino_fork(nwr_ino ino, nwr_wid wid)
     return (nwr_ino)nwr_ino_pg(ino) << 54 | NWR_INO_FORK | h;
 }
 
-/* ---- marks ------------------------------------------------------------------------------------ */
+/* ---- marks --------------------------------------------------------------------------------- */
 
 struct nwr_mark *nwr_marks_add(struct nwr_marks *m, enum nwr_mark_kind kind)
 {
@@ -134,7 +134,7 @@ enum nwr_err nwr_marks_decode(struct nwr_marks *m, const struct nwr_version *v)
     return NWR_E_FORMAT;
 }
 
-/* ---- reading an inode -------------------------------------------------------------------------- */
+/* ---- reading an inode ----------------------------------------------------------------------- */
 
 static const struct nwr_record *record(const struct nwr_rows *rows, nwr_ino ino, enum nwr_reg reg)
 {

@@ -14,7 +14,7 @@ void nwr_shown_list_deinit(struct nwr_shown_list *list)
     *list = (struct nwr_shown_list){0};
 }
 
-/* ---- lines of one entry ----------------------------------------------------------------------- */
+/* ---- lines of one entry -------------------------------------------------------------------- */
 
 static void set_base(struct nwr_shown *x, const char *base, size_t len)
 {
@@ -114,7 +114,7 @@ static void show_all(struct nwr_shown_list *list, const struct nwr_slots *slots,
     }
 }
 
-/* ---- their names ------------------------------------------------------------------------------ */
+/* ---- their names --------------------------------------------------------------------------- */
 
 static bool holds_bare(const struct nwr_record *rec)
 {
@@ -205,7 +205,7 @@ static bool all_lines(struct nwr_txn *t, const struct nwr_dirs *dir, const char 
     return set_names(t, dir, list, from);
 }
 
-/* ---- finding ---------------------------------------------------------------------------------- */
+/* ---- finding ------------------------------------------------------------------------------- */
 
 static bool take(const struct nwr_shown_list *list, const char *name, size_t len, bool bare,
                  struct nwr_shown *out)
@@ -309,7 +309,7 @@ bool nwr_view_base(struct nwr_txn *t, const struct nwr_dirs *dir, const char *na
     return whole && (out->ino == 0 || nwr_txn_object(t, out->root));
 }
 
-/* ---- listing ---------------------------------------------------------------------------------- */
+/* ---- listing ------------------------------------------------------------------------------- */
 
 /* Whether the policy of a directory hides siblings; asked for only where there is one. */
 static bool hides(struct nwr_txn *t, nwr_ino dir, bool *hide)
@@ -350,7 +350,7 @@ bool nwr_view_names(struct nwr_txn *t, nwr_ino parent, const char *base, size_t 
     return nwr_view_part(t, &dir, 0, base, len, list);
 }
 
-/* ---- what a node shows ------------------------------------------------------------------------ */
+/* ---- what a node shows --------------------------------------------------------------------- */
 
 static const struct nwr_one *descendant(const struct nwr_versions *s, struct nwr_dot d)
 {

@@ -6,7 +6,7 @@
  */
 #include "fs/core/view_slots.h"
 
-/* ---- entries ---------------------------------------------------------------------------------- */
+/* ---- entries ------------------------------------------------------------------------------- */
 
 static bool is_tombstone(const struct nwr_version *v)
 {
@@ -146,7 +146,7 @@ static void cover(struct nwr_txn *t, const struct nwr_shown *x, const struct nwr
     nwr_slot_deinit(&v);
 }
 
-/* ---- the hidden record of an entry ------------------------------------------------------------ */
+/* ---- the hidden record of an entry --------------------------------------------------------- */
 
 enum {
     HIDDEN_MAX = 4
@@ -234,7 +234,7 @@ bool nwr_view_forget(struct nwr_txn *t, nwr_ino root)
     return whole;
 }
 
-/* ---- marks ------------------------------------------------------------------------------------ */
+/* ---- marks --------------------------------------------------------------------------------- */
 
 /* Adds to the one version of the marks that this operation writes. Takes the list. */
 static void stage_marks(struct nwr_txn *t, nwr_ino ino, struct nwr_marks *list)
@@ -316,7 +316,7 @@ static void add_gone(struct nwr_marks *list, const struct nwr_shown *x, nwr_ino 
             m->left[m->nleft++] = s->link[i];
 }
 
-/* ---- taking a version off a name -------------------------------------------------------------- */
+/* ---- taking a version off a name ----------------------------------------------------------- */
 
 static void drop_version(struct nwr_txn *t, const struct nwr_shown *x, const struct nwr_versions *s,
                          uint32_t at)
@@ -418,7 +418,7 @@ static void drop_dirs(struct nwr_txn *t, const struct nwr_shown *x, const struct
     }
 }
 
-/* ---- copies ----------------------------------------------------------------------------------- */
+/* ---- copies -------------------------------------------------------------------------------- */
 
 static bool is_used(const struct nwr_txn *t, nwr_ino ino)
 {
@@ -519,7 +519,7 @@ static bool copy(struct nwr_txn *t, const struct nwr_shown *x, const struct nwr_
     return true;
 }
 
-/* ---- operations ------------------------------------------------------------------------------- */
+/* ---- operations ---------------------------------------------------------------------------- */
 
 static struct nwr_slot_seen *slot_of(struct nwr_slots *slots, const struct nwr_shown *x)
 {
@@ -609,7 +609,7 @@ bool nwr_view_link(struct nwr_txn *t, const struct nwr_shown *node, nwr_ino *ino
     return done;
 }
 
-/* ---- content ---------------------------------------------------------------------------------- */
+/* ---- content ------------------------------------------------------------------------------- */
 
 /* A file of at most one block that was pushed whole. */
 static uint64_t sum_of(const struct nwr_push *push)

@@ -7,7 +7,7 @@ enum {
     HIDDEN_MAX = 4
 };
 
-/* ---- the hidden record ------------------------------------------------------------------------ */
+/* ---- the hidden record --------------------------------------------------------------------- */
 
 struct nwr_key nwr_slots_hidden_key(nwr_ino parent, const char *base, size_t len)
 {
@@ -78,7 +78,7 @@ void nwr_view_absent(struct nwr_txn *t, const struct nwr_key *entry, const struc
     nwr_txn_learn_record(t, &key, &none);
 }
 
-/* ---- collecting ------------------------------------------------------------------------------- */
+/* ---- collecting ---------------------------------------------------------------------------- */
 
 void nwr_slots_deinit(struct nwr_slots *s)
 {
@@ -186,7 +186,7 @@ static const struct nwr_record *known(struct nwr_txn *t, const struct nwr_key *k
     return rec ? rec : &none;
 }
 
-/* ---- what is shown of them -------------------------------------------------------------------- */
+/* ---- what is shown of them ----------------------------------------------------------------- */
 
 /* Something is, or is again, in a directory that has lost its name. */
 static bool holds_something(struct nwr_txn *t, nwr_ino dir, bool *missing)

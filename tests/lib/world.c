@@ -10,7 +10,7 @@ enum {
     PG = 5
 };
 
-/* ---- what view*.c asks of a transaction -------------------------------------------------------- */
+/* ---- what view*.c asks of a transaction ----------------------------------------------------- */
 
 static struct world_node *owner(struct nwr_txn *t)
 {
@@ -139,7 +139,7 @@ bool nwr_attr_merge(const struct nwr_txn *t, nwr_ino root, struct nwr_attr *a)
     return false;
 }
 
-/* ---- the world --------------------------------------------------------------------------------- */
+/* ---- the world ------------------------------------------------------------------------------ */
 
 void world_init(struct world *w, uint32_t nodes)
 {
@@ -231,7 +231,7 @@ uint32_t world_data(struct world *w, uint32_t i, const struct nwr_shown *x)
     return data;
 }
 
-/* ---- operations -------------------------------------------------------------------------------- */
+/* ---- operations ----------------------------------------------------------------------------- */
 
 static void put_content(struct nwr_txn *t, const struct nwr_node *node, uint32_t data)
 {
@@ -373,7 +373,7 @@ bool world_link(struct world *w, uint32_t i, const char *from, const char *to)
     return true;
 }
 
-/* ---- listings ---------------------------------------------------------------------------------- */
+/* ---- listings ------------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {
@@ -422,7 +422,7 @@ char *world_text(struct world *w, uint32_t i)
     return text;
 }
 
-/* ---- scripts ----------------------------------------------------------------------------------- */
+/* ---- scripts -------------------------------------------------------------------------------- */
 
 enum {
     WORDS = 6,
