@@ -226,8 +226,8 @@ static bool told_get(struct nwr_txn *t, struct nwr_node *n, enum nwr_op op, stru
     if (!t->other_done) {
         if (!t->other) {
             t->other = nwr_request_new(op, nwr_ino_pg(n->root));
-            t->other->key = nwr_key_reg(n->root, n->type == NWR_TYPE_REG ? NWR_REG_CONTENT
-                                                                         : NWR_REG_ATTR);
+            t->other->key =
+                nwr_key_reg(n->root, n->type == NWR_TYPE_REG ? NWR_REG_CONTENT : NWR_REG_ATTR);
         }
         return false;
     }

@@ -34,9 +34,10 @@ enum nwr_op {
     NWR_OP_WHY
 };
 
-/* Keys k with prefix <= k, k > after (if after.len), at most NWR_SCAN_ROWS in all (and
- * about NWR_READ_BYTES, objects counted). exact: only the key `prefix` itself. follow: for every version found that has a `ref` in the same PG, also
- * the whole object of that inode (tombstones too). Rows come sorted by key, each key once. */
+/* Keys k with prefix <= k, k > after (if after.len), at most NWR_SCAN_ROWS in all (and about
+ * NWR_READ_BYTES, objects counted). exact: only the key `prefix` itself. follow: for every
+ * version found that has a `ref` in the same PG, also the whole object of that inode (tombstones
+ * too). Rows come sorted by key, each key once. */
 struct nwr_range {
     struct nwr_key prefix, after;
     bool exact, follow;

@@ -13,23 +13,6 @@ void nwr_engine_deinit(struct nwr_engine *e)
     nwr_sorted_deinit(&e->pins);
 }
 
-void nwr_store_op_deinit(struct nwr_store_op *op)
-{
-    nwr_rows_deinit(&op->rows);
-    nwr_free(op->missing);
-    op->missing = NULL;
-    op->nmissing = 0;
-    nwr_blob_unref(op->data);
-    op->data = NULL;
-    nwr_free(op->refs);
-    op->refs = NULL;
-    op->nrefs = 0;
-    if (op->kind == NWR_STORE_META_GET) {
-        nwr_blob_unref(op->value);
-        op->value = NULL;
-    }
-}
-
 /* ---- sealing -------------------------------------------------------------------------------- */
 
 static uint64_t seal_sum(const struct nwr_skey *key, const void *value, size_t len)

@@ -202,7 +202,6 @@ static void bytes_that_break_an_invariant_are_refused(void **state)
         "1 1A 1 03 0 2 03v0 01v0 0",     /* versions not sorted */
         "1 1A 1 03 0 2 03v0 03v0 0",     /* a version twice */
         "1 1A 1 03 0 1 03v0 1r",         /* a version whose write_id is retired */
-        "1 1A 1 03 0 1 03v8 0",          /* an unknown flag */
         "1 0 0 0 0 2rr",                 /* a write_id retired twice */
         "1 0 0 0 0 1.",                  /* no write_id is 0 */
         "1 1A 1 03 0 1 03vP 0 0",        /* past that is there and empty: flags 0x20 */

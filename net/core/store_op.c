@@ -1,0 +1,20 @@
+/* store_op.c -- freeing what a store put into an op: here, since a node is lent its ops and frees
+ * them, and a core may not call into a store. */
+#include "net/store/store.h"
+
+void nwr_store_op_deinit(struct nwr_store_op *op)
+{
+    nwr_rows_deinit(&op->rows);
+    nwr_free(op->missing);
+    op->missing = NULL;
+    op->nmissing = 0;
+    nwr_blob_unref(op->data);
+    op->data = NULL;
+    nwr_free(op->refs);
+    op->refs = NULL;
+    op->nrefs = 0;
+    if (op->kind == NWR_STORE_META_GET) {
+        nwr_blob_unref(op->value);
+        op->value = NULL;
+    }
+}
