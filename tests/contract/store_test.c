@@ -44,7 +44,7 @@ static void a_read_sees_every_apply_submitted_before_it(void **state)
         batch_put(&put[i], content_key(5), 0, "x");
         batch_submit(&put[i]);
         batch_init(&get[i], k, NWR_STORE_READ);
-        batch_range(&get[i], content_key(5), true, false);
+        batch_range(&get[i], i % 2 ? content_key(5) : nwr_key_object(ino(5)), i % 2, false);
         batch_submit(&get[i]);
     }
     for (int i = 0; i < N; i++) {
@@ -478,6 +478,7 @@ static void the_sibling_limit_holds_on_the_coordinator_path_only(void **state)
     assert_int_equal(row_of(&b, content_key(5))->n, NWR_SIBLINGS_MAX + 1);
     batch_deinit(&b);
     nwr_record_deinit(&rec);
+    assert_int_equal(put_one(k, content_key(5), "replaces one beyond it", &seen), NWR_OK);
     batch_init(&b, k, NWR_STORE_APPLY);
     batch_discard(&b, content_key(5), seen);
     assert_int_equal(batch_end(&b), NWR_OK);
