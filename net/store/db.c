@@ -13,6 +13,7 @@
 #define DB_WRITE_BYTES (8 * MIB) /* memtable of one table */
 #define DB_WAL_BYTES (64 * MIB)
 #define DB_LOG_BYTES (1 * MIB)
+#define DB_STREAM_BYTES (1 * MIB)
 #define DB_BACKGROUND_JOBS 2
 #define DB_LOG_WARN 2      /* rocksdb::InfoLogLevel */
 #define DB_POINT_IN_TIME 2 /* rocksdb::WALRecoveryMode */
@@ -72,6 +73,9 @@ static rocksdb_options_t *make_options(rocksdb_cache_t *cache, bool compress)
     rocksdb_options_set_max_log_file_size(o, DB_LOG_BYTES);
     rocksdb_options_set_keep_log_file_num(o, 2);
     rocksdb_options_set_stats_dump_period_sec(o, 0);
+    /* Written out as they grow: a sync then has little left, and writers are not throttled. */
+    rocksdb_options_set_bytes_per_sync(o, DB_STREAM_BYTES);
+    rocksdb_options_set_wal_bytes_per_sync(o, DB_STREAM_BYTES);
     rocksdb_options_set_compression(o,
                                     compress ? rocksdb_snappy_compression : rocksdb_no_compression);
     rocksdb_block_based_options_set_block_cache(t, cache);

@@ -164,6 +164,22 @@ static void run_block_get(struct nwr_engine *e, struct nwr_store_op *op)
     nwr_txn_abort(&t);
 }
 
+void nwr_engine_hint(struct nwr_engine *e, const struct nwr_store_op *op)
+{
+    struct nwr_txn t;
+    struct nwr_entry en;
+
+    if (!e->kv->segment_hint)
+        return;
+    nwr_txn_init(&t, e);
+    if (nwr_entry_get(&t, &op->block[0].id, &en) == NWR_OK) {
+        if (en.place.segment)
+            e->kv->segment_hint(e->kv, &en.place);
+        nwr_entry_deinit(&en);
+    }
+    nwr_txn_abort(&t);
+}
+
 static void run_meta_get(struct nwr_engine *e, struct nwr_store_op *op)
 {
     struct nwr_skey key = nwr_skey_of(NWR_SPACE_META, op->name, strlen(op->name));

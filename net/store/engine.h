@@ -35,6 +35,8 @@ void nwr_engine_init(struct nwr_engine *e, struct nwr_kv *kv);
 void nwr_engine_deinit(struct nwr_engine *e);
 /* Carries out any op but SYNC; sets err and outputs, does not call done. */
 void nwr_engine_run(struct nwr_engine *e, struct nwr_store_op *op);
+/* A BLOCK_GET will be run soon: starts reading what it needs. */
+void nwr_engine_hint(struct nwr_engine *e, const struct nwr_store_op *op);
 /* Removes blocks nothing refers to whose pin is over; all: pins or not (at open). */
 enum nwr_err nwr_engine_sweep(struct nwr_engine *e, bool all);
 /* Counts blocks and bytes for stat by looking at all entries, records too if asked. E_CORRUPT:

@@ -40,6 +40,8 @@ struct nwr_kv {
                                 struct nwr_place *place);
     enum nwr_err (*segment_get)(struct nwr_kv *kv, const struct nwr_place *place,
                                 struct nwr_blob **out);
+    /* The bytes at place will be read soon. */
+    void (*segment_hint)(struct nwr_kv *kv, const struct nwr_place *place);
     void (*segment_drop)(struct nwr_kv *kv, const struct nwr_place *place);
     /* Told of every place in use by a census. */
     void (*segment_live)(struct nwr_kv *kv, const struct nwr_place *place);

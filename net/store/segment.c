@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define MAGIC 0x5347574eu /* "NWGS" */
+#define ALIGN 4096        /* of blocks in a file, and of memory for O_DIRECT */
 #define HEADER 48
 #define OPEN_MAX 64    /* files kept open */
 #define SPARSE_SHARE 4 /* below 1/4 live a file is copied out */
@@ -40,13 +41,24 @@ struct nwr_segments {
     uint32_t next; /* number of the next new file */
     struct dead *dead;
     uint32_t ndead, capdead;
-    uint64_t mark;   /* drops so far */
+    uint64_t mark; /* drops so far */
+    int direct;    /* the last file, for writing past the cache; -1: not open */
+    uint32_t direct_number;
+    bool no_direct;
+    uint8_t *bounce; /* aligned */
+    size_t bounce_bytes;
     bool name_dirty; /* a file was made since the last sync */
 };
 
 static void name_of(char *out, size_t len, uint32_t number)
 {
     snprintf(out, len, "%06" PRIu32 ".seg", number);
+}
+
+/* Bytes that a block takes in its file. */
+static uint64_t footprint(uint32_t len)
+{
+    return (HEADER + (uint64_t)len + ALIGN - 1) / ALIGN * ALIGN;
 }
 
 static enum nwr_err err_of(int no)
@@ -141,7 +153,7 @@ static enum nwr_err list(struct nwr_segments *s)
         if (end == e->d_name || strcmp(end, ".seg") != 0 || n == 0 || n >= UINT32_MAX)
             continue;
         if (fstatat(s->dir, e->d_name, &st, 0) == 0)
-            add(s, (uint32_t)n, (uint64_t)st.st_size);
+            add(s, (uint32_t)n, ((uint64_t)st.st_size + ALIGN - 1) / ALIGN * ALIGN);
     }
     closedir(d);
     if (s->n > 1)
@@ -157,6 +169,7 @@ enum nwr_err nwr_segments_open(struct nwr_segments **out, const char *dir, uint6
     pthread_mutex_init(&s->lock, NULL);
     s->limit = segment_bytes;
     s->next = 1;
+    s->direct = -1;
     if (mkdir(dir, 0700) && errno != EEXIST)
         err = err_of(errno);
     else
@@ -176,8 +189,11 @@ void nwr_segments_close(struct nwr_segments *s)
         close_one(s, s->seg[i]);
         nwr_free(s->seg[i]);
     }
+    if (s->direct >= 0)
+        close(s->direct);
     if (s->dir > 0)
         close(s->dir);
+    free(s->bounce);
     pthread_mutex_destroy(&s->lock);
     nwr_free(s->seg);
     nwr_free(s->dead);
@@ -189,7 +205,7 @@ void nwr_segments_live(struct nwr_segments *s, const struct nwr_place *place)
     struct segment *g = find(s, place->segment);
 
     if (g)
-        g->live += HEADER + place->len;
+        g->live += footprint(place->len);
 }
 
 /* ---- blocks --------------------------------------------------------------------------------- */
@@ -224,46 +240,96 @@ static struct segment *tail(struct nwr_segments *s, uint64_t more)
     return open_one(s, g, O_CREAT) < 0 ? NULL : g;
 }
 
-static int write_all(int fd, struct iovec *v, int n, off_t at)
+/* The block as it will stand in the file, in aligned memory. */
+static uint8_t *lay_out(struct nwr_segments *s, const struct nwr_block *b, uint64_t sum)
 {
-    while (n) {
-        ssize_t got = pwritev(fd, v, n, at);
+    size_t bytes = footprint(b->data->len);
+    size_t used = HEADER + (size_t)b->data->len;
+
+    if (s->bounce_bytes < bytes) {
+        free(s->bounce);
+        s->bounce = aligned_alloc(ALIGN, bytes);
+        nwr_assert(s->bounce);
+        s->bounce_bytes = bytes;
+    }
+    make_header(s->bounce, b, sum);
+    memcpy(s->bounce + HEADER, b->data->data, b->data->len);
+    memset(s->bounce + used, 0, bytes - used);
+    return s->bounce;
+}
+
+/* A descriptor that writes past the cache, or -1 where that is not possible. */
+static int direct_of(struct nwr_segments *s, const struct segment *g)
+{
+    char name[32];
+
+    if (s->direct >= 0 && s->direct_number == g->number)
+        return s->direct;
+    if (s->direct >= 0)
+        close(s->direct);
+    name_of(name, sizeof(name), g->number);
+    s->direct = s->no_direct ? -1 : openat(s->dir, name, O_WRONLY | O_CLOEXEC | O_DIRECT);
+    s->direct_number = g->number;
+    return s->direct;
+}
+
+static int write_all(int fd, const uint8_t *p, size_t len, uint64_t at)
+{
+    while (len) {
+        ssize_t got = pwrite(fd, p, len, (off_t)at);
 
         if (got < 0 && errno == EINTR)
             continue;
-        if (got <= 0)
+        if (got <= 0) {
+            errno = got ? errno : EIO;
             return -1;
-        at += got;
-        for (; n && (size_t)got >= v->iov_len; v++, n--)
-            got -= (ssize_t)v->iov_len;
-        if (n) {
-            v->iov_base = (char *)v->iov_base + got;
-            v->iov_len -= (size_t)got;
         }
+        p += got;
+        at += (uint64_t)got;
+        len -= (size_t)got;
     }
     return 0;
 }
 
-enum nwr_err nwr_segments_put(struct nwr_segments *s, const struct nwr_block *b,
-                              struct nwr_place *place)
+static int write_block(struct nwr_segments *s, const struct segment *g, const uint8_t *p,
+                       size_t len)
 {
-    uint8_t header[HEADER];
-    struct iovec v[2] = {{header, HEADER}, {b->data->data, b->data->len}};
-    uint64_t bytes = HEADER + (uint64_t)b->data->len;
-    enum nwr_err err = NWR_OK;
+    int direct = direct_of(s, g);
+
+    if (direct >= 0 && write_all(direct, p, len, g->size) == 0)
+        return 0;
+    if (direct >= 0 && errno != EINVAL)
+        return -1;
+    s->no_direct = true;
+    return write_all(g->fd, p, len, g->size);
+}
+
+/* The file to append to, marked before anything is written: a sync must not pass it over. */
+static struct segment *dirty_tail(struct nwr_segments *s, uint64_t bytes, enum nwr_err *err)
+{
     struct segment *g;
 
-    make_header(header, b, place->sum);
     pthread_mutex_lock(&s->lock);
     g = tail(s, bytes);
     if (g)
         g->dirty = true;
     else
-        err = err_of(errno);
+        *err = err_of(errno);
     pthread_mutex_unlock(&s->lock);
+    return g;
+}
+
+enum nwr_err nwr_segments_put(struct nwr_segments *s, const struct nwr_block *b,
+                              struct nwr_place *place)
+{
+    uint64_t bytes = footprint(b->data->len);
+    uint8_t *p = lay_out(s, b, place->sum);
+    enum nwr_err err = NWR_OK;
+    struct segment *g = dirty_tail(s, bytes, &err);
+
     if (!g)
         return err;
-    if (write_all(g->fd, v, 2, (off_t)g->size))
+    if (write_block(s, g, p, bytes))
         return err_of(errno);
     place->segment = g->number;
     place->offset = g->size;
@@ -304,22 +370,37 @@ static enum nwr_err read_all(int fd, uint8_t *p, size_t len, uint64_t at, bool c
     return NWR_OK;
 }
 
+/* The descriptor of place's file; E_CORRUPT without one. It stays open while this thread reads. */
+static enum nwr_err open_place(struct nwr_segments *s, const struct nwr_place *place, int *fd)
+{
+    struct segment *g;
+    enum nwr_err err = NWR_E_CORRUPT;
+
+    pthread_mutex_lock(&s->lock);
+    g = find(s, place->segment);
+    if (g) {
+        *fd = open_one(s, g, 0);
+        err = *fd < 0 ? err_of(errno) : NWR_OK;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return err;
+}
+
+void nwr_segments_hint(struct nwr_segments *s, const struct nwr_place *place)
+{
+    int fd;
+
+    if (open_place(s, place, &fd) == NWR_OK)
+        posix_fadvise(fd, (off_t)place->offset, (off_t)footprint(place->len), POSIX_FADV_WILLNEED);
+}
+
 enum nwr_err nwr_segments_get(struct nwr_segments *s, const struct nwr_place *place, bool cached,
                               struct nwr_blob **out)
 {
     struct nwr_blob *b;
-    struct segment *g;
-    enum nwr_err err;
-    int fd = -1;
+    int fd;
+    enum nwr_err err = open_place(s, place, &fd);
 
-    pthread_mutex_lock(&s->lock);
-    g = find(s, place->segment);
-    if (g)
-        fd = open_one(s, g, 0);
-    err = g && fd < 0 ? err_of(errno) : NWR_OK;
-    pthread_mutex_unlock(&s->lock);
-    if (!g)
-        return NWR_E_CORRUPT;
     if (err)
         return err;
     b = nwr_blob_new(place->len);
@@ -415,7 +496,7 @@ static void punch(struct nwr_segments *s, const struct segment *g, const struct 
     if (fd < 0)
         return;
     (void)!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)place->offset,
-                     (off_t)(HEADER + (uint64_t)place->len));
+                     (off_t)footprint(place->len));
     close(fd);
 }
 
@@ -426,7 +507,7 @@ static void bury(struct nwr_segments *s, const struct nwr_place *place)
 
     if (!g)
         return;
-    g->live -= NWR_MIN(g->live, HEADER + (uint64_t)place->len);
+    g->live -= NWR_MIN(g->live, footprint(place->len));
     if (g->live == 0 && g != s->seg[s->n - 1])
         remove_file(s, g);
     else

@@ -226,6 +226,14 @@ static void work_on(struct rocks *r, struct nwr_store_op *op, struct list *out)
         end_group(r, out);
 }
 
+/* Reads of several blocks run beside each other in the disk. */
+static void hint_all(struct rocks *r, const struct list *ops)
+{
+    for (const struct nwr_store_op *op = ops->first; op; op = op->next)
+        if (op->kind == NWR_STORE_BLOCK_GET)
+            nwr_engine_hint(&r->engine, op);
+}
+
 static void work_through(struct rocks *r, struct list *ops)
 {
     struct list out = {0};
@@ -233,6 +241,7 @@ static void work_through(struct rocks *r, struct list *ops)
 
     pthread_mutex_lock(&r->work);
     r->tables.group = r->tables.patient = true;
+    hint_all(r, ops);
     while ((op = pop(ops))) {
         work_on(r, op, &out);
         if (out.first && !r->group.first)

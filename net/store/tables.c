@@ -144,6 +144,11 @@ static enum nwr_err tables_segment_get(struct nwr_kv *kv, const struct nwr_place
     return note_stall(t, nwr_segments_get(t->segments, place, !t->patient, out));
 }
 
+static void tables_segment_hint(struct nwr_kv *kv, const struct nwr_place *place)
+{
+    nwr_segments_hint(of(kv)->segments, place);
+}
+
 static void tables_segment_drop(struct nwr_kv *kv, const struct nwr_place *place)
 {
     struct nwr_tables *t = of(kv);
@@ -171,6 +176,7 @@ void nwr_tables_init(struct nwr_tables *t, struct nwr_db *db, struct nwr_segment
                             .now = tables_now,
                             .segment_put = tables_segment_put,
                             .segment_get = tables_segment_get,
+                            .segment_hint = tables_segment_hint,
                             .segment_drop = tables_segment_drop,
                             .segment_live = tables_segment_live};
 }
