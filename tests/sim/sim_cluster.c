@@ -311,8 +311,7 @@ static void send(struct sim *s, int from, int to, bool join, struct nwr_msg *m)
 static void deliver(struct sim *s, struct sim_event *q)
 {
     bool to_joiner = q->join && s->node[q->node].join_through == q->from;
-    struct sim_conn *c =
-        q->join ? join_conn(s, q->from, q->node) : conn_of(s, q->from, q->node);
+    struct sim_conn *c = q->join ? join_conn(s, q->from, q->node) : conn_of(s, q->from, q->node);
     struct nwr_node_event ev = {.kind = NWR_EV_MSG};
     char why[NWR_FRAME_WHY_MAX];
     struct nwr_msg m;

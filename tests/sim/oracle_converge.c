@@ -1,0 +1,44 @@
+/* oracle_converge.c -- after healing by reads all replicas of a group hold the same. */
+#include "net/core/rows.h"
+#include "tests/sim/oracle.h"
+
+static void look_at(struct sim *s, nwr_pg pg, uint16_t ordinal, struct nwr_rows *rows)
+{
+    struct nwr_range all = {.prefix = {.len = 2, .b = {(uint8_t)(pg >> 8), (uint8_t)pg}}};
+    int node = sim_of_ordinal(s, ordinal);
+
+    if (node < 0)
+        sim_fail(s, "ordinal %u of the ring is no node", ordinal);
+    if (sim_look(s, node, pg, &all, 1, rows) != NWR_OK)
+        sim_fail(s, "node %d cannot read its group %u", node, pg);
+}
+
+static void same_rings(struct sim *s)
+{
+    for (int i = 1; i < s->nnode; i++)
+        if (sim_ring(s, i)->epoch != sim_ring(s, 0)->epoch)
+            sim_fail(s, "node %d is at epoch %llu, node 0 at %llu", i,
+                     (unsigned long long)sim_ring(s, i)->epoch,
+                     (unsigned long long)sim_ring(s, 0)->epoch);
+}
+
+void oracle_converged(struct sim *s)
+{
+    const struct nwr_ring *ring = sim_ring(s, 0);
+    uint16_t list[NWR_REPLICAS_MAX];
+
+    same_rings(s);
+    for (nwr_pg pg = 0; pg < ring->pgs; pg++) {
+        uint32_t m = nwr_ring_place(ring, pg, list);
+        struct nwr_rows first, other;
+
+        look_at(s, pg, list[0], &first);
+        for (uint32_t i = 1; i < m; i++) {
+            look_at(s, pg, list[i], &other);
+            if (nwr_rows_digest(&first, false) != nwr_rows_digest(&other, false))
+                sim_fail(s, "group %u differs between ordinals %u and %u", pg, list[0], list[i]);
+            nwr_rows_deinit(&other);
+        }
+        nwr_rows_deinit(&first);
+    }
+}

@@ -1,0 +1,263 @@
+/* sim_plan.c -- see sim_plan.h.
+ *
+ *   1 the seed chooses members, N, W, R, and whether crashes lose what was not synced
+ *   2 clients work while faults come and go
+ *   3 everything heals; what is under way ends
+ *   4 every group is read through every node, until nothing is left to repair
+ *   5 the oracles look at answers and at the stores themselves
+ */
+#include "tests/sim/sim_plan.h"
+
+#include <stdio.h>
+
+struct plan {
+    struct sim *s;
+    struct sim_load load;
+    uint16_t pgs;
+    bool strong, power_loss, joins;
+    uint64_t faults;
+};
+
+/* ---- faults --------------------------------------------------------------------------------- */
+
+static int some_node(struct plan *p, bool alive)
+{
+    int start = (int)sim_below(p->s, (uint64_t)p->s->nnode);
+
+    for (int i = 0; i < p->s->nnode; i++) {
+        int node = (start + i) % p->s->nnode;
+
+        if (p->s->node[node].alive == alive)
+            return node;
+    }
+    return -1;
+}
+
+static void crash(struct plan *p)
+{
+    int node = some_node(p, true);
+
+    if (node < 0)
+        return;
+    sim_crash(p->s, node, p->power_loss && sim_below(p->s, 2));
+    sim_load_crashed(&p->load, node);
+}
+
+static void restart(struct plan *p)
+{
+    int node = some_node(p, false);
+
+    if (node >= 0)
+        sim_restart(p->s, node);
+}
+
+static void cut(struct plan *p)
+{
+    int a = (int)sim_below(p->s, (uint64_t)p->s->nnode);
+    int b = (int)sim_below(p->s, (uint64_t)p->s->nnode);
+    bool both = sim_below(p->s, 2) == 0;
+
+    if (a == b)
+        return;
+    sim_cut(p->s, a, b, true);
+    if (both)
+        sim_cut(p->s, b, a, true);
+}
+
+static void isolate(struct plan *p)
+{
+    int a = (int)sim_below(p->s, (uint64_t)p->s->nnode);
+
+    for (int b = 0; b < p->s->nnode; b++)
+        if (a != b) {
+            sim_cut(p->s, a, b, true);
+            sim_cut(p->s, b, a, true);
+        }
+}
+
+static void join_cuts(struct plan *p)
+{
+    for (int a = 0; a < p->s->nnode; a++)
+        for (int b = 0; b < p->s->nnode; b++)
+            sim_cut(p->s, a, b, false);
+}
+
+static void bad_network(struct plan *p)
+{
+    p->s->faults.loss = (uint32_t)sim_below(p->s, 3000);
+    p->s->faults.doubled = (uint32_t)sim_below(p->s, 6000);
+    p->s->faults.reordered = (uint32_t)sim_below(p->s, 12000);
+    p->s->faults.delay = 500 + sim_below(p->s, sim_below(p->s, 2) ? 5000 : 400000);
+}
+
+static void bad_store(struct plan *p)
+{
+    struct nwr_store_faults *f =
+        nwr_store_mem_faults(p->s->node[sim_below(p->s, (uint64_t)p->s->nnode)].store);
+
+    p->s->faults.store_delay = 100 + sim_below(p->s, sim_below(p->s, 2) ? 2000 : 300000);
+    f->full = sim_below(p->s, 4) == 0;
+    f->bit_rot = sim_below(p->s, 3) == 0 ? (uint32_t)sim_below(p->s, 4000) : 0;
+}
+
+static void good_again(struct plan *p)
+{
+    p->s->faults = (struct sim_faults){.delay = 500, .store_delay = 100};
+    for (int i = 0; i < p->s->nnode; i++)
+        *nwr_store_mem_faults(p->s->node[i].store) = (struct nwr_store_faults){0};
+    join_cuts(p);
+}
+
+static void join(struct plan *p)
+{
+    int through = some_node(p, true);
+
+    if (p->joins && p->s->nnode < 6 && through >= 0 && p->s->node[through].joined)
+        sim_join(p->s, through);
+}
+
+static void fault(struct plan *p)
+{
+    p->faults++;
+    switch (sim_below(p->s, 12)) {
+    case 0:
+    case 1: crash(p); break;
+    case 2:
+    case 3:
+    case 4: restart(p); break;
+    case 5: cut(p); break;
+    case 6: isolate(p); break;
+    case 7: join_cuts(p); break;
+    case 8: bad_network(p); break;
+    case 9: bad_store(p); break;
+    case 10: good_again(p); break;
+    case 11: join(p); break;
+    }
+}
+
+/* ---- phases --------------------------------------------------------------------------------- */
+
+static void set_up(struct plan *p)
+{
+    struct sim *s = p->s;
+    uint8_t w = 0, r = 0;
+    int members = 1 + (int)sim_below(s, 5);
+
+    p->pgs = (uint16_t)(1 + sim_below(s, 4));
+    p->power_loss = sim_below(s, 2);
+    p->joins = sim_below(s, 2);
+    switch (sim_below(s, 4)) {
+    case 0: w = r = 1; break;
+    case 1: w = 3, r = 1; break;
+    case 2: w = 1, r = 3; break;
+    case 3: break;
+    }
+    p->strong = w != 1 || r != 1;
+    sim_members(s, members, p->pgs, 3, w, r);
+    /* Of a single member w = r = 1 is strong, but it may not stay single. */
+    sim_load_start(&p->load, s, p->pgs, p->strong, p->power_loss);
+}
+
+static void trouble(struct plan *p)
+{
+    sim_us until = p->s->now + 5000000 + sim_below(p->s, 25000000);
+
+    while (p->s->now < until) {
+        sim_run(p->s, 10000 + sim_below(p->s, 1500000));
+        fault(p);
+    }
+}
+
+static void heal(struct plan *p)
+{
+    struct sim *s = p->s;
+
+    sim_load_stop(&p->load);
+    sim_heal(s);
+    if (!sim_settle(s, (NWR_DEADLINE_MS + 200) * 1000))
+        sim_fail(s, "a request was not answered within its deadline");
+    for (int i = 0; i < 600 && s->nnode; i++) {
+        bool all = true;
+
+        for (int n = 0; n < s->nnode; n++)
+            all &= s->node[n].joined;
+        if (all)
+            break;
+        sim_run(s, 100000);
+    }
+    for (int n = 0; n < s->nnode; n++)
+        if (!s->node[n].joined && s->node[n].join_err == NWR_OK)
+            sim_fail(s, "node %d did not finish joining", n);
+    sim_run(s, 3000000);
+}
+
+/* A node whose joining was refused is no part of the volume. */
+static void drop_refused(struct plan *p)
+{
+    struct sim *s = p->s;
+
+    while (s->nnode && !s->node[s->nnode - 1].joined) {
+        sim_crash(s, s->nnode - 1, false);
+        s->node[s->nnode - 1].store->destroy(s->node[s->nnode - 1].store);
+        s->nnode--;
+    }
+}
+
+static void read_all(struct plan *p, uint8_t r, bool check)
+{
+    struct sim *s = p->s;
+
+    for (int node = 0; node < s->nnode; node++)
+        for (nwr_pg pg = 0; pg < p->pgs && s->node[node].joined; pg++) {
+            struct nwr_request *req = sim_scan(pg);
+            struct nwr_response res;
+            struct nwr_key prefix = req->range[0].prefix;
+
+            req->r = r;
+            res = sim_ask(s, node, req);
+            if (res.err)
+                sim_fail(s, "all is healed, but reading group %u through node %d fails: %s", pg,
+                         node, nwr_err_name(res.err));
+            oracle_invented(s, &p->load.history, &res.rows);
+            if (check)
+                oracle_known(s, &p->load.history, &prefix, &res.rows, s->now);
+            nwr_response_deinit(&res);
+        }
+    sim_run(s, 3000000);
+}
+
+static void add_counters(struct sim_outcome *out, const struct nwr_node_counters *c)
+{
+    const uint64_t *from = (const uint64_t *)c;
+    uint64_t *to = (uint64_t *)&out->count;
+
+    for (size_t i = 0; i < sizeof(*c) / sizeof(uint64_t); i++)
+        to[i] += from[i];
+}
+
+struct sim_outcome sim_plan_run(uint64_t seed, bool trace)
+{
+    struct plan p = {.s = sim_create(seed)};
+    struct sim_outcome out = {0};
+
+    p.s->trace = trace;
+    set_up(&p);
+    trouble(&p);
+    heal(&p);
+    drop_refused(&p);
+    /* The volume's own R heals as a program's reads do; then every replica is asked. */
+    read_all(&p, 0, p.strong);
+    read_all(&p, NWR_QUORUM_ALL, true);
+    oracle_converged(p.s);
+    oracle_blocks(p.s);
+    out.ops = p.load.ops;
+    out.failed = p.load.failed;
+    out.messages = p.s->messages;
+    out.faults = p.faults;
+    out.nodes = p.s->nnode;
+    for (int i = 0; i < p.s->nnode; i++)
+        add_counters(&out, nwr_node_counters(p.s->node[i].node));
+    sim_load_deinit(&p.load);
+    sim_destroy(p.s);
+    return out;
+}
