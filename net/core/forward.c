@@ -177,12 +177,12 @@ static const struct nwr_job_kind forward_kind = {.name = "forward",
                                                  .drop = on_free};
 
 static struct forward *forward_new(struct nwr_node *n, struct nwr_job *parent, uint32_t slot,
-                                   struct nwr_request *req)
+                                   struct nwr_request *req, nwr_ms deadline)
 {
     struct forward *f = nwr_job_new(n, &forward_kind, sizeof(*f), parent, slot);
 
     f->req = req;
-    f->deadline = n->now + NWR_DEADLINE_MS;
+    f->deadline = deadline;
     nwr_job_wake(n, &f->job, f->deadline);
     place(n, f);
     return f;
@@ -190,7 +190,7 @@ static struct forward *forward_new(struct nwr_node *n, struct nwr_job *parent, u
 
 void nwr_forward_start(struct nwr_node *n, struct nwr_origin *o, bool without_self)
 {
-    struct forward *f = forward_new(n, NULL, 0, o->req);
+    struct forward *f = forward_new(n, NULL, 0, o->req, o->deadline);
 
     f->origin = *o;
     f->without_self = without_self;
@@ -201,7 +201,7 @@ void nwr_forward_start(struct nwr_node *n, struct nwr_origin *o, bool without_se
 struct nwr_job *nwr_forward_job(struct nwr_node *n, struct nwr_job *parent, uint32_t slot,
                                 struct nwr_request *req)
 {
-    struct forward *f = forward_new(n, parent, slot, req);
+    struct forward *f = forward_new(n, parent, slot, req, n->now + NWR_DEADLINE_MS);
 
     f->origin.kind = NWR_FROM_JOB;
     look(n, f);

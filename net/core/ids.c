@@ -152,5 +152,5 @@ void nwr_ids_request(struct nwr_node *n, struct nwr_origin *o)
         return;
     s = nwr_job_new(n, &ids_kind, sizeof(*s), NULL, 0);
     s->origin = *o;
-    nwr_job_wake(n, &s->job, n->now + NWR_DEADLINE_MS);
+    nwr_job_wake(n, &s->job, o->deadline);
 }

@@ -106,6 +106,7 @@ struct nwr_origin {
     enum nwr_origin_kind kind;
     uint16_t peer;
     uint64_t link, id;
+    nwr_ms deadline;
     struct nwr_request *req; /* owned */
 };
 

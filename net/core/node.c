@@ -150,6 +150,7 @@ static void request_route(struct nwr_node *n, struct nwr_origin *o)
 
 void nwr_request_start(struct nwr_node *n, struct nwr_origin *o)
 {
+    o->deadline = n->now + NWR_DEADLINE_MS;
     if (n->joining) {
         nwr_respond_err(n, o, NWR_E_HOSTDOWN, false);
         return;
@@ -174,7 +175,11 @@ void nwr_request_start(struct nwr_node *n, struct nwr_origin *o)
 
 static void on_request_message(struct nwr_node *n, uint16_t peer, uint64_t link, struct nwr_msg *m)
 {
-    struct nwr_origin o = {peer ? NWR_FROM_PEER : NWR_FROM_LINK, peer, link, m->id, m->u.request};
+    struct nwr_origin o = {.kind = peer ? NWR_FROM_PEER : NWR_FROM_LINK,
+                           .peer = peer,
+                           .link = link,
+                           .id = m->id,
+                           .req = m->u.request};
 
     m->u.request = NULL;
     if (o.req)

@@ -460,21 +460,21 @@ static const struct nwr_job_kind read_kind = {.name = "read",
                                               .drop = on_free};
 
 static struct read *read_new(struct nwr_node *n, nwr_pg pg, const struct nwr_range *range,
-                             uint32_t nrange)
+                             uint32_t nrange, nwr_ms deadline)
 {
     struct read *rd = nwr_job_new(n, &read_kind, sizeof(*rd), NULL, 0);
 
     rd->pg = pg;
     rd->range = nwr_memdup(range, nrange * sizeof(*range));
     rd->nrange = nrange;
-    rd->deadline = n->now + NWR_DEADLINE_MS;
+    rd->deadline = deadline;
     nwr_job_wake(n, &rd->job, rd->deadline);
     return rd;
 }
 
 void nwr_read_start(struct nwr_node *n, struct nwr_origin *o)
 {
-    struct read *rd = read_new(n, o->req->pg, o->req->range, o->req->nrange);
+    struct read *rd = read_new(n, o->req->pg, o->req->range, o->req->nrange, o->deadline);
 
     n->count.reads++;
     rd->origin = *o;
@@ -489,7 +489,7 @@ void nwr_read_repair(struct nwr_node *n, nwr_pg pg, const struct nwr_range *rang
 
     if (n->repairs >= NWR_REPAIRS_MAX)
         return;
-    rd = read_new(n, pg, range, nrange);
+    rd = read_new(n, pg, range, nrange, n->now + NWR_DEADLINE_MS);
     rd->repair = true;
     n->repairs++;
     begin(n, rd);

@@ -431,7 +431,7 @@ void nwr_write_start(struct nwr_node *n, struct nwr_origin *o)
     wr->pg = o->req->pg;
     wr->asked_w = o->req->w;
     wr->level = o->req->level;
-    wr->deadline = n->now + NWR_DEADLINE_MS;
+    wr->deadline = o->deadline;
     nwr_job_wake(n, &wr->job, wr->deadline);
     begin(n, wr);
 }

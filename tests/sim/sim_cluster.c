@@ -298,7 +298,8 @@ static void send(struct sim *s, int from, int to, bool join, struct nwr_msg *m)
     if (!sim_chance(s, s->faults.reordered))
         ev.at = NWR_MAX(ev.at, *last);
     *last = NWR_MAX(*last, ev.at);
-    if (sim_chance(s, s->faults.doubled)) {
+    /* A request that is doubled could be refused once and done once. */
+    if (m->kind != NWR_MSG_REQUEST && sim_chance(s, s->faults.doubled)) {
         struct sim_event twin = ev;
 
         twin.frame = nwr_blob_ref(ev.frame);
@@ -469,6 +470,7 @@ static void start(struct sim *s, int i)
     nwr_counters_decode(counters ? counters->data : NULL, counters ? counters->len : 0,
                         &config.ino_next, &config.k_next);
     sn->joined = ring != NULL;
+    sn->join_err = NWR_OK;
     if (ring) {
         nwr_assert(nwr_ring_decode(&r, ring->data, ring->len) == NWR_OK);
         nwr_assert(nwr_ring_find_id(&r, sn->id) != NULL);

@@ -168,6 +168,24 @@ static void trouble(struct plan *p)
     }
 }
 
+static bool all_joined(const struct sim *s)
+{
+    for (int n = 0; n < s->nnode; n++)
+        if (!s->node[n].joined)
+            return false;
+    return true;
+}
+
+/* What a person does whose node was refused while things were bad. */
+static void join_again(struct sim *s)
+{
+    for (int n = 0; n < s->nnode; n++)
+        if (s->node[n].join_err) {
+            sim_crash(s, n, false);
+            sim_restart(s, n);
+        }
+}
+
 static void heal(struct plan *p)
 {
     struct sim *s = p->s;
@@ -176,31 +194,14 @@ static void heal(struct plan *p)
     sim_heal(s);
     if (!sim_settle(s, (NWR_DEADLINE_MS + 200) * 1000))
         sim_fail(s, "a request was not answered within its deadline");
-    for (int i = 0; i < 600 && s->nnode; i++) {
-        bool all = true;
-
-        for (int n = 0; n < s->nnode; n++)
-            all &= s->node[n].joined;
-        if (all)
-            break;
+    for (int i = 0; i < 600 && !all_joined(s); i++) {
         sim_run(s, 100000);
+        join_again(s);
     }
     for (int n = 0; n < s->nnode; n++)
-        if (!s->node[n].joined && s->node[n].join_err == NWR_OK)
-            sim_fail(s, "node %d did not finish joining", n);
+        if (!s->node[n].joined)
+            sim_fail(s, "node %d did not finish joining: %s", n, s->node[n].join_text);
     sim_run(s, 3000000);
-}
-
-/* A node whose joining was refused is no part of the volume. */
-static void drop_refused(struct plan *p)
-{
-    struct sim *s = p->s;
-
-    while (s->nnode && !s->node[s->nnode - 1].joined) {
-        sim_crash(s, s->nnode - 1, false);
-        s->node[s->nnode - 1].store->destroy(s->node[s->nnode - 1].store);
-        s->nnode--;
-    }
 }
 
 static void read_all(struct plan *p, uint8_t r, bool check)
@@ -208,7 +209,7 @@ static void read_all(struct plan *p, uint8_t r, bool check)
     struct sim *s = p->s;
 
     for (int node = 0; node < s->nnode; node++)
-        for (nwr_pg pg = 0; pg < p->pgs && s->node[node].joined; pg++) {
+        for (nwr_pg pg = 0; pg < p->pgs; pg++) {
             struct nwr_request *req = sim_scan(pg);
             struct nwr_response res;
             struct nwr_key prefix = req->range[0].prefix;
@@ -244,7 +245,6 @@ struct sim_outcome sim_plan_run(uint64_t seed, bool trace)
     set_up(&p);
     trouble(&p);
     heal(&p);
-    drop_refused(&p);
     /* The volume's own R heals as a program's reads do; then every replica is asked. */
     read_all(&p, 0, p.strong);
     read_all(&p, NWR_QUORUM_ALL, true);
