@@ -182,7 +182,7 @@ static void put_under(struct nwr_gen *g, const struct nwr_piece *p, uint64_t lo,
 
     x.off = lo;
     x.len = hi - lo;
-    x.open = false;
+    x.open = false; /* its blob may be a block by now, and newer pieces may cut it short */
     if (x.blob)
         x.from += (uint32_t)(lo - p->off);
     nwr_blob_ref(x.blob);

@@ -277,8 +277,6 @@ static void push_keep(struct nwr_file *f, const struct nwr_push *push)
     }
     f->pushed = f->dirty;
     f->dirty = (struct nwr_gen){0};
-    for (uint32_t i = 0; i < f->pushed.n; i++)
-        f->pushed.p[i].open = false;
     f->pushing = true;
 }
 

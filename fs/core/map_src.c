@@ -95,6 +95,7 @@ static struct nwr_map_node *node_load(struct nwr_map_src *s, const struct nwr_bl
                                       struct nwr_needs *needs)
 {
     struct nwr_blob *b = nwr_map_src_block(s, id, needs);
+    struct nwr_lru_entry *brought;
     struct nwr_items items = {0};
     struct nwr_map_node *n;
     uint8_t depth;
@@ -112,6 +113,9 @@ static struct nwr_map_node *node_load(struct nwr_map_src *s, const struct nwr_bl
     n->items = items;
     n->bytes = nwr_items_bytes(depth, items.e, items.n);
     nwr_lru_add(&s->nodes, &n->lru);
+    brought = nwr_lru_find(&s->held, id);
+    if (brought) /* the node is kept as long */
+        held_drop(s, brought);
     return n;
 }
 

@@ -187,6 +187,7 @@ void run_read_all(struct run *t, struct nwr_file *f, uint64_t off, uint32_t len,
         check(t, out->n == 0);
         run_serve(t, f, &needs, &rounds);
     }
+    check(t, f->src.held.n == 0); /* what was brought was used, and let go */
     nwr_needs_deinit(&needs);
 }
 
@@ -198,6 +199,7 @@ uint64_t run_seek_all(struct run *t, struct nwr_file *f, uint64_t off, bool hole
 
     while (!nwr_file_seek(f, off, hole, &result, &needs))
         run_serve(t, f, &needs, &rounds);
+    check(t, f->src.held.n == 0); /* what was brought was used, and let go */
     nwr_needs_deinit(&needs);
     return result;
 }
@@ -335,6 +337,7 @@ void run_push_begin(struct run *t)
     t->wid++;
     while (!nwr_file_push_begin(t->f, t->wid, &t->push, &needs))
         run_serve(t, t->f, &needs, &rounds);
+    check(t, t->f->src.held.n == 0); /* what was brought was used, and let go */
     nwr_needs_deinit(&needs);
     check(t, nwr_file_dirty_bytes(t->f) == 0);
     check_push(t, &t->push);

@@ -141,6 +141,9 @@ static void reader_keeps_its_bytes_while_the_writer_goes_on(void **state)
         run_write_at(&t, 0, at, 100);
     memcpy(was, t.now.byte[0], sizeof(was));
     run_read_all(&t, t.f, 0, 3000, &out);
+    nwr_file_truncate(t.f, 1000);
+    model_truncate(&t.now, 1000);
+    run_write_at(&t, 0, 1000, 500);
     run_write_at(&t, 0, 0, 2000);
     run_write_at(&t, 0, 3000, 5000);
     nwr_file_truncate(t.f, 100);
@@ -180,7 +183,7 @@ static void fragmented_mib_is_rewritten_whole(void **state)
 /* ---- huge files ---------------------------------------------------------------------------- */
 
 /* Writes len bytes at each multiple of stride, pushed every 4096 of them. */
-static void huge_init(struct run *t, uint64_t stride, uint32_t count, uint32_t len)
+static void huge_init(struct run *t, uint32_t fanout, uint64_t stride, uint32_t count, uint32_t len)
 {
     struct nwr_blob *b = nwr_blob_new(len);
     uint32_t blocks;
@@ -188,6 +191,7 @@ static void huge_init(struct run *t, uint64_t stride, uint32_t count, uint32_t l
 
     memset(b->data, 'x', len);
     story_init(t, 1);
+    t->f->fanout = fanout;
     for (uint32_t i = 0; i < count; i++) {
         nwr_file_write(t->f, i * stride, b, 0, len);
         if (i % 4096 != 4095 && i + 1 < count)
@@ -237,7 +241,8 @@ static void overwrite_in_10_gib_writes_its_bytes_and_one_path(void **state)
     uint64_t bytes;
 
     (void)state;
-    huge_init(&t, MIB, 10240, 1); /* as many extents as 10 GiB of whole blocks have */
+    huge_init(&t, NWR_MAP_FANOUT, MIB, 10240,
+              1); /* as many extents as 10 GiB of whole blocks have */
     assert_int_equal(t.f->map.depth, 1);
     cold(&t);
     overwrite(&t, 5 * GIB + 8192, 4096);
@@ -258,7 +263,7 @@ static void hundred_thousand_extents_stay_shallow(void **state)
     uint64_t bytes, size;
 
     (void)state;
-    huge_init(&t, 10 * MIB, 100000, 1); /* a TiB */
+    huge_init(&t, NWR_MAP_FANOUT, 10 * MIB, 100000, 1); /* a TiB */
     size = nwr_file_size(t.f);
     assert_int_equal(t.f->map.depth, 2);
     assert_int_equal(nwr_file_blocks(t.f), (100000 + 511) / 512);
@@ -287,10 +292,29 @@ static void dense_file_is_searched_for_holes_without_its_nodes(void **state)
     struct run t;
 
     (void)state;
-    huge_init(&t, 4096, 40000, 4096);
+    huge_init(&t, 4, 4096, 40000, 4096);
+    assert_in_range(t.f->map.depth, 2, 4);
     cold(&t);
     assert_int_equal(run_seek_all(&t, t.f, 12345, true), 40000 * 4096);
     assert_in_range(t.fetched, 0, 2);
+    run_deinit(&t);
+}
+
+static void nodes_that_got_thin_are_joined(void **state)
+{
+    struct run t;
+    uint32_t blocks;
+    uint64_t bytes;
+
+    (void)state;
+    huge_init(&t, 8, MIB, 4096, 1);
+    assert_in_range(t.store.table.n, 4096 + 512, 4096 + 1024);
+    for (uint64_t i = 0; i < 4096; i += 16) {
+        nwr_file_punch(t.f, i * MIB + 1, 15 * MIB + 10);
+        run_push_now(&t, &blocks, &bytes);
+        run_drop_version(&t, 0);
+    }
+    assert_in_range(t.store.table.n, 256 + 32, 256 + 224); /* 256 extents are left */
     run_deinit(&t);
 }
 
@@ -306,6 +330,7 @@ int main(void)
         cmocka_unit_test(fragmented_mib_is_rewritten_whole),
         cmocka_unit_test(overwrite_in_10_gib_writes_its_bytes_and_one_path),
         cmocka_unit_test(hundred_thousand_extents_stay_shallow),
+        cmocka_unit_test(nodes_that_got_thin_are_joined),
         cmocka_unit_test(dense_file_is_searched_for_holes_without_its_nodes),
     };
 
