@@ -37,3 +37,17 @@ void nwr_dir_add(struct nwr_dir *d, const struct nwr_shown *x)
     d->text[d->text_len + x->name_len] = 0;
     d->text_len += x->name_len + 1u;
 }
+
+const struct nwr_dir_seen *nwr_dir_recall(struct nwr_dir *d, const char *name, size_t len)
+{
+    for (uint32_t i = 0; i < d->npage; i++) {
+        uint32_t at = (d->hint + i) % d->npage;
+        const struct nwr_dir_seen *seen = &d->page[at];
+
+        if (seen->x.name_len != len || memcmp(seen->x.name, name, len) != 0)
+            continue;
+        d->hint = at + 1;
+        return seen->whole ? seen : NULL;
+    }
+    return NULL;
+}

@@ -33,6 +33,9 @@ struct nwr_dir {
     struct nwr_dir_seen *page;
     uint32_t npage, cappage, page_first;
     nwr_ms page_at;
+    uint32_t page_pid; /* thread that reads, for nwr_dir_recall */
+    uint64_t page_changes;
+    uint32_t hint;
     struct nwr_key after;
     uint8_t part; /* which directory of the union is being read */
     bool complete;
@@ -41,6 +44,9 @@ struct nwr_dir {
 struct nwr_dir *nwr_dir_create(void);
 void nwr_dir_destroy(struct nwr_dir *d);
 void nwr_dir_reset(struct nwr_dir *d);
+/* A name of the last page with its attributes, or NULL. Programs ask for names in the order they
+ * were given, so that is where the search goes on. */
+const struct nwr_dir_seen *nwr_dir_recall(struct nwr_dir *d, const char *name, size_t len);
 void nwr_dir_add(struct nwr_dir *d, const struct nwr_shown *x);
 
 #endif

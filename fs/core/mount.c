@@ -176,11 +176,22 @@ static void on_forget(struct nwr_mount *m, struct nwr_fs_req *req)
     nwr_fs_req_destroy(req);
 }
 
+static bool only_looks(enum nwr_fs_op op)
+{
+    static const uint8_t looks[] = {NWR_FS_LOOKUP,   NWR_FS_FORGET,      NWR_FS_GETATTR,
+                                    NWR_FS_READLINK, NWR_FS_READ,        NWR_FS_OPENDIR,
+                                    NWR_FS_READDIR,  NWR_FS_READDIRPLUS, NWR_FS_RELEASEDIR,
+                                    NWR_FS_STATFS,   NWR_FS_GETXATTR,    NWR_FS_LISTXATTR};
+
+    return memchr(looks, (int)op, sizeof(looks)) != NULL;
+}
+
 static void on_request(struct nwr_mount *m, struct nwr_fs_req *req)
 {
     struct nwr_plan_of of;
 
     m->counters.requests[req->op]++;
+    m->changes += !only_looks(req->op);
     if (req->op == NWR_FS_FORGET)
         return on_forget(m, req);
     of = nwr_plan_of(req->op);
@@ -193,6 +204,7 @@ static void on_volume(struct nwr_mount *m, struct nwr_request *vreq, struct nwr_
 
     if (vreq->token == TOKEN_IDS)
         return on_ids(m, res);
+    m->changes += vreq->op == NWR_OP_PUT;
     while (t && t->id != vreq->token)
         t = t->next;
     if (t)

@@ -68,6 +68,9 @@ static bool take_page(struct nwr_txn *t, struct nwr_node *n, struct nwr_dir *d)
         d->npage = 0;
         d->page_first = d->n;
         d->page_at = t->m->now;
+        d->page_pid = t->req->pid;
+        d->page_changes = t->m->changes;
+        d->hint = 0;
         for (i = 0; i < list.n; i++)
             keep_seen(t, d, &list.e[i]);
         if (p->more)

@@ -13,6 +13,7 @@
 #define NWR_IDS_LOW 1024   /* and asked for again when so few are left */
 #define NWR_RECENT_MS 50   /* how long a LOOKUP's absence may serve the CREATE after it */
 #define NWR_RECENT_MAX 32
+#define NWR_LISTED_MS 300 /* how long a listing serves the LOOKUPs of the thread that reads it */
 #define NWR_CACHE_BYTES (64 << 20)
 #define NWR_BLOCKS_INFLIGHT 8 /* BLOCK_GETs of one transaction at once */
 
@@ -46,7 +47,8 @@ struct nwr_mount {
     struct nwr_block_cache *cache;
     struct nwr_txn *txns;
     struct nwr_handle *handles;
-    uint64_t wakes; /* turns of nwr_push_wake */
+    uint64_t changes; /* of anything by this mount: listings before it serve no more */
+    uint64_t wakes;   /* turns of nwr_push_wake */
     uint64_t next_txn, next_handle, next_pending;
     struct nwr_recent recent[NWR_RECENT_MAX];
     uint32_t recent_at;

@@ -373,6 +373,34 @@ static void listing_with_attributes_is_one_scan_a_page(void **state)
     nwr_fs_reply_deinit(&r);
 }
 
+static void names_just_listed_are_looked_up_from_the_listing(void **state)
+{
+    struct fake *f = *state, g;
+    struct nwr_fs_req *req;
+    struct nwr_fs_reply r;
+    struct nwr_fs_entry e, e2;
+
+    fake_second(&g, f, 43);
+    assert_int_equal(fake_save(f, ROOT, "a", "data"), 0);
+    r = fake_call(&g, fake_req(NWR_FS_OPENDIR, ROOT, NULL));
+    req = fake_req(NWR_FS_READDIRPLUS, ROOT, NULL);
+    req->fh = r.fh;
+    req->size = 4096;
+    r = fake_call(&g, req);
+    assert_int_equal(r.ndirent, 3);
+    e = r.dirent[2].e;
+    nwr_fs_reply_deinit(&r);
+    fake_reset(&g);
+    assert_int_equal(fake_lookup(&g, ROOT, "a", &e2), 0);
+    assert_int_equal(e2.node, e.node);
+    assert_int_equal(g.reads, 0);
+    fake_pass(&g, 400);
+    assert_int_equal(fake_save(f, ROOT, "a", "longer"), 0);
+    assert_int_equal(fake_lookup(&g, ROOT, "a", &e2), 0);
+    assert_int_equal(e2.st.st_size, 6);
+    fake_deinit(&g);
+}
+
 static void fsync_goes_to_disk(void **state)
 {
     struct fake *f = *state;
@@ -540,6 +568,7 @@ int main(void)
         T(mtime_that_was_set_ends_with_the_next_content),
         T(truncate_by_name_is_sent_at_once),
         T(listing_with_attributes_is_one_scan_a_page),
+        T(names_just_listed_are_looked_up_from_the_listing),
         T(fsync_goes_to_disk),
         T(removed_file_gives_its_space_back),
         T(symlinks_and_nodes),
