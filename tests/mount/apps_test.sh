@@ -75,11 +75,11 @@ END
 export SHOW='%P %y %m %U:%G %n %s %l\n'
 try tar_goes_in_and_comes_out_the_same <<'END'
 mkdir "$MA/tar" "$T/out"
-tar -C "$T/tree" -cf - . | tar -C "$MA/tar" -xf -
+tar -C "$T/tree" --format=posix -cf - . | tar -C "$MA/tar" -xf -
 diff -r "$T/tree" "$MB/tar"
-diff <(cd "$T/tree" && find . ! -type d -printf "$SHOW%T@" | sort) \
-     <(cd "$MB/tar" && find . ! -type d -printf "$SHOW%T@" | sort)
-tar -C "$MB/tar" -cf - . | tar -C "$T/out" -xf -
+diff <(cd "$T/tree" && find . ! -type d -printf "%T@ $SHOW" | sort) \
+     <(cd "$MB/tar" && find . ! -type d -printf "%T@ $SHOW" | sort)
+tar -C "$MB/tar" --format=posix -cf - . | tar -C "$T/out" -xf -
 diff -r "$T/tree" "$T/out"
 same 1234567890.1234567890 "$(find "$MB/tar/d3" -maxdepth 0 -printf %T@)"
 END
@@ -116,28 +116,28 @@ same "" "$(ls "$MA" | grep conflict || true)"
 END
 
 try a_small_c_project_builds_in_the_mount_as_elsewhere <<'END'
-mkdir "$T/c"
+mkdir "$T/csrc"
 for i in $(seq 12); do
-    printf '#include "all.h"\nint f%d(int x) { return x * %d; }\n' "$i" "$i" >"$T/c/f$i.c"
-    echo "int f$i(int x);" >>"$T/c/all.h"
+    printf '#include "all.h"\nint f%d(int x) { return x * %d; }\n' "$i" "$i" >"$T/csrc/f$i.c"
+    echo "int f$i(int x);" >>"$T/csrc/all.h"
 done
 {
     printf '#include <stdio.h>\n#include "all.h"\nint main(void) { int s = 0;\n'
     for i in $(seq 12); do echo "s += f$i($i);"; done
     printf 'printf("%%d\\n", s); return 0; }\n'
-} >"$T/c/main.c"
-cat >"$T/c/Makefile" <<'MK'
+} >"$T/csrc/main.c"
+cat >"$T/csrc/Makefile" <<'MK'
 OBJ := $(patsubst %.c,%.o,$(sort $(wildcard *.c)))
 prog: $(OBJ)
 	$(CC) -o $@ $^
 %.o: %.c all.h
 	$(CC) -O1 -c -o $@ $<
 MK
-cp -r "$T/c" "$MA/c"
-make -s -C "$T/c" prog
+cp -r "$T/csrc" "$MA/c"
+make -s -C "$T/csrc" prog
 make -s -j2 -C "$MA/c" prog
 same 650 "$("$MB/c/prog")"
-cmp "$T/c/prog" "$MB/c/prog"
+cmp "$T/csrc/prog" "$MB/c/prog"
 same "make: 'prog' is up to date." "$(make -C "$MA/c" prog | grep up)"
 touch "$MB/c/f3.c"
 same 2 "$(make -C "$MA/c" prog | grep -c cc)"
