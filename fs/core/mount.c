@@ -9,6 +9,7 @@ struct nwr_mount *nwr_mount_create(const struct nwr_mount_config *config)
 {
     struct nwr_mount *m = nwr_zalloc(sizeof(*m));
 
+    m->reads = nwr_zalloc(sizeof(*m->reads));
     m->config = *config;
     nwr_rng_init(&m->rng, config->seed);
     nwr_itable_init(&m->nodes);
@@ -30,6 +31,7 @@ void nwr_mount_destroy(struct nwr_mount *m)
         nwr_free(h);
     }
     nwr_recent_deinit(m);
+    nwr_free(m->reads);
     nwr_itable_deinit(&m->nodes);
     nwr_block_cache_destroy(m->cache);
     nwr_free(m->due);

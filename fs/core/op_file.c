@@ -101,6 +101,7 @@ void nwr_finish_open(struct nwr_txn *t)
 {
     struct nwr_node *n = t->node;
 
+    nwr_view_read(t, &t->x, t->req->process, t->m->reads);
     nwr_op_reply_open(t, n);
     if (t->req->flags & NWR_O_TRUNC && nwr_file_size(n->file)) {
         nwr_file_truncate(n->file, 0);

@@ -1,4 +1,5 @@
 /* op_remove.c -- UNLINK, RMDIR, RENAME: operations that take a name away. */
+#include "fs/core/conflict.h"
 #include "fs/core/ops.h"
 
 /* ---- shared --------------------------------------------------------------------------------- */
@@ -120,6 +121,8 @@ enum nwr_plan nwr_plan_rmdir(struct nwr_txn *t)
 void nwr_finish_rmdir(struct nwr_txn *t)
 {
     nwr_entry_touch(t->m, t->node);
+    for (uint32_t i = 0; i < t->x.dirs.n; i++)
+        nwr_reap_later(t->m, t->x.dirs.ino[i]);
 }
 
 /* ---- RENAME --------------------------------------------------------------------------------- */
@@ -140,6 +143,8 @@ static enum nwr_plan check_rename(struct nwr_txn *t, struct nwr_node *to)
 
     if (t->x.ino == 0)
         return nwr_txn_fail(t, ENOENT);
+    if (t->x.dirs.n > 1) /* parts of several nodes: mv copies what is there now */
+        return nwr_txn_fail(t, EXDEV);
     if (req->flags & NWR_RENAME_NOREPLACE && t->y.ino)
         return nwr_txn_fail(t, EEXIST);
     if (req->flags & NWR_RENAME_EXCHANGE && !t->y.ino)
@@ -226,6 +231,9 @@ enum nwr_plan nwr_plan_rename(struct nwr_txn *t)
         t->y.ino = 0;
         return NWR_PLAN_DONE;
     }
+    if (t->y.ino && t->y.type == NWR_TYPE_REG && t->y.number == 0 && t->req->flags == 0 &&
+        !nwr_view_base(t, &to->dirs, t->req->name2, len2, t->req->process, t->m->reads, &t->y))
+        return NWR_PLAN_WAIT;
     return stage_rename(t, to, len2);
 }
 
@@ -234,6 +242,10 @@ void nwr_finish_rename(struct nwr_txn *t)
     nwr_entry_touch(t->m, t->node);
     if (t->node2)
         nwr_entry_touch(t->m, t->node2);
+    nwr_reads_put(t->m->reads, t->req->process,
+                  nwr_name_hash((t->node2 ? t->node2 : t->node)->dirs.ino[0], t->req->name2,
+                                strlen(t->req->name2)),
+                  t->x.version.wid);
     if (t->y.ino && !(t->req->flags & NWR_RENAME_EXCHANGE))
         nwr_op_unlinked(t, &t->y);
 }

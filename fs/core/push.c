@@ -215,6 +215,7 @@ static void push_done(struct nwr_txn *t)
     struct nwr_node *n = t->node;
     bool pages = n->has_pages && n->pages.wid == n->version.wid;
 
+    nwr_reads_wrote(t->m->reads, t->wid);
     nwr_view_wrote(n, t->wid, t->last.dot, t->last.hlc, t->last.k);
     if (n->held)
         nwr_itable_unhold(&t->m->nodes, n);

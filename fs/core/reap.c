@@ -34,17 +34,6 @@ static bool held_here(struct nwr_mount *m, nwr_ino root)
     return false;
 }
 
-static bool has_names(const struct nwr_txn *t, nwr_ino root)
-{
-    struct nwr_key links = nwr_key_reg(root, NWR_REG_LINK);
-    uint32_t i = nwr_rows_lower(&t->rows, &links);
-
-    for (; i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &links); i++)
-        if (nwr_record_live(&t->rows.row[i].rec))
-            return true;
-    return false;
-}
-
 /* Marks stay: they say that the names were taken on purpose. */
 static void remove_registers(struct nwr_txn *t, nwr_ino root)
 {
@@ -64,12 +53,14 @@ static void remove_registers(struct nwr_txn *t, nwr_ino root)
 
 static enum nwr_plan plan_reap(struct nwr_txn *t)
 {
+    bool forgotten;
+
     t->r = NWR_QUORUM_ALL;
     if (held_here(t->m, t->ino))
         return nwr_txn_fail(t, EBUSY);
-    if (!nwr_txn_object(t, t->ino))
+    if (!nwr_txn_object(t, t->ino) || !nwr_view_forget(t, t->ino, &forgotten))
         return NWR_PLAN_WAIT;
-    if (!has_names(t, t->ino) && nwr_view_forgotten(t, t->ino))
+    if (forgotten)
         remove_registers(t, t->ino);
     return NWR_PLAN_DONE;
 }

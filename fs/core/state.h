@@ -52,6 +52,7 @@ struct nwr_mount {
     uint64_t next_txn, next_handle, next_pending;
     struct nwr_recent recent[NWR_RECENT_MAX];
     uint32_t recent_at;
+    struct nwr_reads *reads;
     struct nwr_node **due; /* nodes with push_at or touch_at set */
     uint32_t ndue, capdue;
     nwr_ms due_at; /* not later than the first of them */

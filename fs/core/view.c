@@ -282,31 +282,49 @@ bool nwr_view_find(struct nwr_txn *t, const struct nwr_dirs *dir, const char *na
     return !whole || out->ino == 0 || nwr_txn_object(t, out->root);
 }
 
-bool nwr_view_base(struct nwr_txn *t, const struct nwr_dirs *dir, const char *name, size_t len,
-                   const nwr_wid *base, uint32_t nbase, struct nwr_shown *out)
+static bool shows(const struct nwr_shown *x, nwr_wid wid)
 {
+    bool hit = wid && x->version.wid == wid;
+
+    for (uint32_t i = 0; wid && i < x->line.nsame; i++)
+        hit |= x->line.same[i] == wid;
+    return hit;
+}
+
+bool nwr_view_base(struct nwr_txn *t, const struct nwr_dirs *dir, const char *name, size_t len,
+                   uint64_t process, const struct nwr_reads *reads, struct nwr_shown *out)
+{
+    nwr_wid base = nwr_reads_get(reads, process, nwr_name_hash(dir->ino[0], name, len));
+    const struct nwr_shown *hit = NULL;
     struct nwr_shown_list list = {0};
-    bool known = false, whole;
+    bool whole;
 
     *out = (struct nwr_shown){.parent = dir->ino[0]};
     set_base(out, name, len);
     whole = all_lines(t, dir, name, len, &list);
-    for (uint32_t i = 0; i < nbase; i++)
-        known |= base[i] != 0;
-    for (uint32_t i = 0; whole && i < list.n && out->ino == 0; i++) {
-        const struct nwr_shown *x = &list.e[i];
-        bool hit = !known && x->number == 0;
-
-        for (uint32_t j = 0; j < nbase; j++) {
-            hit |= base[j] && x->version.wid == base[j];
-            for (uint32_t k = 0; k < x->line.nsame; k++)
-                hit |= base[j] && x->line.same[k] == base[j];
-        }
-        if (hit)
-            *out = *x;
-    }
+    for (uint32_t i = 0; whole && i < list.n && !hit; i++)
+        if (base ? shows(&list.e[i], base) : list.e[i].number == 0)
+            hit = &list.e[i];
+    for (uint32_t i = 0; whole && base && i < list.n && !hit; i++)
+        if (nwr_reads_own(reads, list.e[i].version.wid))
+            hit = &list.e[i];
+    if (hit)
+        *out = *hit;
     nwr_shown_list_deinit(&list);
     return whole && (out->ino == 0 || nwr_txn_object(t, out->root));
+}
+
+void nwr_view_read(struct nwr_txn *t, const struct nwr_shown *x, uint64_t process,
+                   struct nwr_reads *reads)
+{
+    struct nwr_versions s;
+
+    if (process == 0 || x->version.wid == 0)
+        return;
+    nwr_versions_read(&s, &t->rows, x->root);
+    for (uint32_t i = 0; i < s.nlink; i++)
+        nwr_reads_put(reads, process, s.link[i], x->version.wid);
+    nwr_versions_deinit(&s);
 }
 
 /* ---- listing ------------------------------------------------------------------------------- */
@@ -431,15 +449,4 @@ bool nwr_view_place(struct nwr_txn *t, struct nwr_shown *x)
     nwr_shown_list_deinit(&list);
     nwr_versions_deinit(&s);
     return whole;
-}
-
-bool nwr_view_forgotten(struct nwr_txn *t, nwr_ino root)
-{
-    struct nwr_versions s;
-    bool forgotten;
-
-    nwr_versions_read(&s, &t->rows, root);
-    forgotten = !nwr_versions_next(&s, NULL, true);
-    nwr_versions_deinit(&s);
-    return forgotten;
 }

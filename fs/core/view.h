@@ -18,6 +18,7 @@
 #ifndef NWR_FS_VIEW_H
 #define NWR_FS_VIEW_H
 
+#include "fs/core/reads.h"
 #include "fs/core/slot.h"
 
 #define NWR_DIRS_MAX 4
@@ -84,10 +85,14 @@ bool nwr_view_hidden(const struct nwr_key_parts *entry);
  * can be given to another transaction as all there is to know of the name. */
 bool nwr_view_remembers(const struct nwr_txn *t, const struct nwr_key *entry);
 void nwr_view_absent(struct nwr_txn *t, const struct nwr_key *entry, const struct nwr_record *rec);
-/* What a rename over dir/name replaces: the line that shows one of `base` (what the process read
- * there, what this mount put there; wid 0: unknown), the head if all are unknown, else nothing. */
+/* What a rename over dir/name by a process replaces: the version it read there if that is still
+ * shown; else what this mount wrote itself; else nothing, and all stays as siblings. The head, if
+ * nothing is known of the process. */
 bool nwr_view_base(struct nwr_txn *t, const struct nwr_dirs *dir, const char *name, size_t len,
-                   const nwr_wid *base, uint32_t nbase, struct nwr_shown *out);
+                   uint64_t process, const struct nwr_reads *reads, struct nwr_shown *out);
+/* The process reads what x shows through all names of its inode. The object is there. */
+void nwr_view_read(struct nwr_txn *t, const struct nwr_shown *x, uint64_t process,
+                   struct nwr_reads *reads);
 /* What a node (an inode and the version it stands for, itable.h) shows now: its version if live,
  * else the live version that descends from it, else the greatest. Names are not filled.
  * ino 0: nothing is left of it. */
@@ -95,12 +100,10 @@ bool nwr_view_node(struct nwr_txn *t, const struct nwr_node *node, struct nwr_sh
 
 /* Fills in the names of what a node shows (nwr_view_node). */
 bool nwr_view_place(struct nwr_txn *t, struct nwr_shown *x);
-/* True if every content version of an inode was seen by those who took its names: nothing of it
- * can ever be shown again. Its object is in the snapshot. */
-bool nwr_view_forgotten(struct nwr_txn *t, nwr_ino root);
-
-/* The entries that still lead to an inode whose registers go (reaping): they forget it. */
-bool nwr_view_forget(struct nwr_txn *t, nwr_ino root);
+/* Whether an inode without names can never be shown again: every version, or everything below a
+ * directory, was seen by those who took its names. If so, the entries that still lead to it
+ * forget it (staged). Its object is in the snapshot. */
+bool nwr_view_forget(struct nwr_txn *t, nwr_ino root, bool *forgotten);
 
 /* ---- changing ---- */
 

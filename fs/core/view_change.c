@@ -207,31 +207,47 @@ static void remember(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino paren
     set_body(w, nwr_slots_hidden_encode(list, n));
 }
 
-bool nwr_view_forget(struct nwr_txn *t, nwr_ino root)
+static bool can_show(struct nwr_txn *t, nwr_ino root, const struct nwr_versions *s, bool *missing)
+{
+    struct nwr_attr a;
+    bool dir;
+
+    if (nwr_versions_next(s, NULL, true))
+        return true;
+    if (!nwr_attr_merge(t, root, &a))
+        return false;
+    dir = a.type == NWR_TYPE_DIR;
+    nwr_attr_deinit(&a);
+    return dir && nwr_slots_below(t, root, missing);
+}
+
+static bool forget_at(struct nwr_txn *t, nwr_ino root, const struct nwr_mark *m)
+{
+    struct nwr_key key = nwr_slots_hidden_key(m->parent, m->name, m->len);
+    const struct nwr_record *rec = nwr_txn_record(t, &key);
+
+    for (uint32_t i = 0; rec && i < rec->n; i++)
+        if (leads_to(&rec->v[i], root) && is_spent(t, &rec->v[i], root)) {
+            struct nwr_write *w = nwr_txn_write(t, &key, NULL, NULL);
+
+            w->discard = true;
+            nwr_write_seen(w, rec->v[i].dot, rec->v[i].wid);
+        }
+    return rec;
+}
+
+bool nwr_view_forget(struct nwr_txn *t, nwr_ino root, bool *forgotten)
 {
     struct nwr_versions s;
-    bool whole = true;
+    bool missing = false;
 
     nwr_versions_read(&s, &t->rows, root);
-    for (uint32_t i = 0; i < s.marks.n; i++) {
-        const struct nwr_mark *m = &s.marks.e[i];
-        struct nwr_key key = nwr_slots_hidden_key(m->parent, m->name, m->len);
-        const struct nwr_record *rec;
-
-        if (m->kind != NWR_MARK_GONE)
-            continue;
-        rec = nwr_txn_record(t, &key);
-        whole &= rec != NULL;
-        for (uint32_t j = 0; rec && j < rec->n; j++)
-            if (leads_to(&rec->v[j], root) && is_spent(t, &rec->v[j], root)) {
-                struct nwr_write *w = nwr_txn_write(t, &key, NULL, NULL);
-
-                w->discard = true;
-                nwr_write_seen(w, rec->v[j].dot, rec->v[j].wid);
-            }
-    }
+    *forgotten = s.nlink == 0 && !can_show(t, root, &s, &missing);
+    for (uint32_t i = 0; *forgotten && i < s.marks.n; i++)
+        if (s.marks.e[i].kind == NWR_MARK_GONE)
+            missing |= !forget_at(t, root, &s.marks.e[i]);
     nwr_versions_deinit(&s);
-    return whole;
+    return !missing;
 }
 
 /* ---- marks --------------------------------------------------------------------------------- */

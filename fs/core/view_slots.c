@@ -188,8 +188,7 @@ static const struct nwr_record *known(struct nwr_txn *t, const struct nwr_key *k
 
 /* ---- what is shown of them ----------------------------------------------------------------- */
 
-/* Something is, or is again, in a directory that has lost its name. */
-static bool holds_something(struct nwr_txn *t, nwr_ino dir, bool *missing)
+bool nwr_slots_below(struct nwr_txn *t, nwr_ino dir, bool *missing)
 {
     struct nwr_key prefix = nwr_key_entries(dir);
     struct nwr_shown_list list = {0};
@@ -231,7 +230,7 @@ static bool restore(struct nwr_txn *t, struct nwr_slots *s, struct nwr_slot_seen
     e->bare = last->bare && !masked(s, e->seen.wid);
     e->deleted_by = last->uid;
     if (e->type == NWR_TYPE_DIR)
-        return holds_something(t, e->ino, missing);
+        return nwr_slots_below(t, e->ino, missing);
     return nwr_versions_next(&e->versions, NULL, true);
 }
 

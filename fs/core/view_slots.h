@@ -39,6 +39,8 @@ struct nwr_slots {
 bool nwr_slots_read(struct nwr_txn *t, const struct nwr_dirs *dir, const char *base, size_t len,
                     struct nwr_slots *out);
 void nwr_slots_deinit(struct nwr_slots *s);
+/* Something is, or is again, in a directory. False as well if something is missing. */
+bool nwr_slots_below(struct nwr_txn *t, nwr_ino dir, bool *missing);
 struct nwr_key nwr_slots_hidden_key(nwr_ino parent, const char *base, size_t len);
 /* Body of a version of the hidden record, and what it says. */
 struct nwr_blob *nwr_slots_hidden_encode(const nwr_ino *ino, uint32_t n);

@@ -295,14 +295,17 @@ void world_save(struct world *w, uint32_t i, const char *name, uint32_t data, ui
     nwr_ino ino = make(t, NWR_TYPE_REG, data);
     nwr_wid wid = 0;
     struct nwr_shown over = {0};
+    struct nwr_reads *reads = nwr_zalloc(sizeof(*reads));
     struct nwr_dirs dir = dirs(w);
 
     nwr_view_names(t, w->dir, name, strlen(name), &list);
     for (uint32_t k = 0; base && k < list.n && wid == 0; k++)
         if (world_data(w, i, &list.e[k]) == base)
             wid = list.e[k].version.wid;
+    nwr_reads_put(reads, 1, nwr_name_hash(w->dir, name, strlen(name)), wid);
     if (wid)
-        nwr_view_base(t, &dir, name, strlen(name), &wid, 1, &over);
+        nwr_view_base(t, &dir, name, strlen(name), 1, reads, &over);
+    nwr_free(reads);
     if (over.ino)
         detach(t, &over, true);
     attach(w, t, name, ino, NWR_TYPE_REG);

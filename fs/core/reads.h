@@ -1,0 +1,38 @@
+/* reads.h -- what each process last read through a name, and what this mount itself wrote.
+ *
+ * A program that saves by a temporary file and a rename, or by O_TRUNC, replaces what it had read,
+ * not what has arrived since (DESIGN 9). Both tables are bounded: what was pushed out, or read by
+ * a process nobody knows, counts as unknown, and then the head is replaced, as everywhere.
+ *
+ * Pure. Ownership: values. Thread: the loop.
+ */
+#ifndef NWR_FS_READS_H
+#define NWR_FS_READS_H
+
+#include "nwr/types.h"
+
+#define NWR_READS_MAX 1024 /* names; a power of two */
+#define NWR_READS_WAYS 4
+#define NWR_WROTE_MAX 1024 /* versions */
+
+struct nwr_read {
+    uint64_t process, name; /* key of the process, nwr_name_hash */
+    nwr_wid wid;
+    uint64_t at;
+};
+
+struct nwr_reads {
+    struct nwr_read e[NWR_READS_MAX];
+    uint64_t now;
+    nwr_wid wrote[NWR_WROTE_MAX];
+    uint32_t next;
+};
+
+/* The process (0: unknown, ignored) has read version wid through the name. */
+void nwr_reads_put(struct nwr_reads *r, uint64_t process, uint64_t name, nwr_wid wid);
+/* 0: unknown. */
+nwr_wid nwr_reads_get(const struct nwr_reads *r, uint64_t process, uint64_t name);
+void nwr_reads_wrote(struct nwr_reads *r, nwr_wid wid);
+bool nwr_reads_own(const struct nwr_reads *r, nwr_wid wid);
+
+#endif
