@@ -34,6 +34,9 @@ void nwr_mount_destroy(struct nwr_mount *m)
     nwr_free(m->reads);
     nwr_itable_deinit(&m->nodes);
     nwr_block_cache_destroy(m->cache);
+    for (uint32_t i = 0; i < m->nearly; i++)
+        nwr_fs_req_destroy(m->early[i]);
+    nwr_free(m->early);
     nwr_free(m->due);
     nwr_free(m->reap);
     nwr_free(m);
@@ -188,16 +191,58 @@ static bool only_looks(enum nwr_fs_op op)
     return memchr(looks, (int)op, sizeof(looks)) != NULL;
 }
 
+static void run_request(struct nwr_mount *m, struct nwr_fs_req *req)
+{
+    struct nwr_plan_of of = nwr_plan_of(req->op);
+
+    nwr_txn_run(nwr_txn_new(m, of.plan, of.finish, req));
+}
+
+/* ---- the beginning: what quorums the root wants is itself a record, read with R = 1; a mount
+ * that is cut off could not learn otherwise that it may go on alone. ---- */
+
+static enum nwr_plan plan_begin(struct nwr_txn *t)
+{
+    t->r = 1;
+    return nwr_txn_object(t, NWR_INO_ROOT) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
+}
+
+static void finish_begin(struct nwr_txn *t)
+{
+    struct nwr_mount *m = t->m;
+    struct nwr_node *root = nwr_itable_find(&m->nodes, NWR_NODE_ROOT);
+    struct nwr_attr a;
+
+    if (t->err == NWR_OK && nwr_attr_merge(t, NWR_INO_ROOT, &a)) {
+        root->policy = a.policy;
+        nwr_attr_deinit(&a);
+    }
+    m->begun = true;
+    for (uint32_t i = 0; i < m->nearly; i++)
+        run_request(m, m->early[i]);
+    m->nearly = 0;
+}
+
+static void hold_early(struct nwr_mount *m, struct nwr_fs_req *req)
+{
+    m->early = nwr_grow(m->early, &m->capearly, m->nearly + 1, sizeof(struct nwr_fs_req *));
+    m->early[m->nearly++] = req;
+    if (m->beginning)
+        return;
+    m->beginning = true;
+    nwr_txn_run(nwr_txn_new(m, plan_begin, finish_begin, NULL));
+}
+
 static void on_request(struct nwr_mount *m, struct nwr_fs_req *req)
 {
-    struct nwr_plan_of of;
-
     m->counters.requests[req->op]++;
     m->changes += !only_looks(req->op);
     if (req->op == NWR_FS_FORGET)
         return on_forget(m, req);
-    of = nwr_plan_of(req->op);
-    nwr_txn_run(nwr_txn_new(m, of.plan, of.finish, req));
+    if (m->begun)
+        run_request(m, req);
+    else
+        hold_early(m, req);
 }
 
 static void on_volume(struct nwr_mount *m, struct nwr_request *vreq, struct nwr_response *res)

@@ -47,8 +47,11 @@ struct nwr_mount {
     struct nwr_block_cache *cache;
     struct nwr_txn *txns;
     struct nwr_handle *handles;
-    uint64_t changes; /* of anything by this mount: listings before it serve no more */
-    uint64_t wakes;   /* turns of nwr_push_wake */
+    uint64_t changes;          /* of anything by this mount: listings before it serve no more */
+    bool begun, beginning;     /* the root's policy is known; is being read */
+    struct nwr_fs_req **early; /* requests that wait for it */
+    uint32_t nearly, capearly;
+    uint64_t wakes; /* turns of nwr_push_wake */
     uint64_t next_txn, next_handle, next_pending;
     struct nwr_recent recent[NWR_RECENT_MAX];
     uint32_t recent_at;
