@@ -228,7 +228,7 @@ static bool find_in(struct nwr_txn *t, const struct nwr_dirs *dir, const char *b
     bool whole = all_lines(t, dir, base, base_len, &list);
 
     if (whole)
-        take(&list, name, len, base_len == len, out);
+        take(&list, name, len, base == name && base_len == len, out);
     nwr_shown_list_deinit(&list);
     return whole;
 }

@@ -2,7 +2,7 @@
  *
  *     tests/model/conflict_model.py --trace 1 2000 | build/release/tests/fs/model_driver
  */
-#include "tests/lib/world.h"
+#include "tests/lib/isles.h"
 
 #include <stdio.h>
 
@@ -16,7 +16,7 @@ int main(void)
     while ((n = fread(buf, 1, sizeof(buf), stdin)) > 0)
         nwr_out_raw(&o, buf, n);
     nwr_out_u8(&o, 0);
-    bad = world_script((const char *)o.data, &checked);
+    bad = isles_script((const char *)o.data, &checked);
     nwr_out_free(&o);
     printf("%u listings, %u not as the model has them\n", checked, bad);
     return bad || !checked;

@@ -3,7 +3,8 @@
 import os, subprocess, sys
 
 here = os.path.dirname(os.path.abspath(__file__))
-driver = os.path.join(os.path.dirname(os.environ.get("NWRFS", "build/release/nwrfs")), "tests/fs/model_driver")
+build = os.path.dirname(os.environ.get("NWRFS", "build/release/nwrfs"))
+driver = os.path.join(build, "tests/fs/model_driver")
 count = os.environ.get("NWR_HISTORIES", "2000")
 
 
@@ -19,7 +20,7 @@ with open(os.path.join(here, "table.txt")) as table:
     bad += run("the_table_of_conflicts_comes_out_as_written", table)
 for name, first in (("random_histories_list_the_same_as_the_model", "1"),
                     ("and_so_do_others", "1000000")):
-    with subprocess.Popen([sys.executable, os.path.join(here, "conflict_model.py"), "--trace", first, count],
-                          stdout=subprocess.PIPE) as model:
+    words = [sys.executable, os.path.join(here, "conflict_model.py"), "--trace", first, count]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as model:
         bad += run(name, model.stdout)
 sys.exit(1 if bad else 0)

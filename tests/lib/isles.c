@@ -1,5 +1,5 @@
-/* world.c -- see world.h. */
-#include "tests/lib/world.h"
+/* isles.c -- see isles.h. */
+#include "tests/lib/isles.h"
 
 #include "fs/core/view_slots.h"
 
@@ -12,9 +12,9 @@ enum {
 
 /* ---- what view*.c asks of a transaction ----------------------------------------------------- */
 
-static struct world_node *owner(struct nwr_txn *t)
+static struct isle *owner(struct nwr_txn *t)
 {
-    return nwr_container_of(t, struct world_node, t);
+    return nwr_container_of(t, struct isle, t);
 }
 
 const struct nwr_record *nwr_txn_peek(const struct nwr_txn *t, const struct nwr_key *key)
@@ -78,14 +78,14 @@ void nwr_txn_learn_record(struct nwr_txn *t, const struct nwr_key *key,
 
 nwr_ino nwr_txn_ino(struct nwr_txn *t, nwr_pg pg)
 {
-    struct world_node *n = owner(t);
+    struct isle *n = owner(t);
 
     return nwr_ino_make(pg, (uint16_t)n->ordinal, ++n->inos);
 }
 
 nwr_wid nwr_txn_wid(struct nwr_txn *t)
 {
-    struct world_node *n = owner(t);
+    struct isle *n = owner(t);
 
     return nwr_mix64(n->ordinal << 32 | ++n->wids);
 }
@@ -139,12 +139,12 @@ bool nwr_attr_merge(const struct nwr_txn *t, nwr_ino root, struct nwr_attr *a)
     return false;
 }
 
-/* ---- the world ------------------------------------------------------------------------------ */
+/* ---- the isles ------------------------------------------------------------------------------ */
 
-void world_init(struct world *w, uint32_t nodes)
+void isles_init(struct isles *w, uint32_t nodes)
 {
     memset(w, 0, sizeof(*w));
-    nwr_assert(nodes <= WORLD_NODES);
+    nwr_assert(nodes <= ISLES_NODES);
     w->n = nodes;
     w->dir = nwr_ino_make(PG, 0, 7);
     for (uint32_t i = 0; i < nodes; i++) {
@@ -153,7 +153,7 @@ void world_init(struct world *w, uint32_t nodes)
     }
 }
 
-void world_deinit(struct world *w)
+void isles_deinit(struct isles *w)
 {
     for (uint32_t i = 0; i < w->n; i++) {
         nwr_rows_deinit(&w->node[i].rows);
@@ -161,16 +161,16 @@ void world_deinit(struct world *w)
     }
 }
 
-void world_sync(struct world *w, uint32_t to, uint32_t from)
+void isles_sync(struct isles *w, uint32_t to, uint32_t from)
 {
-    struct world_node *a = &w->node[to], *b = &w->node[from];
+    struct isle *a = &w->node[to], *b = &w->node[from];
 
     a->clock = NWR_MAX(a->clock, b->clock);
     for (uint32_t i = 0; i < b->rows.n; i++)
         nwr_record_sync(&nwr_rows_at(&a->rows, &b->rows.row[i].key)->rec, &b->rows.row[i].rec);
 }
 
-static struct nwr_txn *begin(struct world *w, uint32_t i)
+static struct nwr_txn *begin(struct isles *w, uint32_t i)
 {
     nwr_assert(i < w->n);
     w->node[i].t.rows = w->node[i].rows;
@@ -178,9 +178,9 @@ static struct nwr_txn *begin(struct world *w, uint32_t i)
 }
 
 /* Everything staged is put with one dot. */
-static void commit(struct world *w, uint32_t i)
+static void commit(struct isles *w, uint32_t i)
 {
-    struct world_node *n = &w->node[i];
+    struct isle *n = &w->node[i];
     struct nwr_request *all = n->t.staged;
 
     n->count++;
@@ -202,12 +202,12 @@ static void commit(struct world *w, uint32_t i)
     n->t.staged = NULL;
 }
 
-static struct nwr_dirs dirs(const struct world *w)
+static struct nwr_dirs dirs(const struct isles *w)
 {
     return (struct nwr_dirs){{w->dir}, 1};
 }
 
-bool world_find(struct world *w, uint32_t i, const char *name, struct nwr_shown *out)
+bool isles_find(struct isles *w, uint32_t i, const char *name, struct nwr_shown *out)
 {
     struct nwr_dirs dir = dirs(w);
     bool whole = nwr_view_find(begin(w, i), &dir, name, strlen(name), true, out);
@@ -216,7 +216,7 @@ bool world_find(struct world *w, uint32_t i, const char *name, struct nwr_shown 
     return out->ino != 0;
 }
 
-uint32_t world_data(struct world *w, uint32_t i, const struct nwr_shown *x)
+uint32_t isles_data(struct isles *w, uint32_t i, const struct nwr_shown *x)
 {
     struct nwr_key key = nwr_key_reg(x->root, NWR_REG_CONTENT);
     const struct nwr_record *rec = nwr_txn_peek(begin(w, i), &key);
@@ -254,7 +254,7 @@ static nwr_ino make(struct nwr_txn *t, uint8_t type, uint32_t data)
     return ino;
 }
 
-static void attach(struct world *w, struct nwr_txn *t, const char *name, nwr_ino ino, uint8_t type)
+static void attach(struct isles *w, struct nwr_txn *t, const char *name, nwr_ino ino, uint8_t type)
 {
     bool whole = nwr_view_attach(t, w->dir, name, strlen(name), ino, ino, type);
 
@@ -270,7 +270,7 @@ static nwr_ino detach(struct nwr_txn *t, const struct nwr_shown *x, bool gone)
     return root;
 }
 
-bool world_create(struct world *w, uint32_t i, const char *name, uint32_t data)
+bool isles_create(struct isles *w, uint32_t i, const char *name, uint32_t data)
 {
     struct nwr_txn *t = begin(w, i);
 
@@ -279,7 +279,7 @@ bool world_create(struct world *w, uint32_t i, const char *name, uint32_t data)
     return true;
 }
 
-bool world_mkdir(struct world *w, uint32_t i, const char *name)
+bool isles_mkdir(struct isles *w, uint32_t i, const char *name)
 {
     struct nwr_txn *t = begin(w, i);
 
@@ -288,7 +288,7 @@ bool world_mkdir(struct world *w, uint32_t i, const char *name)
     return true;
 }
 
-void world_save(struct world *w, uint32_t i, const char *name, uint32_t data, uint32_t base)
+void isles_save(struct isles *w, uint32_t i, const char *name, uint32_t data, uint32_t base)
 {
     struct nwr_shown_list list = {0};
     struct nwr_txn *t = begin(w, i);
@@ -300,7 +300,7 @@ void world_save(struct world *w, uint32_t i, const char *name, uint32_t data, ui
 
     nwr_view_names(t, w->dir, name, strlen(name), &list);
     for (uint32_t k = 0; base && k < list.n && wid == 0; k++)
-        if (world_data(w, i, &list.e[k]) == base)
+        if (isles_data(w, i, &list.e[k]) == base)
             wid = list.e[k].version.wid;
     nwr_reads_put(reads, 1, nwr_name_hash(w->dir, name, strlen(name)), wid);
     if (wid)
@@ -313,12 +313,12 @@ void world_save(struct world *w, uint32_t i, const char *name, uint32_t data, ui
     nwr_shown_list_deinit(&list);
 }
 
-bool world_write(struct world *w, uint32_t i, const char *name, uint32_t data)
+bool isles_write(struct isles *w, uint32_t i, const char *name, uint32_t data)
 {
     struct nwr_shown x;
     struct nwr_node node = {0};
 
-    if (!world_find(w, i, name, &x))
+    if (!isles_find(w, i, name, &x))
         return false;
     node.ino = x.ino;
     node.root = x.root;
@@ -331,26 +331,26 @@ bool world_write(struct world *w, uint32_t i, const char *name, uint32_t data)
     return true;
 }
 
-bool world_rm(struct world *w, uint32_t i, const char *name)
+bool isles_rm(struct isles *w, uint32_t i, const char *name)
 {
     struct nwr_shown x;
 
-    if (!world_find(w, i, name, &x))
+    if (!isles_find(w, i, name, &x))
         return false;
     detach(begin(w, i), &x, true);
     commit(w, i);
     return true;
 }
 
-bool world_mv(struct world *w, uint32_t i, const char *from, const char *to)
+bool isles_mv(struct isles *w, uint32_t i, const char *from, const char *to)
 {
     struct nwr_shown x, over;
     struct nwr_txn *t = begin(w, i);
     nwr_ino ino;
 
-    if (!world_find(w, i, from, &x))
+    if (!isles_find(w, i, from, &x))
         return false;
-    if (world_find(w, i, to, &over) && over.root == x.root && over.version.wid == x.version.wid)
+    if (isles_find(w, i, to, &over) && over.root == x.root && over.version.wid == x.version.wid)
         return true;
     ino = detach(t, &x, false);
     if (over.ino)
@@ -360,14 +360,14 @@ bool world_mv(struct world *w, uint32_t i, const char *from, const char *to)
     return true;
 }
 
-bool world_link(struct world *w, uint32_t i, const char *from, const char *to)
+bool isles_link(struct isles *w, uint32_t i, const char *from, const char *to)
 {
     struct nwr_shown x;
     struct nwr_txn *t = begin(w, i);
     nwr_ino ino, root;
     bool whole;
 
-    if (!world_find(w, i, from, &x))
+    if (!isles_find(w, i, from, &x))
         return false;
     whole = nwr_view_link(t, &x, &ino, &root);
     nwr_assert(whole);
@@ -383,7 +383,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const struct nwr_shown *)a)->name, ((const struct nwr_shown *)b)->name);
 }
 
-void world_list(struct world *w, uint32_t i, struct nwr_shown_list *list)
+void isles_list(struct isles *w, uint32_t i, struct nwr_shown_list *list)
 {
     struct nwr_key prefix = nwr_key_entries(w->dir);
     struct nwr_txn *t = begin(w, i);
@@ -402,16 +402,16 @@ void world_list(struct world *w, uint32_t i, struct nwr_shown_list *list)
         qsort(list->e, list->n, sizeof(*list->e), by_name);
 }
 
-char *world_text(struct world *w, uint32_t i)
+char *isles_text(struct isles *w, uint32_t i)
 {
     struct nwr_shown_list list;
     struct nwr_out o = {0};
     char *text;
 
-    world_list(w, i, &list);
+    isles_list(w, i, &list);
     for (uint32_t k = 0; k < list.n; k++) {
         char data[16];
-        int len = snprintf(data, sizeof(data), "=%u", world_data(w, i, &list.e[k]));
+        int len = snprintf(data, sizeof(data), "=%u", isles_data(w, i, &list.e[k]));
 
         if (k)
             nwr_out_u8(&o, ' ');
@@ -434,7 +434,7 @@ enum {
 };
 
 struct script {
-    struct world w;
+    struct isles w;
     bool begun, wants;
     char want[WANT_MAX][WORD_MAX];
     uint32_t nwant, node, bad, checked, line, seed_line;
@@ -491,7 +491,7 @@ static void check_wants(struct script *s)
         qsort(s->want, s->nwant, sizeof(s->want[0]), by_text);
     for (uint32_t i = 0; i < s->nwant; i++)
         at += (size_t)snprintf(all + at, sizeof(all) - at, "%s%s", i ? " " : "", s->want[i]);
-    text = world_text(&s->w, s->node);
+    text = isles_text(&s->w, s->node);
     s->checked++;
     if (strcmp(text, all) != 0) {
         printf("line %u (case at %u), after \"%s\": wanted \"%s\", got \"%s\"\n", s->line,
@@ -505,21 +505,21 @@ static void check_wants(struct script *s)
 
 static bool operate(struct script *s, char word[WORDS][WORD_MAX])
 {
-    struct world *w = &s->w;
+    struct isles *w = &s->w;
     const char *op = word[2];
 
     if (strcmp(op, "create") == 0)
-        return world_create(w, s->node, word[3], data_of(word[4]));
+        return isles_create(w, s->node, word[3], data_of(word[4]));
     if (strcmp(op, "write") == 0)
-        return world_write(w, s->node, word[3], data_of(word[4]));
+        return isles_write(w, s->node, word[3], data_of(word[4]));
     if (strcmp(op, "rm") == 0)
-        return world_rm(w, s->node, word[3]);
+        return isles_rm(w, s->node, word[3]);
     if (strcmp(op, "mv") == 0)
-        return world_mv(w, s->node, word[3], word[4]);
+        return isles_mv(w, s->node, word[3], word[4]);
     if (strcmp(op, "link") == 0)
-        return world_link(w, s->node, word[3], word[4]);
+        return isles_link(w, s->node, word[3], word[4]);
     if (strcmp(op, "save") == 0)
-        return world_save(w, s->node, word[3], data_of(word[4]), data_of(word[5])), true;
+        return isles_save(w, s->node, word[3], data_of(word[4]), data_of(word[5])), true;
     return false;
 }
 
@@ -535,8 +535,8 @@ static void want(struct script *s, uint32_t n, char word[WORDS][WORD_MAX])
 static void begin_case(struct script *s, uint32_t nodes)
 {
     if (s->begun)
-        world_deinit(&s->w);
-    world_init(&s->w, nodes);
+        isles_deinit(&s->w);
+    isles_init(&s->w, nodes);
     s->begun = true;
     s->seed_line = s->line;
 }
@@ -557,14 +557,14 @@ static void run_line(struct script *s, const char *line, size_t len)
     nwr_assert(s->begun);
     s->node = (uint32_t)strtoul(word[1], NULL, 10) - 1;
     if (strcmp(word[0], "sync") == 0) {
-        world_sync(&s->w, s->node, (uint32_t)strtoul(word[2], NULL, 10) - 1);
+        isles_sync(&s->w, s->node, (uint32_t)strtoul(word[2], NULL, 10) - 1);
     } else if (!operate(s, word)) {
         printf("line %u: no such name: %s\n", s->line, s->last);
         s->bad++;
     }
 }
 
-uint32_t world_script(const char *text, uint32_t *checked)
+uint32_t isles_script(const char *text, uint32_t *checked)
 {
     struct script *s = nwr_zalloc(sizeof(*s));
     uint32_t bad;
@@ -578,7 +578,7 @@ uint32_t world_script(const char *text, uint32_t *checked)
     }
     check_wants(s);
     if (s->begun)
-        world_deinit(&s->w);
+        isles_deinit(&s->w);
     bad = s->bad;
     if (checked)
         *checked = s->checked;
