@@ -204,8 +204,10 @@ format-check:
 tidy:
 	@tools/tidy.sh
 
+# One file a run: version 14 takes a va_list for uninitialised once it has read another file.
 clang-tidy:
-	@clang-tidy --quiet $(filter-out tests/%,$(filter %.c,$(CODE))) -- \
+	@printf '%s\n' $(filter-out tests/%,$(filter %.c,$(CODE))) | xargs -P $(JOBS) -I{} \
+	    clang-tidy --quiet {} -- \
 	    $(filter-out -Wno-maybe-uninitialized,$(BASE)) $(FUSE_CFLAGS) -DXXH_INLINE_ALL
 
 pure:

@@ -76,7 +76,8 @@ for n in a b c; do
 done
 equal ordinals_are_given_in_order "1 2 3" "$(status c | jq -r '[.members[].ordinal] | join(" ")')"
 equal status_says_n_w_r "3 2 2" "$(status b | jq -r '"\(.n) \(.w) \(.r)"')"
-equal all_are_of_one_volume 1 "$(for n in a b c; do status $n | jq -r .volume; done | sort -u | wc -l)"
+volumes=$(for n in a b c; do status $n | jq -r .volume; done | sort -u | wc -l)
+equal all_are_of_one_volume 1 "$volumes"
 equal the_admin_socket_is_private 600 "$(stat -c %a "$T/a/admin.sock")"
 check status_prints_a_table sh -c "'$NWRFS' status --data '$T/a' | grep -q '$(address c)'"
 
@@ -97,6 +98,12 @@ again b && eventually 10 members_up b 3 && ok a_killed_member_comes_back ||
 check a_used_directory_may_name_a_member_again sh -c \
     "'$NWRFS' stop --data '$T/b' && '$NWRFS' serve --data '$T/b' --join '$(address a)'"
 remember b
+pid=$(node_pid c)
+kill -STOP "$pid"
+eventually 15 members_up a 2 && ok a_silent_member_is_down || fail a_silent_member_is_down
+kill -CONT "$pid"
+eventually 15 members_up a 3 && eventually 15 members_up c 3 &&
+    ok a_member_that_wakes_up_is_back || fail a_member_that_wakes_up_is_back "$(status c)"
 pid=$(node_pid b)
 kill -TERM "$pid"
 eventually 20 gone "$pid" && ok sigterm_ends_a_node || fail sigterm_ends_a_node

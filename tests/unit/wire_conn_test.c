@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -53,7 +54,7 @@ static void on_closed(struct nwr_conn *c, const char *why)
 
     e->conn = NULL;
     e->open = false;
-    strncpy(e->why, why, sizeof(e->why) - 1);
+    snprintf(e->why, sizeof(e->why), "%s", why);
 }
 
 static const struct nwr_conn_calls calls = {on_open, on_msg, on_closed, NULL};
