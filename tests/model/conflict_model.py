@@ -20,13 +20,13 @@ RULES = {
     "void":          "rm and mv of the head leave a void that masks what the writer saw",
     "restore":       "an unlinked inode with content its removers did not see comes back",
     "restored_bare": "... at the bare name only if its remover saw nothing else of it there",
-    "copy":          "mv of one version among several, or of a restored one, moves a copy into an inode of its own",
-    "copy_ids":      "inode and write_id of a copy derive from (inode, version), so equal copies coincide",
+    "copy":          "mv of one version among several, or of a restored one, moves a copy of it",
+    "copy_ids":      "ids of a copy derive from (inode, version), so equal copies coincide",
     "copy_fresh":    "... but an inode already used for a copy is not used again",
     "retire":        "a removed write_id is retired and merge drops it",
     "one_inode":     "slots of one inode under one name are one slot; an operation names them all",
     "other_names":   "a removal counts only with removals at the other names its caller still saw",
-    "moot":          "removals of a version that stays as a sibling when its link goes count no longer",
+    "moot":          "removals of a version that stays when its link goes count no longer",
     "base":          "rename over a name replaces the version its process read, not the head",
 }
 ON = dict.fromkeys(RULES, True)
@@ -184,7 +184,8 @@ class Replica:
         left = self.linked(x.slot.ino)
         if ON["moot"]:
             rec.moot |= {m for m in rec.gone if m.wid in stay}
-        rec.gone.add(Gone(t.hlc, t.dot, x.entry, x.v.wid, x.number is None and not stay, frozenset(left)))
+        bare = x.number is None and not stay
+        rec.gone.add(Gone(t.hlc, t.dot, x.entry, x.v.wid, bare, frozenset(left)))
 
     def unslot(self, x):
         e = self.entry(x.entry)
@@ -311,10 +312,12 @@ class History:
         return p
 
     def step(self):
-        i = self.r.randrange(len(self.reps)); R = self.reps[i]; before = self.names(i); pairs = self.pairs(i)
+        i = self.r.randrange(len(self.reps)); R = self.reps[i]
+        before = self.names(i); pairs = self.pairs(i)
         rows = R.listing(); bare = [x for x in rows if x.number is None]
         name, other = self.r.sample(["a", "b"], 2)
-        kind = self.r.choice(["write", "write", "writeK", "writeK", "rm", "rmK", "mv", "mvK", "mvKname",
+        kind = self.r.choice(["write", "write", "writeK", "writeK", "rm", "rmK", "mv", "mvK",
+                              "mvKname",
                               "create", "save", "save", "link", "read"])
         x = None
         if kind in ("write", "rm", "mv", "link", "read"):
@@ -355,7 +358,7 @@ class History:
         self.ops += 1; op = self.ops
         after = self.names(i); self.past[i].add(op)
         self.log.append("%d: %s %s -> %s %s" % (i + 1, kind, x.name if x else name,
-                                             "" if kind in ("rm", "rmK") else target + " " + str(put), after))
+                                             "" if "rm" in kind else "%s %s" % (target, put), after))
         if kind in ("mvK", "mvKname") and not x.top:
             self.lone.setdefault(x.v.data, set()).add(op)
         if kind in ("mv", "mvK", "mvKname", "link"):
@@ -366,15 +369,17 @@ class History:
             # A sibling goes at every link; so it does when it is first moved away, then removed.
             if d in {y.v.data for y in rows if not y.top} or self.lone.get(d, set()) & self.past[i]:
                 self.over.add(d)
-        now = self.pairs(i); self.cut |= set(pairs - now)    # copies of one version count one by one
+        now = self.pairs(i); self.cut |= set(pairs - now)    # copies of one version count singly
         # What a mv takes off its own name is moved, everything else an op takes off is removed.
         # (Judged op by op: mv between two links of one file does nothing, and a later rm is a rm.)
         gone_by_mv = (self.file[x.v.data], x.entry) if kind in ("mv", "mvK") else None
         self.real |= {d for d, e in pairs - now if (self.file[d], e) != gone_by_mv}
-        if put and put not in after.values(): self.fail("RYW", "%s not shown after %s" % (put, kind))
+        if put and put not in after.values():
+            self.fail("RYW", "%s not shown after %s" % (put, kind))
         for n in ("a", "b"):                       # the Law for the bare name
             old, new = before.get(n), after.get(n)
-            if old and new and old != new and old not in self.anc[new] and not (n == target and new == put):
+            own = n == target and new == put
+            if old and new and old != new and old not in self.anc[new] and not own:
                 self.fail("BARE", "%s: %s then %s by %s" % (n, old, new, kind))
 
     def join(self, i, j):
@@ -403,8 +408,10 @@ class History:
         shown = set(end[0].values())
         taken = {(self.file[d], e) for d, e in self.cut}          # names somebody took from a file
         for d in self.anc:
-            rest = [p for p in self.ever - self.excused if p[0] == d and (self.file[d], p[1]) not in taken]
-            if d not in shown | self.over and (rest or d not in self.real | set(self.removed)): self.fail("LOST", d)
+            rest = [p for p in self.ever - self.excused
+                    if p[0] == d and (self.file[d], p[1]) not in taken]
+            if d not in shown | self.over and (rest or d not in self.real | set(self.removed)):
+                self.fail("LOST", d)
             for op, past in self.removed.get(d, []) if d in shown else []:
                 if not any(k not in past for k in self.kept.get(self.file[d], [])):
                     self.fail("RESURRECTED", d); break
@@ -488,7 +495,8 @@ def main():
         counts_off, best = check(max(1, first // 4), second)
         ON[rule] = True
         print("without %-13s %s" % (rule, counts_off or "NO VIOLATION FOUND"))
-        if "--show" in sys.argv: report(dict([min(best.items(), key=lambda b: len(b[1][1]))] if best else []))
+        if "--show" in sys.argv and best:
+            report(dict([min(best.items(), key=lambda b: len(b[1][1]))]))
     return 1 if counts else 0
 
 
