@@ -358,7 +358,7 @@ class History:
         self.ops += 1; op = self.ops
         after = self.names(i); self.past[i].add(op)
         self.log.append("%d: %s %s -> %s %s" % (i + 1, kind, x.name if x else name,
-                                             "" if "rm" in kind else "%s %s" % (target, put), after))
+                        "" if "rm" in kind else "%s %s" % (target, put), after))
         if kind in ("mvK", "mvKname") and not x.top:
             self.lone.setdefault(x.v.data, set()).add(op)
         if kind in ("mv", "mvK", "mvKname", "link"):
