@@ -20,7 +20,7 @@
 struct kit {
     struct nwr_store *s;
     bool rocks;
-    char dir[256];          /* rocks */
+    char dir[320];          /* rocks */
     uint64_t segment_bytes; /* rocks; 0: as usual */
     uint64_t counter;
     uint32_t done;
