@@ -55,6 +55,7 @@ struct rocks {
     struct list in, syncing, done;
     bool busy, stop_work, stop_sync, want_sync;
     enum nwr_err sync_failed;
+    struct nwr_store_stat stat; /* as the engine last left it */
     uint64_t syncs;
     atomic_bool signalled;
     pthread_t worker, syncer;
@@ -107,6 +108,14 @@ static void wake_loop(struct rocks *r)
 
     if (!atomic_exchange(&r->signalled, true))
         (void)!write(r->event, &one, sizeof(one));
+}
+
+/* The loop must not wait for a worker that writes, only to read a few numbers. */
+static void publish_stat(struct rocks *r)
+{
+    pthread_mutex_lock(&r->q);
+    r->stat = r->engine.stat;
+    pthread_mutex_unlock(&r->q);
 }
 
 static void complete(struct rocks *r, struct list *ops)
@@ -249,6 +258,7 @@ static void work_through(struct rocks *r, struct list *ops)
     }
     end_group(r, &out);
     r->tables.group = false;
+    publish_stat(r);
     pthread_mutex_unlock(&r->work);
     complete(r, &out);
 }
@@ -272,6 +282,7 @@ static bool maintain(struct rocks *r)
     more = !r->frozen && nwr_compact_step(&r->compact, &r->engine, sparse);
     nwr_db_rest(r->db);
     waiting = nwr_segments_waiting(r->segments);
+    publish_stat(r);
     pthread_mutex_unlock(&r->work);
     if (!waiting)
         return more;
@@ -344,6 +355,7 @@ static bool run_here(struct rocks *r, struct nwr_store_op *op)
     r->tables.patient = r->tables.stalled = false;
     nwr_engine_run(&r->engine, op);
     stalled = op->err == NWR_E_BUSY && r->tables.stalled;
+    publish_stat(r);
     pthread_mutex_unlock(&r->work);
     if (stalled)
         nwr_store_op_deinit(op);
@@ -417,10 +429,8 @@ static void rocks_stat(struct nwr_store *s, struct nwr_store_stat *out)
 {
     struct rocks *r = of(s);
 
-    pthread_mutex_lock(&r->work);
-    *out = r->engine.stat;
-    pthread_mutex_unlock(&r->work);
     pthread_mutex_lock(&r->q);
+    *out = r->stat;
     out->syncs = r->syncs;
     pthread_mutex_unlock(&r->q);
     nwr_tables_room(&r->tables, &out->bytes_total, &out->bytes_free);
@@ -536,6 +546,7 @@ static enum nwr_err open_parts(struct rocks *r, const char *dir, uint64_t segmen
     nwr_tables_init(&r->tables, r->db, r->segments, r->dir);
     nwr_engine_init(&r->engine, &r->tables.kv);
     err = take_stock(r);
+    publish_stat(r);
     if (err)
         snprintf(text, text_len, "cannot read %s: %s", dir, nwr_err_text(err));
     return err;
