@@ -51,3 +51,16 @@ const struct nwr_dir_seen *nwr_dir_recall(struct nwr_dir *d, const char *name, s
     }
     return NULL;
 }
+
+const struct nwr_dir_seen *nwr_dir_recall_node(const struct nwr_dir *d, const struct nwr_node *n)
+{
+    const struct nwr_dir_seen *seen;
+
+    if (d->npage == 0)
+        return NULL;
+    seen = &d->page[(d->hint + d->npage - 1) % d->npage];
+    if (!seen->whole || seen->x.root != n->root || seen->x.ino != n->ino ||
+        seen->x.version.wid != n->version.wid)
+        return NULL;
+    return seen;
+}

@@ -30,6 +30,14 @@ void nwr_finish_opendir(struct nwr_txn *t)
 
 /* ---- reading a page ------------------------------------------------------------------------- */
 
+static bool has_xattrs(const struct nwr_txn *t, nwr_ino root)
+{
+    struct nwr_key prefix = nwr_key_reg(root, NWR_REG_XATTR);
+    uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+
+    return i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix);
+}
+
 static void keep_seen(struct nwr_txn *t, struct nwr_dir *d, const struct nwr_shown *x)
 {
     struct nwr_dir_seen *seen;
@@ -44,6 +52,7 @@ static void keep_seen(struct nwr_txn *t, struct nwr_dir *d, const struct nwr_sho
 
         if (x->type == NWR_TYPE_REG) /* what this mount has not sent counts */
             n = nwr_itable_of(&t->m->nodes, x->root);
+        seen->plain = !has_xattrs(t, x->root);
         seen->whole = nwr_attr_stat(t, x, n && nwr_node_unsent(n) ? n : NULL, &seen->st);
     }
 }
@@ -68,6 +77,7 @@ static bool take_page(struct nwr_txn *t, struct nwr_node *n, struct nwr_dir *d)
         d->npage = 0;
         d->page_first = d->n;
         d->page_at = t->m->now;
+        d->node = n;
         d->page_pid = t->req->pid;
         d->page_changes = t->m->changes;
         d->hint = 0;

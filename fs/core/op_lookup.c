@@ -1,38 +1,74 @@
 /* op_lookup.c -- LOOKUP, GETATTR, READLINK, STATFS and what else only looks. */
 #include "fs/core/ops.h"
 
-/* ls -l: who lists a directory asks for each name right after, and gets what came with it. Other
- * threads, and everybody after a change by this mount or NWR_LISTED_MS, ask the volume. */
-static const struct nwr_dir_seen *listed(struct nwr_txn *t, const struct nwr_node *dir, size_t len)
+/* A name that the thread was just told, or a directory that it just passed. */
+static bool answered(struct nwr_txn *t, const struct nwr_node *dir, size_t len)
 {
-    struct nwr_mount *m = t->m;
+    struct nwr_dir *d = nwr_op_listing(t);
+    const struct nwr_dir_seen *seen;
+    struct nwr_node *n;
 
-    for (struct nwr_handle *h = m->handles; h; h = h->next)
-        if (h->dir && h->node == dir && h->dir->page_pid == t->req->pid &&
-            h->dir->page_changes == m->changes && h->dir->page_at + NWR_LISTED_MS >= m->now)
-            return nwr_dir_recall(h->dir, t->req->name, len);
-    return NULL;
+    if (!d)
+        return false;
+    seen = d->node == dir ? nwr_dir_recall(d, t->req->name, len) : NULL;
+    if (seen) {
+        t->reply.kind = NWR_REPLY_ENTRY;
+        return nwr_entry_from_page(t, seen, &t->reply.entry);
+    }
+    for (uint32_t i = 0; i < NWR_DIR_MEMOS; i++) {
+        struct nwr_dir_memo *memo = &d->memo[i];
+
+        if (memo->parent != dir->id || memo->at + NWR_LISTED_MS < t->m->now ||
+            strcmp(memo->name, t->req->name) != 0)
+            continue;
+        n = nwr_itable_find(&t->m->nodes, memo->node);
+        if (!n)
+            return false;
+        n->nlookup++;
+        t->reply.kind = NWR_REPLY_ENTRY;
+        t->reply.entry = (struct nwr_fs_entry){.node = n->id, .generation = 1, .st = memo->st};
+        return true;
+    }
+    return false;
+}
+
+static void remember(struct nwr_txn *t, uint64_t parent, const char *name, uint64_t node,
+                     const struct stat *st)
+{
+    struct nwr_dir *d = S_ISDIR(st->st_mode) ? nwr_op_listing(t) : NULL;
+    struct nwr_dir_memo *memo;
+
+    if (!d)
+        return;
+    memo = &d->memo[d->memo_at++ % NWR_DIR_MEMOS];
+    *memo = (struct nwr_dir_memo){.parent = parent, .node = node, .st = *st, .at = t->m->now};
+    memcpy(memo->name, name, strlen(name) + 1);
 }
 
 enum nwr_plan nwr_plan_lookup(struct nwr_txn *t)
 {
-    const struct nwr_dir_seen *seen;
-
     struct nwr_node *dir = nwr_entry_dir(t, t->req->node);
     size_t len = nwr_entry_name(t, t->req->name);
 
     if (!dir || !len)
         return nwr_txn_fail(t, t->eno);
     nwr_txn_policy(t, dir);
-    seen = t->runs == 1 ? listed(t, dir, len) : NULL;
-    if (seen) {
-        t->reply.kind = NWR_REPLY_ENTRY;
-        nwr_entry_from_page(t, seen, &t->reply.entry);
+    if (t->runs == 1 && answered(t, dir, len))
         return NWR_PLAN_DONE;
-    }
     if (!nwr_view_find(t, &dir->dirs, t->req->name, len, true, &t->x))
         return NWR_PLAN_WAIT;
     return NWR_PLAN_DONE;
+}
+
+struct nwr_dir *nwr_op_listing(struct nwr_txn *t)
+{
+    struct nwr_mount *m = t->m;
+
+    for (struct nwr_handle *h = m->handles; h; h = h->next)
+        if (h->dir && h->dir->npage && h->dir->page_pid == t->req->pid &&
+            h->dir->page_changes == m->changes && h->dir->page_at + NWR_LISTED_MS >= m->now)
+            return h->dir;
+    return NULL;
 }
 
 void nwr_finish_lookup(struct nwr_txn *t)
@@ -50,6 +86,8 @@ void nwr_finish_lookup(struct nwr_txn *t)
         return;
     }
     nwr_entry_reply(t, &t->x);
+    if (t->reply.kind == NWR_REPLY_ENTRY)
+        remember(t, t->node->id, t->req->name, t->reply.entry.node, &t->reply.entry.st);
 }
 
 /* The node of a request that is about an inode. */
@@ -90,12 +128,33 @@ void nwr_op_reply_attr(struct nwr_txn *t)
 
 enum nwr_plan nwr_plan_getattr(struct nwr_txn *t)
 {
+    struct nwr_dir *d = t->runs == 1 ? nwr_op_listing(t) : NULL;
+    const struct nwr_dir_seen *seen;
+    const struct nwr_node *n;
+
+    for (uint32_t i = 0; d && i < NWR_DIR_MEMOS; i++)
+        if (d->memo[i].node == t->req->node && d->memo[i].at + NWR_LISTED_MS >= t->m->now) {
+            t->reply.kind = NWR_REPLY_ATTR;
+            t->reply.entry.st = d->memo[i].st;
+            return NWR_PLAN_DONE;
+        }
+    n = d ? nwr_itable_find(&t->m->nodes, t->req->node) : NULL;
+    seen = n ? nwr_dir_recall_node(d, n) : NULL;
+    if (seen) {
+        t->reply.kind = NWR_REPLY_ATTR;
+        t->reply.entry.st = seen->st;
+        return NWR_PLAN_DONE;
+    }
     return nwr_op_shown(t);
 }
 
 void nwr_finish_getattr(struct nwr_txn *t)
 {
+    if (t->reply.kind == NWR_REPLY_ATTR)
+        return;
     nwr_op_reply_attr(t);
+    if (t->reply.kind == NWR_REPLY_ATTR)
+        remember(t, 0, "", t->node->id, &t->reply.entry.st);
 }
 
 enum nwr_plan nwr_plan_readlink(struct nwr_txn *t)

@@ -46,6 +46,10 @@ NWR_OPS(NWR_OPS_DECLARE)
 
 /* The request's node, pinned, with its policy; NULL: t->eno is set. */
 struct nwr_node *nwr_op_node(struct nwr_txn *t);
+/* ls -l: the directory that the requesting thread is reading, if what came with its listing may
+ * serve the thread's next requests: nothing was changed by this mount since, and it is not older
+ * than NWR_LISTED_MS. Others ask the volume. */
+struct nwr_dir *nwr_op_listing(struct nwr_txn *t);
 /* What the request's node shows now: DONE with t->x set. */
 enum nwr_plan nwr_op_shown(struct nwr_txn *t);
 void nwr_op_reply_attr(struct nwr_txn *t);

@@ -1,6 +1,5 @@
 /* ops_xattr.c -- extended attributes: one register each, later setting wins (DESIGN 4). */
-#include "fs/core/ops_xattr.h"
-
+#include "fs/core/ops.h"
 #include "fs/core/virtual.h"
 
 static struct nwr_node *node_of(struct nwr_txn *t)
@@ -35,6 +34,15 @@ static const struct nwr_version *latest(const struct nwr_record *rec)
             best = v;
     }
     return best && !(best->flags & NWR_V_TOMBSTONE) ? best : NULL;
+}
+
+/* The thread was just told of this inode, and it had no attributes at all. */
+static bool listed_plain(struct nwr_txn *t, const struct nwr_node *n)
+{
+    const struct nwr_dir *d = t->runs == 1 ? nwr_op_listing(t) : NULL;
+    const struct nwr_dir_seen *seen = d ? nwr_dir_recall_node(d, n) : NULL;
+
+    return seen && seen->plain;
 }
 
 /* BYTES, or COUNT when only the size was asked for. Takes out. */
@@ -85,6 +93,8 @@ enum nwr_plan nwr_plan_getxattr(struct nwr_txn *t)
         return get_virtual(t, n);
     if (!name_stored(t->req->name))
         return nwr_txn_fail(t, EOPNOTSUPP);
+    if (listed_plain(t, n))
+        return nwr_txn_fail(t, ENODATA);
     key = nwr_key_xattr(n->root, t->req->name, strlen(t->req->name));
     rec = nwr_txn_record(t, &key);
     if (!rec)

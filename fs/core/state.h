@@ -13,7 +13,7 @@
 #define NWR_IDS_LOW 1024   /* and asked for again when so few are left */
 #define NWR_RECENT_MS 50   /* how long a LOOKUP's absence may serve the CREATE after it */
 #define NWR_RECENT_MAX 32
-#define NWR_LISTED_MS 300 /* how long a listing serves the LOOKUPs of the thread that reads it */
+#define NWR_LISTED_MS 1000 /* how long a listing serves the LOOKUPs of the thread that reads it */
 #define NWR_CACHE_BYTES (64 << 20)
 #define NWR_BLOCKS_INFLIGHT 8 /* BLOCK_GETs of one transaction at once */
 

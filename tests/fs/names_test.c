@@ -394,7 +394,7 @@ static void names_just_listed_are_looked_up_from_the_listing(void **state)
     assert_int_equal(fake_lookup(&g, ROOT, "a", &e2), 0);
     assert_int_equal(e2.node, e.node);
     assert_int_equal(g.reads, 0);
-    fake_pass(&g, 400);
+    fake_pass(&g, 1100);
     assert_int_equal(fake_save(f, ROOT, "a", "longer"), 0);
     assert_int_equal(fake_lookup(&g, ROOT, "a", &e2), 0);
     assert_int_equal(e2.st.st_size, 6);
