@@ -67,6 +67,8 @@ static bool stage(struct nwr_txn *t, struct nwr_node *dir, uint8_t type, const c
 
     if (text)
         a.symlink = nwr_strdup(text);
+    if (type == NWR_TYPE_DIR && strcmp(name, ".git") == 0) /* git lists what it finds there */
+        a.policy.hide = 1;
     nwr_attr_put(t, t->ino, &a);
     nwr_attr_deinit(&a);
     guard_parent(t, dir->dirs.ino[0]);

@@ -50,7 +50,11 @@ static struct nwr_shown *show_slot(struct nwr_shown_list *list, const struct nwr
     x->number = bare ? 0 : s->k;
     x->top = true;
     x->restored = s->restored;
-    x->deleted_by = s->deleted_by;
+    if (s->restored) {
+        x->deleted_by.uid = s->deleted_by;
+        x->deleted_by.dot = s->dot;
+        x->deleted_by.hlc = s->hlc;
+    }
     if (s->type == NWR_TYPE_DIR)
         x->dirs = (struct nwr_dirs){{s->ino}, 1};
     return x;
@@ -190,8 +194,8 @@ static bool set_names(struct nwr_txn *t, const struct nwr_dirs *dir, struct nwr_
     return whole;
 }
 
-static bool all_lines(struct nwr_txn *t, const struct nwr_dirs *dir, const char *base, size_t len,
-                      struct nwr_shown_list *list)
+bool nwr_view_all(struct nwr_txn *t, const struct nwr_dirs *dir, const char *base, size_t len,
+                  struct nwr_shown_list *list)
 {
     uint32_t from = list->n;
     struct nwr_slots slots;
@@ -225,7 +229,7 @@ static bool find_in(struct nwr_txn *t, const struct nwr_dirs *dir, const char *b
                     size_t base_len, const char *name, size_t len, struct nwr_shown *out)
 {
     struct nwr_shown_list list = {0};
-    bool whole = all_lines(t, dir, base, base_len, &list);
+    bool whole = nwr_view_all(t, dir, base, base_len, &list);
 
     if (whole)
         take(&list, name, len, base == name && base_len == len, out);
@@ -301,7 +305,7 @@ bool nwr_view_base(struct nwr_txn *t, const struct nwr_dirs *dir, const char *na
 
     *out = (struct nwr_shown){.parent = dir->ino[0]};
     set_base(out, name, len);
-    whole = all_lines(t, dir, name, len, &list);
+    whole = nwr_view_all(t, dir, name, len, &list);
     for (uint32_t i = 0; whole && i < list.n && !hit; i++)
         if (base ? shows(&list.e[i], base) : list.e[i].number == 0)
             hit = &list.e[i];
@@ -349,7 +353,7 @@ bool nwr_view_part(struct nwr_txn *t, const struct nwr_dirs *dir, uint32_t part,
                    size_t len, struct nwr_shown_list *list)
 {
     struct nwr_shown_list all = {0};
-    bool whole = all_lines(t, dir, base, len, &all), hide = false;
+    bool whole = nwr_view_all(t, dir, base, len, &all), hide = false;
 
     if (whole && all.n > 1 && all.e[0].number == 0)
         whole = hides(t, dir->ino[0], &hide);

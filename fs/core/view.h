@@ -51,10 +51,14 @@ struct nwr_shown {
     nwr_hlc slot_hlc;
     struct nwr_seen version; /* content shown; counter 0 for all but regular files */
     struct nwr_over line;
-    uint32_t number;        /* K; 0: the bare name */
-    bool top;               /* greatest content of its slot */
-    bool restored;          /* removed by somebody who had not seen this */
-    uint32_t deleted_by;    /* uid of that */
+    uint32_t number; /* K; 0: the bare name */
+    bool top;        /* greatest content of its slot */
+    bool restored;   /* removed by somebody who had not seen this */
+    struct {
+        uint32_t uid;
+        struct nwr_dot dot;
+        nwr_hlc hlc;
+    } deleted_by;           /* who that was */
     struct nwr_dirs dirs;   /* of a directory */
     struct nwr_dirs within; /* the union that parent is of */
 };
@@ -79,6 +83,9 @@ bool nwr_view_names(struct nwr_txn *t, nwr_ino parent, const char *base, size_t 
 /* The same for a union of directories: what part `part` of it adds to the listing. */
 bool nwr_view_part(struct nwr_txn *t, const struct nwr_dirs *dir, uint32_t part, const char *base,
                    size_t len, struct nwr_shown_list *list);
+/* All lines of a name, whatever is hidden. */
+bool nwr_view_all(struct nwr_txn *t, const struct nwr_dirs *dir, const char *base, size_t len,
+                  struct nwr_shown_list *list);
 /* True for the key of a record that only view.c reads: it is no name. */
 bool nwr_view_hidden(const struct nwr_key_parts *entry);
 /* Whether the entry leads to inodes that have no slot there any more. If it does not, its record

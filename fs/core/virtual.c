@@ -1,7 +1,7 @@
 /* virtual.c -- see virtual.h. */
 #include "fs/core/virtual.h"
 
-static const char *const derived[] = {"clock", "node", "time", "siblings", "label"};
+static const char *const derived[] = {"clock", "node", "time", "siblings", "label", "deleted_by"};
 static const char *const later[] = {"sloppy", "exclusive", "locks"};
 
 bool nwr_virtual_is(const char *name)
@@ -131,22 +131,12 @@ static bool same_seen(struct nwr_seen a, struct nwr_seen b)
     return nwr_dot_cmp(a.dot, b.dot) == 0;
 }
 
-/* The rows of every entry that has a link to n. */
-static bool rows_of(struct nwr_txn *t, const struct nwr_node *n, struct nwr_shown_list *list)
+/* All lines of the name that x is shown under, hidden ones too. */
+static bool lines_of(struct nwr_txn *t, struct nwr_shown *x, struct nwr_shown_list *list)
 {
-    struct nwr_key links = nwr_key_reg(n->root, NWR_REG_LINK);
-    bool whole = true;
-
-    for (uint32_t i = nwr_rows_lower(&t->rows, &links);
-         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &links); i++) {
-        struct nwr_key_parts parts;
-
-        if (!nwr_key_parse(&t->rows.row[i].key, &parts) ||
-            nwr_record_live(&t->rows.row[i].rec) == 0)
-            continue;
-        whole &= nwr_view_names(t, parts.parent, parts.name, parts.name_len, list);
-    }
-    return whole;
+    if (!nwr_view_place(t, x))
+        return false;
+    return x->base_len == 0 || nwr_view_all(t, &x->within, x->base, x->base_len, list);
 }
 
 static void out_siblings(const struct nwr_shown_list *list, const struct nwr_shown *x,
@@ -192,6 +182,16 @@ static void out_derived(const struct nwr_version *v, const char *name, struct nw
         out_time(out, v->hlc);
 }
 
+static void out_deleted_by(const struct nwr_shown *x, struct nwr_out *out)
+{
+    out_text(out, "uid ");
+    out_number(out, x->deleted_by.uid, 1);
+    out_text(out, ", node ");
+    out_number(out, nwr_actor_ordinal(x->deleted_by.dot.actor), 1);
+    out_text(out, ", ");
+    out_time(out, x->deleted_by.hlc);
+}
+
 static bool derived_get(struct nwr_txn *t, struct nwr_node *n, const char *name,
                         struct nwr_out *out)
 {
@@ -203,11 +203,19 @@ static bool derived_get(struct nwr_txn *t, struct nwr_node *n, const char *name,
     if (!nwr_txn_object(t, n->root) || !nwr_view_node(t, n, &x))
         return false;
     if (strcmp(name, "siblings") == 0) {
-        whole = rows_of(t, n, &list);
+        whole = lines_of(t, &x, &list);
         if (whole)
             out_siblings(&list, &x, out);
+        if (whole && list.n < 2)
+            nwr_txn_fail(t, ENODATA);
         nwr_shown_list_deinit(&list);
-        if (whole && out->len == 0)
+        return whole;
+    }
+    if (strcmp(name, "deleted_by") == 0) {
+        whole = nwr_view_place(t, &x);
+        if (whole && x.restored)
+            out_deleted_by(&x, out);
+        else if (whole)
             nwr_txn_fail(t, ENODATA);
         return whole;
     }
@@ -263,10 +271,13 @@ void nwr_virtual_list(struct nwr_txn *t, struct nwr_node *n, struct nwr_out *out
 {
     struct nwr_key key = nwr_key_reg(n->root, NWR_REG_CONTENT);
     const struct nwr_record *rec = nwr_txn_peek(t, &key);
+    bool restored = n->type == NWR_TYPE_REG && nwr_attr_links(t, n->root) == 0 && !n->unlinked;
 
-    if (n->number == 0 && (!rec || nwr_record_live(rec) < 2))
+    if (n->number == 0 && !restored && (!rec || nwr_record_live(rec) < 2))
         return;
     for (size_t i = 0; i < NWR_COUNT(derived); i++) {
+        if (strcmp(derived[i], restored ? "siblings" : "deleted_by") == 0)
+            continue;
         out_text(out, NWR_VIRTUAL_PREFIX);
         nwr_out_raw(out, derived[i], strlen(derived[i]) + 1);
     }

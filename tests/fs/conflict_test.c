@@ -301,6 +301,8 @@ static void what_came_back_says_who_removed_it(void **state)
     assert_true(isles_find(&w, 2, "f", &x));
     assert_true(x.restored);
     assert_int_equal(x.number, 0);
+    assert_int_equal(nwr_actor_ordinal(x.deleted_by.dot.actor), 1);
+    assert_true(x.deleted_by.hlc);
 }
 
 /* ---- marks as bytes ------------------------------------------------------------------------- */
