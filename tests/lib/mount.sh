@@ -39,6 +39,7 @@ NWRFS=${NWRFS:-$ROOT/build/release/nwrfs}
 LIMIT=${LIMIT:-60}
 START_LIMIT=${START_LIMIT:-30}
 FAILED=0
+exec 9>&1 # what a hung command leaves is shown at once
 AT_END=() # functions that the exit trap calls when no process is left
 declare -A NODE_ARGS=() NODE_RUN=() NODE_DIR=() MOUNT_DIR=() MOUNT_MINOR=() STARTED=()
 
@@ -109,8 +110,10 @@ hung() {
         for p in $(pgrep -g "$pid") "${STARTED[@]}"; do
             echo "pid $p: $(tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null | cut -c1-150)"
             cat "/proc/$p/stack" 2>/dev/null | head -n 8
+            ours "$p" && command -v gdb >/dev/null &&
+                timeout 20 gdb -p "$p" -batch -ex 'bt 12' </dev/null | grep '^#'
         done
-    } 2>/dev/null | sed 's/^/# hung: /'
+    } 2>/dev/null | sed 's/^/# hung: /' >&9
     kill -KILL -- "-$pid" 2>/dev/null
     for p in 1 2 3 4 5 6 7 8 9 10; do
         pgrep -g "$pid" >/dev/null || break

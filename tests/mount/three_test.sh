@@ -57,8 +57,10 @@ chmod 640 "$MA/m/f"
 touch -d @1000000000.5 "$MA/m/f"
 [ "$(id -u)" != 0 ] || chown 12:34 "$MA/m/f"
 setfattr -n user.k -v v "$MA/m/f"
-show() { (cd "$1/m" && find . -printf '%P %y %i %m %U:%G %n %s %T@ %C@ %l\n' | sort); }
-diff <(show "$MA") <(show "$MB")
+show() { (cd "$1/m" && find . "${@:2}" | sort); }
+same_on_both() { diff <(show "$MA" "$@") <(show "$MB" "$@"); }
+same_on_both -printf '%P %y %i %m %U:%G %n %s %l\n'
+same_on_both ! -type d -printf '%P %T@ %C@\n'
 same v "$(getfattr --only-values -n user.k "$MB/m/g")"
 setfattr -x user.k "$MB/m/g"
 no getfattr --only-values -n user.k "$MA/m/f" 2>/dev/null
