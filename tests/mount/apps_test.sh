@@ -116,38 +116,38 @@ same "" "$(ls "$MA" | grep conflict || true)"
 END
 
 try a_small_c_project_builds_in_the_mount_as_elsewhere <<'END'
-mkdir "$T/csrc"
+mkdir "$T/proj"
 for i in $(seq 12); do
-    printf '#include "all.h"\nint f%d(int x) { return x * %d; }\n' "$i" "$i" >"$T/csrc/f$i.c"
-    echo "int f$i(int x);" >>"$T/csrc/all.h"
+    printf '#include "all.h"\nint f%d(int x) { return x * %d; }\n' "$i" "$i" >"$T/proj/f$i.c"
+    echo "int f$i(int x);" >>"$T/proj/all.h"
 done
 {
     printf '#include <stdio.h>\n#include "all.h"\nint main(void) { int s = 0;\n'
     for i in $(seq 12); do echo "s += f$i($i);"; done
     printf 'printf("%%d\\n", s); return 0; }\n'
-} >"$T/csrc/main.c"
-cat >"$T/csrc/Makefile" <<'MK'
+} >"$T/proj/main.c"
+cat >"$T/proj/Makefile" <<'MK'
 OBJ := $(patsubst %.c,%.o,$(sort $(wildcard *.c)))
 prog: $(OBJ)
 	$(CC) -o $@ $^
 %.o: %.c all.h
 	$(CC) -O1 -c -o $@ $<
 MK
-cp -r "$T/csrc" "$MA/c"
-make -s -C "$T/csrc" prog
-make -s -j2 -C "$MA/c" prog
-same 650 "$("$MB/c/prog")"
-cmp "$T/csrc/prog" "$MB/c/prog"
-same "make: 'prog' is up to date." "$(make -C "$MA/c" prog | grep up)"
-touch "$MB/c/f3.c"
-same 2 "$(make -C "$MA/c" prog | grep -c cc)"
+cp -r "$T/proj" "$MA/proj"
+make -s -C "$T/proj" prog
+make -s -j2 -C "$MA/proj" prog
+same 650 "$("$MB/proj/prog")"
+cmp "$T/proj/prog" "$MB/proj/prog"
+same "make: 'prog' is up to date." "$(make -C "$MA/proj" prog | grep up)"
+touch "$MB/proj/f3.c"
+same 2 "$(make -C "$MA/proj" prog | grep -c cc)"
 END
 
 if [ -n "${NWR_LONG:-}" ]; then
     try this_project_builds_in_the_mount_as_elsewhere <<'END'
 for top in "$T/plain" "$MA/self"; do
     mkdir "$top"
-    (cd "$ROOT" && tar --exclude=./build --exclude=./.git -cf - .) | tar -C "$top" -xf -
+    (cd "$ROOT" && tar --exclude=./build --exclude=./.git --format=posix -cf - .) | tar -C "$top" -xf -
     make -s -j2 -C "$top" CFLAGS="-ffile-prefix-map=$top=." >/dev/null
 done
 cmp "$T/plain/build/release/nwrfs" "$MB/self/build/release/nwrfs"

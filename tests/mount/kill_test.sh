@@ -76,7 +76,7 @@ round() { # VICTIM KIND
     esac
     check "nothing_of_${dir}_is_lost" diff -r --exclude .git "$T/tree" "$MA/$dir"
     check "${victim}_comes_back_after_$kind" again "$victim"
-    check "reading_$dir_works_with_all_nodes" read_all "$MA" "$dir"
+    check "reading_${dir}_works_with_all_nodes" read_all "$MA" "$dir"
     if eventually 30 healed "$MA" "$dir"; then
         ok "reading_heals_${victim}_after_$kind"
     else

@@ -166,8 +166,8 @@ echo "from b" >>"$MB/c"
 printf MINE >&5
 exec 5>&-
 diff <(ls "$MA") <(ls "$MB")
-cat "$MA"/c* | grep -q 'MINE'
-cat "$MA"/c* | grep -q 'from b'
+grep -h MINE "$MA"/c*
+grep -h 'from b' "$MA"/c*
 rm "$MB"/c*
 no test -e "$MA/c"
 END
@@ -178,8 +178,8 @@ exec 5>>"$MA/c"
 echo "from b" >>"$MB/c"
 echo "from a" >&5
 exec 5>&-
-cat "$MA"/c* | grep -q 'from a'
-cat "$MB"/c* | grep -q 'from b'
+grep -h 'from a' "$MA"/c*
+grep -h 'from b' "$MB"/c*
 rm "$MA"/c*
 END
 
