@@ -1,9 +1,10 @@
 # net.sh -- nodes that can be cut from each other; source it instead of mount.sh. Root only.
 #
-# The script runs in a network namespace of its own, with a bridge; each node gets a network
-# behind that bridge. A parting is a link taken down: packets vanish, nobody is told.
+# The script runs in a network namespace of its own, so ports are free to choose. Each node runs
+# with a group id of its own: the connections it makes are marked by that, the ones it takes are
+# known by its port, and a node that is parted has both dropped. Packets vanish, nobody is told.
 #
-#   place NAME K     before the node is started: its address is 10.77.0.K:7000
+#   place NAME K     before the node is started: it gets the address 127.0.0.1:700K
 #   listen NAME      the arguments for that
 #   part NAME, heal NAME
 # shellcheck shell=bash
@@ -16,32 +17,38 @@ fi
 . "$(dirname "${BASH_SOURCE[0]}")/mount.sh"
 [ -n "${NWR_IN_NETWORK:-}" ] || skip_all "needs root and network namespaces"
 unset NWR_IN_NETWORK
+need nft
 need ip
 
 ip link set lo up
-ip link add bridge0 type bridge 2>/dev/null || skip_all "the kernel has no bridge"
-ip link set bridge0 up
+nft -f - <<'END' 2>/dev/null || skip_all "the kernel has no nftables"
+table inet cut {
+    set gone { type mark; }
+    set ports { type inet_service; }
+    chain out {
+        type filter hook output priority -150
+        ct mark @gone drop
+        tcp dport @ports drop
+        tcp sport @ports drop
+    }
+}
+END
 declare -A PLACE=()
 
 place() {
-    PLACE[$1]=$2
-    touch "$T/net.$2"
-    unshare --net="$T/net.$2" ip link set lo up
-    ip link add "v$2" type veth peer name eth0 netns "$T/net.$2"
-    nsenter --net="$T/net.$2" ip addr add "10.77.0.$2/24" dev eth0
-    nsenter --net="$T/net.$2" ip link set eth0 up
-    ip link set "v$2" master bridge0
-    ip link set "v$2" up
-    NODE_RUN[$1]="nsenter --net=$T/net.$2"
+    PLACE[$1]=700$2
+    nft insert rule inet cut out meta skgid "700$2" ct state new ct mark set "700$2"
+    NODE_RUN[$1]="setpriv --regid 700$2 --clear-groups"
 }
 
-listen() { echo "--listen 10.77.0.${PLACE[$1]}:7000"; }
-part() { ip link set "v${PLACE[$1]}" down; }
-heal() { ip link set "v${PLACE[$1]}" up; }
+listen() { echo "--listen 127.0.0.1:${PLACE[$1]}"; }
 
-# The files of the namespaces are mounts below $T.
-drop_networks() {
-    local k
-    for k in "${PLACE[@]}"; do umount "$T/net.$k" 2>/dev/null; done
+part() {
+    nft add element inet cut gone "{ ${PLACE[$1]} }"
+    nft add element inet cut ports "{ ${PLACE[$1]} }"
 }
-AT_END+=(drop_networks)
+
+heal() {
+    nft delete element inet cut gone "{ ${PLACE[$1]} }"
+    nft delete element inet cut ports "{ ${PLACE[$1]} }"
+}

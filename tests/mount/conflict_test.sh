@@ -10,7 +10,7 @@ place a 1
 place b 2
 # shellcheck disable=SC2046
 node a mount $(listen a) --n 2 --w 1 --r 1 "$MA" &&
-    node b mount $(listen b) --join 10.77.0.1:7000 "$MB" || {
+    node b mount $(listen b) --join 127.0.0.1:7001 "$MB" || {
     fail two_nodes_form_a_volume "see above"
     exit 1
 }
@@ -165,7 +165,7 @@ expect and_is_renamed_and_removed_like_one edge ""
 # The editor: reads, the other side writes, then it saves by rename: nothing may be lost.
 echo v1 >"$MA/edge/name"
 expect an_editor_has_something_to_read edge "name=v1 "
-$CALLS reread "$MA/edge/name" "$T/signal" mine &
+$CALLS reread "$MA/edge/name" "$T/signal" $'mine\n' &
 editor=$!
 eventually 20 test -e "$T/signal.ready"
 echo theirs >"$MB/edge/name"
