@@ -1,6 +1,7 @@
 /* key.h -- record keys: how the tree is laid out in placement groups (DESIGN 4).
  *
  *   pg(2, big-endian) 'E' parent(8) name            entry: slots and voids
+ *   pg 'E' parent(8) name NUL                       beside it: inodes whose slot here was removed
  *   pg 'I' ino(8) 'a'                               attributes: type, mode, owner, times, policy
  *   pg 'I' ino(8) 'c'                               content: multi-value, shown
  *   pg 'I' ino(8) 'l' parent(8) name                link: one a name

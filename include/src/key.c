@@ -125,5 +125,7 @@ bool nwr_key_parse(const struct nwr_key *k, struct nwr_key_parts *parts)
     }
     parts->name = (const char *)k->b + at;
     parts->name_len = (uint16_t)(k->len - at);
+    if (parts->kind == 'E' && k->len > at && k->b[k->len - 1] == 0)
+        return parts->name_len <= NWR_NAME_MAX + 1;
     return parts->name_len <= NWR_NAME_MAX;
 }

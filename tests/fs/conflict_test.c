@@ -193,6 +193,22 @@ static void long_names_are_cut_between_characters_and_found(void **state)
     nwr_shown_list_deinit(&list);
 }
 
+static void the_record_beside_an_entry_has_a_key_even_for_the_longest_name(void **state)
+{
+    struct nwr_key_parts parts;
+    struct nwr_key key;
+    char name[NWR_NAME_MAX];
+
+    (void)state;
+    memset(name, 'n', sizeof(name));
+    key = nwr_slots_hidden_key(w.dir, name, sizeof(name));
+    assert_true(nwr_key_parse(&key, &parts));
+    assert_true(nwr_view_hidden(&parts));
+    key = nwr_key_entry(w.dir, name, sizeof(name));
+    assert_true(nwr_key_parse(&key, &parts));
+    assert_false(nwr_view_hidden(&parts));
+}
+
 static void numbers_are_canonical(void **state)
 {
     static const char *const other[] = {"a.conflict.",   "a.conflict.01",          ".conflict.1",
@@ -382,6 +398,7 @@ int main(void)
         STORY(an_ordinary_file_wins_the_name_and_the_sibling_counts_on),
         STORY(a_file_moved_onto_a_siblings_name_replaces_it),
         STORY(long_names_are_cut_between_characters_and_found),
+        STORY(the_record_beside_an_entry_has_a_key_even_for_the_longest_name),
         STORY(numbers_are_canonical),
         STORY(directories_of_one_name_are_one),
         STORY(a_directory_keeps_the_name_against_a_file),

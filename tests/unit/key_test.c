@@ -156,6 +156,8 @@ static void bytes_that_are_no_key_are_refused(void **state)
     assert_false(nwr_key_parse(&k, &parts));
     k = nwr_key_entry(dir, "n", 1);
     k.len = 2 + 1 + 8 + NWR_NAME_MAX + 1;
+    assert_true(nwr_key_parse(&k, &parts)); /* ends with a NUL: beside a name of full length */
+    k.b[k.len - 1] = 'n';
     assert_false(nwr_key_parse(&k, &parts));
 }
 
