@@ -101,6 +101,15 @@ static bool is_refusal(enum nwr_err err)
            err == NWR_E_EPOCH || err == NWR_E_CANCELED;
 }
 
+/* Only these two say that nothing was done there: they must not hide any other. */
+static void note_refusal(struct forward *f, enum nwr_err err)
+{
+    bool nothing = err == NWR_E_HOSTDOWN || err == NWR_E_EPOCH;
+
+    if (!nothing || f->err == NWR_OK || f->err == NWR_E_HOSTDOWN || f->err == NWR_E_EPOCH)
+        f->err = err;
+}
+
 static void on_answer(struct nwr_node *n, struct nwr_job *j, const struct nwr_call *c,
                       struct nwr_msg *m)
 {
@@ -115,8 +124,8 @@ static void on_answer(struct nwr_node *n, struct nwr_job *j, const struct nwr_ca
         f->res.round_trips++;
         answer(n, f);
         return;
-    } else if (f->err != NWR_E_TIMEDOUT) {
-        f->err = m->u.response.err;
+    } else {
+        note_refusal(f, m->u.response.err);
     }
     if (m->u.response.err == NWR_E_EPOCH && c->slot < f->m && f->epoch != n->ring.epoch)
         place(n, f);

@@ -38,7 +38,7 @@ struct copy {
     nwr_pg pg;
     struct nwr_key after;
     bool more;
-    uint32_t tries;
+    nwr_ms give_up_at;
 };
 
 static struct join *of(struct nwr_job *j)
@@ -83,7 +83,7 @@ static void copy_rows(struct nwr_node *n, struct copy *c, struct nwr_response *r
     struct nwr_batch *b;
 
     c->more = res->more;
-    c->tries = 0;
+    c->give_up_at = n->now + NWR_DEADLINE_MS;
     if (res->rows.n == 0) {
         nwr_job_end(n, &c->job, NWR_OK);
         return;
@@ -102,8 +102,8 @@ static void on_copy_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job 
     struct copy *c = nwr_container_of(j, struct copy, job);
     bool again = err == NWR_E_TIMEDOUT || err == NWR_E_HOSTDOWN || err == NWR_E_EPOCH;
 
-    if (err && again && c->tries++ < 3)
-        copy_page(n, c);
+    if (err && again && n->now < c->give_up_at)
+        nwr_job_wake(n, j, n->now + COPY_RETRY_MS);
     else if (err)
         nwr_job_end(n, j, err);
     else if (child->slot == 0)
@@ -114,7 +114,13 @@ static void on_copy_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job 
         nwr_job_end(n, j, NWR_OK);
 }
 
-static const struct nwr_job_kind copy_kind = {.name = "copy", .child = on_copy_child};
+static void on_copy_wake(struct nwr_node *n, struct nwr_job *j)
+{
+    copy_page(n, nwr_container_of(j, struct copy, job));
+}
+
+static const struct nwr_job_kind copy_kind = {
+    .name = "copy", .child = on_copy_child, .wake = on_copy_wake};
 
 static void copy_more(struct nwr_node *n, struct join *jn)
 {
@@ -127,6 +133,7 @@ static void copy_more(struct nwr_node *n, struct join *jn)
         jn->copying++;
         c = nwr_job_new(n, &copy_kind, sizeof(*c), &jn->job, 0);
         c->pg = pg;
+        c->give_up_at = n->now + NWR_DEADLINE_MS;
         copy_page(n, c);
     }
 }
@@ -273,7 +280,8 @@ static void on_join_wake(struct nwr_node *n, struct nwr_job *j)
     }
     if (jn->state == MEETING)
         try_copying(n, jn);
-    send_join(n, jn);
+    if (!j->ended)
+        send_join(n, jn);
 }
 
 static void on_join_changed(struct nwr_node *n, struct nwr_job *j)

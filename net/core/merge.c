@@ -196,7 +196,7 @@ static void follow(struct nwr_node *n, struct read *rd)
 
 void nwr_read_merge(struct nwr_node *n, struct read *rd)
 {
-    struct nwr_cut cut = {UINT32_MAX, {0}};
+    struct nwr_cut cut = {UINT32_MAX, {0}}, page;
 
     n->count.digests_differ++;
     rd->more = false;
@@ -212,6 +212,9 @@ void nwr_read_merge(struct nwr_node *n, struct read *rd)
         cut = nwr_cut_min(&cut, &own);
         rd->more |= s->more;
     }
+    page = nwr_rows_page(&rd->merged, rd->range, rd->nrange);
+    cut = nwr_cut_min(&cut, &page);
+    rd->more |= page.range != UINT32_MAX;
     if (rd->more)
         nwr_rows_cut(&rd->merged, &cut, rd->range, rd->nrange);
     follow(n, rd);

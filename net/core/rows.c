@@ -109,6 +109,25 @@ struct nwr_cut nwr_rows_cut_of(const struct nwr_rows *rows, bool more,
     return cut;
 }
 
+struct nwr_cut nwr_rows_page(const struct nwr_rows *rows, const struct nwr_range *range,
+                             uint32_t nrange)
+{
+    struct nwr_cut cut = {UINT32_MAX, {0}};
+    uint32_t direct = 0;
+
+    for (uint32_t i = 0; i < nrange; i++)
+        for (uint32_t j = 0; j < rows->n; j++) {
+            if (!in_range(&rows->row[j].key, &range[i]))
+                continue;
+            if (direct++ == NWR_SCAN_ROWS)
+                return cut;
+            cut.range = i;
+            cut.key = rows->row[j].key;
+        }
+    cut.range = UINT32_MAX;
+    return cut;
+}
+
 static int cut_cmp(const struct nwr_cut *a, const struct nwr_cut *b)
 {
     if (a->range != b->range)

@@ -89,7 +89,8 @@ void oracle_known(struct sim *s, const struct sim_history *h, const struct nwr_k
         l.rec = row ? &row->rec : NULL;
         check_not_returned(s, &l, x);
         if (w->known_at && w->known_at < since && !is_there(&l, x))
-            sim_fail(s, "write %llx was %s and is gone", (unsigned long long)w->wid,
+            sim_fail(s, "write %llx of key %llx was %s and is gone", (unsigned long long)w->wid,
+                     (unsigned long long)nwr_hash64(w->key.b, w->key.len, 0),
                      w->fate == SIM_ACKED ? "acknowledged" : "shown");
     }
     nwr_free(l.judged);

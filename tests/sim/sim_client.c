@@ -202,13 +202,40 @@ static void note_fate(struct sim_client *c, enum nwr_err err)
     }
 }
 
+static void tell_shown(struct sim *s, const struct nwr_key *key, const struct nwr_version *v)
+{
+    sim_tell(s, "    shows %llx of key %llx, dot %u.%llu", (unsigned long long)v->wid,
+             (unsigned long long)nwr_hash64(key->b, key->len, 0), nwr_actor_ordinal(v->dot.actor),
+             (unsigned long long)v->dot.counter);
+}
+
+static void tell(struct sim *s, const struct sim_client *c, int node, const struct nwr_request *req,
+                 const struct nwr_response *res)
+{
+    sim_tell(s, "client %d at node %d: op %d group %u: %s, %u acks, dot %u.%llu", c->no, node,
+             req->op, req->pg, nwr_err_name(res->err), res->acks, nwr_actor_ordinal(res->dot.actor),
+             (unsigned long long)res->dot.counter);
+    for (uint32_t i = 0; i < req->nwrite; i++) {
+        const struct nwr_write *w = &req->write[i];
+
+        sim_tell(s, "    write %llx of key %llx%s", (unsigned long long)w->v.wid,
+                 (unsigned long long)nwr_hash64(w->key.b, w->key.len, 0),
+                 w->v.flags & NWR_V_TOMBSTONE ? " tombstone" : "");
+        for (uint32_t k = 0; k < w->nseen; k++)
+            sim_tell(s, "        replaces %llx", (unsigned long long)w->seen[k].wid);
+    }
+    for (uint32_t i = 0; i < res->rows.n; i++)
+        for (uint32_t k = 0; k < res->rows.row[i].rec.n; k++)
+            tell_shown(s, &res->rows.row[i].key, &res->rows.row[i].rec.v[k]);
+}
+
 static void on_done(struct sim *s, int node, struct nwr_request *req,
                     const struct nwr_response *res)
 {
     struct sim_client *c = req->user;
     struct sim_load *l = c->load;
 
-    (void)node;
+    tell(s, c, node, req, res);
     l->ops++;
     l->failed += res->err != NWR_OK;
     c->waiting = false;

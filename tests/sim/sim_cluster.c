@@ -40,6 +40,7 @@ _Noreturn void sim_fail(const struct sim *s, const char *format, ...)
 {
     va_list args;
 
+    fflush(stdout);
     va_start(args, format);
     fprintf(stderr, "seed %llu at %llu us: ", (unsigned long long)s->seed,
             (unsigned long long)s->now);
@@ -48,6 +49,19 @@ _Noreturn void sim_fail(const struct sim *s, const char *format, ...)
             (unsigned long long)s->seed);
     va_end(args);
     abort();
+}
+
+void sim_tell(const struct sim *s, const char *format, ...)
+{
+    va_list args;
+
+    if (!s->trace)
+        return;
+    va_start(args, format);
+    printf("%10.3f ms ", (double)s->now / 1000);
+    vprintf(format, args);
+    printf("\n");
+    va_end(args);
 }
 
 uint64_t sim_below(struct sim *s, uint64_t bound)
@@ -208,12 +222,11 @@ static void carry_out(struct sim *s, int i, struct nwr_node_effect *e)
     case NWR_EF_JOINED:
         sn->joined = e->err == NWR_OK;
         sn->join_err = e->err;
+        sim_tell(s, "node %d joined: %s %s, ordinal %u", i, nwr_err_name(e->err), e->text,
+                 nwr_node_ordinal(sn->node));
         memcpy(sn->join_text, e->text, sizeof(sn->join_text));
         break;
-    case NWR_EF_LOG:
-        if (s->trace)
-            printf("%llu us node %d: %s\n", (unsigned long long)s->now, i, e->text);
-        break;
+    case NWR_EF_LOG: sim_tell(s, "node %d: %s", i, e->text); break;
     }
 }
 
@@ -487,6 +500,8 @@ static void start(struct sim *s, int i)
     nwr_ring_deinit(&r);
     nwr_blob_unref(ring);
     nwr_blob_unref(counters);
+    sim_tell(s, "node %d starts, ordinal %u, incarnation %u", i, config.ordinal,
+             config.incarnation);
     step(s, i, &ev);
 }
 
@@ -552,6 +567,7 @@ void sim_crash(struct sim *s, int node, bool power_loss)
     struct sim_node *sn = &s->node[node];
 
     nwr_assert(sn->alive);
+    sim_tell(s, "node %d crashes%s", node, power_loss ? ", loses what was not synced" : "");
     sn->alive = false;
     nwr_store_mem_crash(sn->store, power_loss);
     nwr_node_destroy(sn->node);
@@ -586,6 +602,8 @@ void sim_restart(struct sim *s, int node)
 
 void sim_cut(struct sim *s, int from, int to, bool cut)
 {
+    if (s->cut[from][to] != cut)
+        sim_tell(s, "%d -> %d is %s", from, to, cut ? "cut" : "whole");
     s->cut[from][to] = cut;
 }
 

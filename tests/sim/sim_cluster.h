@@ -109,6 +109,8 @@ const struct nwr_ring *sim_ring(const struct sim *s, int node);
 int sim_of_ordinal(const struct sim *s, uint16_t ordinal);
 uint64_t sim_below(struct sim *s, uint64_t bound);
 bool sim_chance(struct sim *s, uint32_t of_65536);
+/* A line of the story, if it is being told (sim --trace). */
+void sim_tell(const struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Prints the replay command and aborts. */
 _Noreturn void sim_fail(const struct sim *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+#include "net/core/rows.h"
+
 struct plan {
     struct sim *s;
     struct sim_load load;
@@ -88,6 +90,7 @@ static void bad_network(struct plan *p)
     p->s->faults.doubled = (uint32_t)sim_below(p->s, 6000);
     p->s->faults.reordered = (uint32_t)sim_below(p->s, 12000);
     p->s->faults.delay = 500 + sim_below(p->s, sim_below(p->s, 2) ? 5000 : 400000);
+    sim_tell(p->s, "bad network");
 }
 
 static void bad_store(struct plan *p)
@@ -96,6 +99,7 @@ static void bad_store(struct plan *p)
         nwr_store_mem_faults(p->s->node[sim_below(p->s, (uint64_t)p->s->nnode)].store);
 
     p->s->faults.store_delay = 100 + sim_below(p->s, sim_below(p->s, 2) ? 2000 : 300000);
+    sim_tell(p->s, "bad store");
     f->full = sim_below(p->s, 4) == 0;
     f->bit_rot = sim_below(p->s, 3) == 0 ? (uint32_t)sim_below(p->s, 4000) : 0;
 }
@@ -153,6 +157,8 @@ static void set_up(struct plan *p)
     case 3: break;
     }
     p->strong = w != 1 || r != 1;
+    sim_tell(s, "%d members, %u groups, w=%u r=%u%s", members, p->pgs, w, r,
+             p->power_loss ? ", power loss" : "");
     sim_members(s, members, p->pgs, 3, w, r);
     /* Of a single member w = r = 1 is strong, but it may not stay single. */
     sim_load_start(&p->load, s, p->pgs, p->strong, p->power_loss);
@@ -204,25 +210,45 @@ static void heal(struct plan *p)
     sim_run(s, 3000000);
 }
 
+/* All pages of a group as node shows them. */
+static struct nwr_rows read_group(struct plan *p, int node, nwr_pg pg, uint8_t r)
+{
+    struct nwr_rows all = {0};
+    struct nwr_key after = {0};
+    bool more = true;
+
+    while (more) {
+        struct nwr_request *req = sim_scan(pg);
+        struct nwr_response res;
+
+        req->r = r;
+        req->range[0].after = after;
+        res = sim_ask(p->s, node, req);
+        if (res.err)
+            sim_fail(p->s, "all is healed, but reading group %u through node %d fails: %s", pg,
+                     node, nwr_err_name(res.err));
+        more = res.more;
+        if (res.rows.n)
+            after = res.rows.row[res.rows.n - 1].key;
+        nwr_rows_merge(&all, &res.rows);
+        nwr_response_deinit(&res);
+    }
+    return all;
+}
+
 static void read_all(struct plan *p, uint8_t r, bool check)
 {
     struct sim *s = p->s;
 
     for (int node = 0; node < s->nnode; node++)
         for (nwr_pg pg = 0; pg < p->pgs; pg++) {
-            struct nwr_request *req = sim_scan(pg);
-            struct nwr_response res;
-            struct nwr_key prefix = req->range[0].prefix;
+            struct nwr_key prefix = {.len = 2, .b = {(uint8_t)(pg >> 8), (uint8_t)pg}};
+            struct nwr_rows rows = read_group(p, node, pg, r);
 
-            req->r = r;
-            res = sim_ask(s, node, req);
-            if (res.err)
-                sim_fail(s, "all is healed, but reading group %u through node %d fails: %s", pg,
-                         node, nwr_err_name(res.err));
-            oracle_invented(s, &p->load.history, &res.rows);
+            oracle_invented(s, &p->load.history, &rows);
             if (check)
-                oracle_known(s, &p->load.history, &prefix, &res.rows, s->now);
-            nwr_response_deinit(&res);
+                oracle_known(s, &p->load.history, &prefix, &rows, s->now);
+            nwr_rows_deinit(&rows);
         }
     sim_run(s, 3000000);
 }
