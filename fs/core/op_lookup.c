@@ -86,6 +86,7 @@ void nwr_finish_lookup(struct nwr_txn *t)
         return;
     }
     nwr_entry_reply(t, &t->x);
+    nwr_intent_meet(t, &t->x);
     if (t->reply.kind == NWR_REPLY_ENTRY)
         remember(t, t->node->id, t->req->name, t->reply.entry.node, &t->reply.entry.st);
 }

@@ -204,6 +204,8 @@ static enum nwr_plan stage_rename(struct nwr_txn *t, struct nwr_node *to, size_t
         return NWR_PLAN_WAIT;
     if (!nwr_view_attach(t, dir, t->req->name2, len, ino, root, t->x.type))
         return NWR_PLAN_WAIT;
+    if (nwr_ino_pg(dir) != nwr_ino_pg(t->x.parent))
+        nwr_intent_stage(t, root, dir, t->req->name2, len);
     guard_alive(t, dir);
     if (t->req->flags & NWR_RENAME_NOREPLACE)
         guard_free(t, dir, t->req->name2, len);

@@ -64,6 +64,10 @@ void nwr_op_unlinked(struct nwr_txn *t, const struct nwr_shown *x);
 bool nwr_op_kill_priv(struct nwr_attr *a);
 /* Stages the attributes, or changes what is held back. */
 void nwr_op_put_attr(struct nwr_txn *t, struct nwr_node *n, const struct nwr_attr *a);
+/* The staged link of x at its new name says where it comes from (intent.c). */
+void nwr_intent_stage(struct nwr_txn *t, nwr_ino root, nwr_ino dir, const char *name, size_t len);
+/* A name was looked up: what a rename left half done there is finished. */
+void nwr_intent_meet(struct nwr_txn *t, const struct nwr_shown *x);
 /* Wakes what waits for the push of n (push.c). */
 void nwr_push_wake(struct nwr_mount *m, struct nwr_node *n);
 

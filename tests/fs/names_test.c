@@ -173,6 +173,68 @@ static void rename_moves_over_and_across(void **state)
     assert_int_equal(fake_rename(f, ROOT, "none", ROOT, "a", 0), ENOENT);
 }
 
+/* The mount of a rename across groups dies after its n-th batch; another one meets the rest. */
+static void check_broken_rename(struct fake *f, uint32_t n, bool dir)
+{
+    struct fake g;
+    uint64_t a, b, c, node;
+    struct nwr_fs_entry e;
+    int err;
+    char from[8], to[8];
+
+    snprintf(from, sizeof(from), "a%u%d", n, dir);
+    snprintf(to, sizeof(to), "b%u%d", n, dir);
+    assert_int_equal(fake_mkdir(f, ROOT, from, &a), 0);
+    assert_int_equal(fake_mkdir(f, ROOT, to, &b), 0);
+    assert_int_equal(dir ? fake_mkdir(f, a, "x", &node) : fake_save(f, a, "x", "data"), 0);
+    fake_second(&g, f, 100 + n);
+    assert_int_equal(fake_lookup(&g, ROOT, from, &e), 0);
+    a = e.node;
+    assert_int_equal(fake_lookup(&g, ROOT, to, &e), 0);
+    b = e.node;
+    fake_reset(&g);
+    g.put_max = n;
+    err = fake_rename(&g, a, "x", b, "y", 0);
+    assert_int_equal(err, g.puts > n ? EHOSTDOWN : 0);
+    fake_deinit(&g);
+    fake_second(&g, f, 200 + n);
+    assert_int_equal(fake_lookup(&g, ROOT, from, &e), 0);
+    c = e.node;
+    assert_int_equal(fake_lookup(&g, ROOT, to, &e), 0);
+    b = e.node;
+    fake_lookup(&g, c, "x", &e); /* meets it */
+    assert_string_equal(fake_ls(&g, c, buf, sizeof(buf)), n ? "" : "x");
+    assert_string_equal(fake_ls(&g, b, buf, sizeof(buf)), n ? "y" : "");
+    assert_int_equal(fake_lookup(&g, n ? b : c, n ? "y" : "x", &e), 0);
+    assert_int_equal(e.st.st_nlink, 1);
+    fake_deinit(&g);
+}
+
+static void broken_rename_is_finished_by_who_meets_it(void **state)
+{
+    for (uint32_t n = 0; n < 5; n++) {
+        check_broken_rename(*state, n, false);
+        check_broken_rename(*state, n, true);
+    }
+}
+
+static void old_name_given_anew_is_no_broken_rename(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    uint64_t a, b;
+
+    assert_int_equal(fake_mkdir(f, ROOT, "a", &a), 0);
+    assert_int_equal(fake_mkdir(f, ROOT, "b", &b), 0);
+    assert_int_equal(fake_save(f, a, "x", "data"), 0);
+    assert_int_equal(fake_rename(f, a, "x", b, "y", 0), 0);
+    assert_int_equal(fake_lookup(f, b, "y", &e), 0);
+    assert_int_equal(fake_link(f, e.node, a, "x"), 0);
+    assert_int_equal(fake_lookup(f, a, "x", &e), 0);
+    assert_int_equal(e.st.st_nlink, 2);
+    assert_string_equal(fake_ls(f, a, buf, sizeof(buf)), "x");
+}
+
 static void rename_refuses_as_it_must(void **state)
 {
     struct fake *f = *state;
@@ -559,6 +621,8 @@ int main(void)
         T(exclusive_create_has_one_winner),
         T(directories_are_made_and_removed),
         T(rename_moves_over_and_across),
+        T(broken_rename_is_finished_by_who_meets_it),
+        T(old_name_given_anew_is_no_broken_rename),
         T(rename_refuses_as_it_must),
         T(links_are_counted),
         T(unlinked_open_file_goes_on),

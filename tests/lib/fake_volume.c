@@ -100,8 +100,8 @@ static void answer(struct fake *f, struct nwr_request *req, struct nwr_response 
             do_read(f, req, res);
         break;
     case NWR_OP_PUT:
-        res->err = f->fail_put;
-        if (!f->fail_put)
+        res->err = f->puts_tried++ < f->put_max ? f->fail_put : NWR_E_HOSTDOWN;
+        if (!res->err)
             do_put(f, req, res);
         break;
     case NWR_OP_BLOCK_PUT:
@@ -239,6 +239,7 @@ static void start(struct fake *f, uint64_t seed)
 
     config.info = (struct nwr_volume_info){.id = 7, .pgs = 16, .n = 1, .w = 1, .r = 1};
     f->now = 1000;
+    f->put_max = UINT32_MAX;
     f->wall = START_NS;
     f->mount = nwr_mount_create(&config);
 }
@@ -271,7 +272,7 @@ void fake_deinit(struct fake *f)
 
 void fake_reset(struct fake *f)
 {
-    f->reads = f->puts = f->blocks = f->writes = f->invals = 0;
+    f->puts_tried = f->reads = f->puts = f->blocks = f->writes = f->invals = 0;
     f->bytes_put = 0;
 }
 

@@ -23,6 +23,8 @@ struct fake {
     uint32_t nqueue, capqueue;
     bool hold;
     enum nwr_err fail_put, fail_read;
+    uint32_t puts_tried;
+    uint32_t put_max;           /* after so many since fake_reset E_HOSTDOWN; UINT32_MAX: never */
     struct nwr_fs_req *waiting; /* the call under way */
     bool answered;
     struct nwr_fs_reply reply;
