@@ -14,7 +14,8 @@
 
 enum {
     ALIVE_MS = 1000,
-    MEET_MS = 1000
+    MEET_MS = 1000,
+    COPY_RETRY_MS = 500
 };
 enum state {
     ASKING,
