@@ -192,6 +192,12 @@ static void send_stat(struct nwr_conn *c, enum nwr_msg_kind kind, uint64_t id)
     nwr_conn_flush(c);
 }
 
+void nwr_conn_ping(struct nwr_conn *c)
+{
+    c->pinged = uv_now(c->tcp.loop);
+    send_stat(c, NWR_MSG_PING, 0);
+}
+
 /* ---- input ---- */
 
 static void take_frame(struct nwr_conn *c, struct nwr_blob *payload)
@@ -386,7 +392,8 @@ void nwr_conn_sweep(struct nwr_conn *c, nwr_ms now)
         return;
     if (now - c->heard > NWR_CONN_DEAD_MS) {
         nwr_conn_close(c, "silent");
-    } else if (now - c->heard > NWR_CONN_PING_MS && now - c->pinged > NWR_CONN_PING_MS) {
+    } else if (now - c->pinged > NWR_CONN_STAT_MS ||
+               (now - c->heard > NWR_CONN_PING_MS && now - c->pinged > NWR_CONN_PING_MS)) {
         c->pinged = now;
         send_stat(c, NWR_MSG_PING, 0);
     }

@@ -3,7 +3,8 @@
  *  1. dial or accept; on_open when it is connected (accepted ones are at once).
  *  2. Until nwr_conn_trust the other side may send small frames only (its HELLO).
  *  3. on_msg for each frame; nwr_conn_send collects, nwr_conn_flush writes what was collected.
- *  4. PING when nothing was heard for a second; PINGs are answered here.
+ *  4. PING when nothing was heard for a second, and every NWR_CONN_STAT_MS for what a PONG
+ *     carries; PINGs are answered here.
  *  5. nwr_conn_close, or by itself: cannot connect, the other side closed, bytes that are no
  *     frame (only this connection ends), silence for NWR_CONN_DEAD_MS, a full output queue.
  *     on_closed runs once, from the loop, then the memory is gone.
@@ -26,6 +27,7 @@ enum {
     NWR_CONN_DIAL_MS = 3000,
     NWR_CONN_HELLO_MS = 5000,
     NWR_CONN_PING_MS = 1000,
+    NWR_CONN_STAT_MS = 5000,
     NWR_CONN_DEAD_MS = 4000,
     NWR_CONN_SWEEP_MS = 250,
     NWR_CONN_HELLO_BYTES = 4096,
@@ -57,6 +59,7 @@ void nwr_conn_trust(struct nwr_conn *c);
 /* Borrows m. NWR_E_FBIG: too large for a frame, nothing is sent. Ignored once it is closing. */
 enum nwr_err nwr_conn_send(struct nwr_conn *c, const struct nwr_msg *m);
 void nwr_conn_flush(struct nwr_conn *c);
+void nwr_conn_ping(struct nwr_conn *c);
 /* Closes at once; the first reason counts. */
 void nwr_conn_close(struct nwr_conn *c, const char *why);
 /* Closes once what was sent is written, for a last word. */

@@ -20,10 +20,9 @@ enum {
     NWR_JOIN_MAX = 16,
     NWR_BACKOFF_MIN_MS = 50,
     NWR_BACKOFF_MAX_MS = 2000,
-    NWR_READY_WAIT_MS = 1000,   /* members that neither answer nor refuse are not waited for */
-    NWR_JOIN_WAIT_MS = 1500,    /* a node to join through may be starting too */
-    NWR_SIMULTANEOUS_MS = 2000, /* two connections this close were dialed at the same time */
-    NWR_STAT_MS = 5000          /* what others store is asked for this often */
+    NWR_READY_WAIT_MS = 1000,  /* members that neither answer nor refuse are not waited for */
+    NWR_JOIN_WAIT_MS = 1500,   /* a node to join through may be starting too */
+    NWR_SIMULTANEOUS_MS = 2000 /* two connections this close were dialed at the same time */
 };
 
 /* What a connection is to this node. */
@@ -151,6 +150,7 @@ void nwr_mesh_members(struct nwr_peer *p); /* dials those of the ring, drops oth
 void nwr_mesh_sweep(struct nwr_peer *p);
 void nwr_mesh_send(struct nwr_peer *p, uint16_t ordinal, uint64_t link, struct nwr_msg *m);
 void nwr_mesh_flush(struct nwr_peer *p);
+void nwr_mesh_joined(struct nwr_peer *p); /* the connection joined through has done its work */
 void nwr_mesh_close(struct nwr_peer *p);
 struct nwr_mate *nwr_mesh_mate(struct nwr_peer *p, uint16_t ordinal);
 

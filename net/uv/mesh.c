@@ -89,6 +89,7 @@ static void member_up(struct nwr_peer *p, struct nwr_mate *m, struct nwr_line *l
     l->ordinal = m->ordinal;
     nwr_log_info("event=peer_up peer=%u address=%s", m->ordinal, nwr_conn_remote(l->conn));
     tell(p, NWR_EV_PEER_UP, m->ordinal);
+    nwr_conn_ping(l->conn); /* for its figures */
     nwr_peer_maybe_ready(p);
 }
 
@@ -310,7 +311,7 @@ static void join_line_closed(struct nwr_peer *p, struct nwr_line *l, const char 
     p->join_line = NULL;
     p->join_retry_at = now_of(p) + NWR_BACKOFF_MIN_MS * 4;
     snprintf(p->join_why, sizeof(p->join_why), "%s: %s", nwr_conn_remote(l->conn), why);
-    if (l->role == NWR_LINE_JOIN && l->greeted)
+    if (l->role == NWR_LINE_JOIN && l->greeted && !l->lost && !p->drained)
         tell(p, NWR_EV_PEER_DOWN, 0);
 }
 
@@ -480,6 +481,14 @@ void nwr_mesh_flush(struct nwr_peer *p)
 {
     for (struct nwr_line *l = p->lines; l; l = l->next)
         nwr_conn_flush(l->conn);
+}
+
+void nwr_mesh_joined(struct nwr_peer *p)
+{
+    if (!p->join_line)
+        return;
+    p->join_line->lost = true;
+    nwr_conn_finish(p->join_line->conn, "joined");
 }
 
 void nwr_mesh_close(struct nwr_peer *p)

@@ -156,12 +156,14 @@ static void join_failed(struct nwr_peer *p)
 
 void nwr_peer_joined(struct nwr_peer *p, enum nwr_err err, const char *text)
 {
-    if (!err)
+    if (!err) {
+        nwr_mesh_joined(p);
         report(p, NWR_OK, "");
-    else if (p->join_ever)
+    } else if (p->join_ever) {
         nwr_peer_fail(p, err, "join: %s: %s", p->join[0], text);
-    else
+    } else {
         join_failed(p);
+    }
 }
 
 /* One line when this node alone cannot write or read. */
