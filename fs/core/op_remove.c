@@ -70,6 +70,24 @@ static enum nwr_plan find(struct nwr_txn *t, struct nwr_node **dir)
 
 /* ---- UNLINK, RMDIR -------------------------------------------------------------------------- */
 
+/* Where siblings are hidden, nobody could remove them by what a listing shows: they go along. */
+static bool detach_hidden(struct nwr_txn *t)
+{
+    struct nwr_shown_list list = {0};
+    bool whole, hide = false;
+
+    if (t->x.number)
+        return true;
+    whole = nwr_view_all(t, &t->x.within, t->x.base, t->x.base_len, &list);
+    if (whole && list.n > 1)
+        whole = nwr_view_hides(t, t->x.within.ino[0], &hide);
+    for (uint32_t i = 0; whole && hide && i < list.n; i++)
+        if (list.e[i].number)
+            whole = nwr_view_detach(t, &list.e[i], true, NULL, NULL);
+    nwr_shown_list_deinit(&list);
+    return whole;
+}
+
 enum nwr_plan nwr_plan_unlink(struct nwr_txn *t)
 {
     struct nwr_node *dir, *n;
@@ -90,7 +108,9 @@ enum nwr_plan nwr_plan_unlink(struct nwr_txn *t)
     for (n = nwr_itable_of(&t->m->nodes, t->x.root); n; n = nwr_itable_next(n))
         if (n->pushing)
             return nwr_txn_after_push(t, n);
-    return nwr_view_detach(t, &t->x, true, NULL, NULL) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
+    if (!detach_hidden(t) || !nwr_view_detach(t, &t->x, true, NULL, NULL))
+        return NWR_PLAN_WAIT;
+    return NWR_PLAN_DONE;
 }
 
 void nwr_finish_unlink(struct nwr_txn *t)

@@ -333,8 +333,7 @@ void nwr_view_read(struct nwr_txn *t, const struct nwr_shown *x, uint64_t proces
 
 /* ---- listing ------------------------------------------------------------------------------- */
 
-/* Whether the policy of a directory hides siblings; asked for only where there is one. */
-static bool hides(struct nwr_txn *t, nwr_ino dir, bool *hide)
+bool nwr_view_hides(struct nwr_txn *t, nwr_ino dir, bool *hide)
 {
     struct nwr_key key = nwr_key_reg(dir, NWR_REG_ATTR);
     struct nwr_attr a;
@@ -356,7 +355,7 @@ bool nwr_view_part(struct nwr_txn *t, const struct nwr_dirs *dir, uint32_t part,
     bool whole = nwr_view_all(t, dir, base, len, &all), hide = false;
 
     if (whole && all.n > 1 && all.e[0].number == 0)
-        whole = hides(t, dir->ino[0], &hide);
+        whole = nwr_view_hides(t, dir->ino[0], &hide);
     for (uint32_t i = 0; whole && i < all.n; i++)
         if (all.e[i].parent == dir->ino[part] && !(hide && all.e[i].number))
             *nwr_shown_add(list) = all.e[i];

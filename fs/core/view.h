@@ -86,6 +86,8 @@ bool nwr_view_part(struct nwr_txn *t, const struct nwr_dirs *dir, uint32_t part,
 /* All lines of a name, whatever is hidden. */
 bool nwr_view_all(struct nwr_txn *t, const struct nwr_dirs *dir, const char *base, size_t len,
                   struct nwr_shown_list *list);
+/* Whether the policy of a directory hides siblings; worth asking only where there is one. */
+bool nwr_view_hides(struct nwr_txn *t, nwr_ino dir, bool *hide);
 /* True for the key of a record that only view.c reads: it is no name. */
 bool nwr_view_hidden(const struct nwr_key_parts *entry);
 /* Whether the entry leads to inodes that have no slot there any more. If it does not, its record
