@@ -16,7 +16,7 @@ struct sim_client {
 
 static void turn(struct sim *s, void *arg);
 
-/* ---- names ---------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static nwr_ino directory(nwr_pg pg)
 {
@@ -68,7 +68,7 @@ static void name_seen(struct sim_client *c, struct nwr_write *w)
             nwr_write_seen(w, row->rec.v[i].dot, row->rec.v[i].wid);
 }
 
-/* ---- requests ------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static nwr_wid new_wid(struct sim_client *c)
 {
@@ -150,7 +150,7 @@ static struct nwr_request *ids(struct sim_client *c)
     return req;
 }
 
-/* ---- answers -------------------------------------------------------------------------------- */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static void check_read(struct sim_client *c, const struct nwr_rows *rows)
 {
@@ -250,7 +250,7 @@ static void on_done(struct sim *s, int node, struct nwr_request *req,
     sim_at(s, s->now + sim_below(s, 40000), turn, c);
 }
 
-/* ---- turns ---------------------------------------------------------------------------------- */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 static void turn(struct sim *s, void *arg)
 {

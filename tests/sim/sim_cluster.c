@@ -74,7 +74,7 @@ bool sim_chance(struct sim *s, uint32_t of_65536)
     return of_65536 && sim_below(s, 65536) < of_65536;
 }
 
-/* ---- the queue: a binary heap by (time, sequence) ------------------------------------------- */
+/* ---- the queue: a binary heap by (time, sequence) -------------------------------------------- */
 
 static bool before(const struct sim_event *a, const struct sim_event *b)
 {
@@ -121,7 +121,7 @@ static struct sim_event pop(struct sim *s)
     return top;
 }
 
-/* ---- connections ---------------------------------------------------------------------------- */
+/* ---- connections ----------------------------------------------------------------------------- */
 
 static struct sim_conn *conn_of(struct sim *s, int a, int b)
 {
@@ -142,7 +142,7 @@ static uint16_t ordinal_at(const struct sim *s, int node, int other)
     return m ? m->ordinal : 0;
 }
 
-/* ---- steps ---------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static void send(struct sim *s, int from, int to, bool join, struct nwr_msg *m);
 
@@ -268,7 +268,7 @@ static void step_peer(struct sim *s, int i, enum nwr_node_event_kind kind, uint1
     step(s, i, &ev);
 }
 
-/* ---- messages ------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 static struct nwr_blob *encode(struct sim *s, const struct nwr_msg *m)
 {
@@ -354,7 +354,7 @@ static void deliver(struct sim *s, struct sim_event *q)
     nwr_msg_deinit(&m);
 }
 
-/* ---- connections, looked at now and then ---------------------------------------------------- */
+/* ---- connections, looked at now and then ----------------------------------------------------- */
 
 static bool can_talk(const struct sim *s, int a, int b)
 {
@@ -441,7 +441,7 @@ static void sweep(struct sim *s)
     push(s, ev);
 }
 
-/* ---- lives ---------------------------------------------------------------------------------- */
+/* ---- lives ----------------------------------------------------------------------------------- */
 
 static struct nwr_blob *meta(struct sim_node *sn, const char *name)
 {
@@ -618,7 +618,7 @@ void sim_heal(struct sim *s)
     }
 }
 
-/* ---- running -------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static void happen(struct sim *s, struct sim_event *q)
 {
@@ -693,88 +693,9 @@ void sim_submit(struct sim *s, int node, struct nwr_request *req, sim_done done)
     step(s, node, &ev);
 }
 
-struct asked {
-    bool done;
-    struct nwr_response res;
-};
-
-/* What is borrowed here is taken: the cluster zeroes nothing that it frees. */
-static void on_asked(struct sim *s, int node, struct nwr_request *req,
-                     const struct nwr_response *res)
-{
-    struct asked *a = req->user;
-
-    (void)s;
-    (void)node;
-    a->done = true;
-    a->res = *res;
-    memset((struct nwr_response *)(uintptr_t)res, 0, sizeof(*res));
-}
-
-struct nwr_response sim_ask(struct sim *s, int node, struct nwr_request *req)
-{
-    struct asked a = {0};
-
-    req->user = &a;
-    sim_submit(s, node, req, on_asked);
-    for (int ms = 0; ms < NWR_DEADLINE_MS + 1000 && !a.done; ms++)
-        sim_run(s, 1000);
-    if (!a.done)
-        sim_fail(s, "a request was never answered");
-    return a.res;
-}
-
-/* ---- looking -------------------------------------------------------------------------------- */
-
 const struct nwr_ring *sim_ring(const struct sim *s, int node)
 {
     return s->node[node].node ? nwr_node_ring(s->node[node].node) : NULL;
-}
-
-int sim_of_ordinal(const struct sim *s, uint16_t ordinal)
-{
-    for (int i = 0; i < s->nnode; i++)
-        if (s->node[i].node && nwr_node_ordinal(s->node[i].node) == ordinal)
-            return i;
-    return -1;
-}
-
-enum nwr_err sim_look(struct sim *s, int node, nwr_pg pg, const struct nwr_range *range,
-                      uint32_t nrange, struct nwr_rows *rows)
-{
-    struct nwr_store *store = s->node[node].store;
-    struct nwr_store_op op = {.kind = NWR_STORE_READ, .pg = pg, .range = range, .nrange = nrange};
-    enum nwr_err err;
-    bool done = false;
-
-    op.done = on_op_done;
-    op.user = &done;
-    store->submit(store, &op);
-    store->poll(store);
-    nwr_assert(done);
-    err = op.err;
-    *rows = op.rows;
-    op.rows = (struct nwr_rows){0};
-    nwr_store_op_deinit(&op);
-    return err;
-}
-
-bool sim_has_block(struct sim *s, int node, const struct nwr_block_id *id)
-{
-    struct nwr_store *store = s->node[node].store;
-    struct nwr_block b = {.id = *id};
-    struct nwr_store_op op = {
-        .kind = NWR_STORE_BLOCK_GET, .pg = nwr_ino_pg(id->ino), .block = &b, .nblock = 1};
-    bool done = false, has;
-
-    op.done = on_op_done;
-    op.user = &done;
-    store->submit(store, &op);
-    store->poll(store);
-    nwr_assert(done);
-    has = op.err == NWR_OK;
-    nwr_store_op_deinit(&op);
-    return has;
 }
 
 struct sim *sim_create(uint64_t seed)

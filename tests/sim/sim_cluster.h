@@ -70,6 +70,7 @@ struct sim {
     struct sim_faults faults;
     uint64_t messages, wire_bytes;
     bool trace;
+    char text[4096]; /* scratch of sim_kit.c */
 };
 
 struct sim *sim_create(uint64_t seed);

@@ -141,3 +141,52 @@ nwr_pg kit_pg(struct sim *s, int node, int first)
     }
     sim_fail(s, "no group starts at node %d", first);
 }
+
+void kit_isolate(struct sim *s, int node, bool cut)
+{
+    for (int i = 0; i < s->nnode; i++)
+        if (i != node) {
+            sim_cut(s, i, node, cut);
+            sim_cut(s, node, i, cut);
+        }
+}
+
+void kit_notice(struct sim *s)
+{
+    sim_run(s, 4000000);
+}
+
+struct sim *kit_three(uint64_t seed, uint8_t w, uint8_t r)
+{
+    struct sim *s = sim_create(seed);
+
+    sim_members(s, 3, 16, 3, w, r);
+    return s;
+}
+
+static const char *text_of(struct sim *s, struct nwr_record r)
+{
+    kit_text(&r, s->text, sizeof(s->text));
+    nwr_record_deinit(&r);
+    return s->text;
+}
+
+const char *kit_stored_text(struct sim *s, int node, const struct nwr_key *key)
+{
+    return text_of(s, kit_stored(s, node, key));
+}
+
+const char *kit_read_text(struct sim *s, int node, const struct nwr_key *key)
+{
+    return text_of(s, kit_read(s, node, key));
+}
+
+void kit_write_many(struct sim *s, int node, nwr_ino dir, uint32_t from, uint32_t to, uint32_t step)
+{
+    for (uint32_t i = from; i < to; i += step) {
+        char name[4] = {(char)('a' + i / 676), (char)('a' + i / 26 % 26), (char)('a' + i % 26)};
+        struct nwr_key key = nwr_key_entry(dir, name, 3);
+
+        kit_write(s, node, &key, name, 1000 + i, NULL);
+    }
+}

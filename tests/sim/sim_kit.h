@@ -31,4 +31,17 @@ const char *kit_text(const struct nwr_record *r, char *buffer, size_t room);
 nwr_pg kit_pg(struct sim *s, int node, int first);
 bool kit_holds(struct sim *s, int node, nwr_pg pg);
 
+/* Cuts node from all others, or joins it to them again. */
+void kit_isolate(struct sim *s, int node, bool cut);
+/* Runs long enough for everybody to know who is there. */
+void kit_notice(struct sim *s);
+/* Three members, 16 groups, N = 3. */
+struct sim *kit_three(uint64_t seed, uint8_t w, uint8_t r);
+/* kit_text of what is stored at, or read through, a node; valid until the next call. */
+const char *kit_stored_text(struct sim *s, int node, const struct nwr_key *key);
+const char *kit_read_text(struct sim *s, int node, const struct nwr_key *key);
+/* Entries named aaa, aab, ... in dir, from..to by step, written through node. */
+void kit_write_many(struct sim *s, int node, nwr_ino dir, uint32_t from, uint32_t to,
+                    uint32_t step);
+
 #endif

@@ -1,0 +1,84 @@
+/* sim_look.c -- asking a cluster one thing and waiting, and looking into its stores. */
+#include "tests/sim/sim_cluster.h"
+
+static void on_op_done(struct nwr_store_op *op)
+{
+    *(bool *)op->user = true;
+}
+
+struct asked {
+    bool done;
+    struct nwr_response res;
+};
+
+/* What is borrowed here is taken: the cluster zeroes nothing that it frees. */
+static void on_asked(struct sim *s, int node, struct nwr_request *req,
+                     const struct nwr_response *res)
+{
+    struct asked *a = req->user;
+
+    (void)s;
+    (void)node;
+    a->done = true;
+    a->res = *res;
+    memset((struct nwr_response *)(uintptr_t)res, 0, sizeof(*res));
+}
+
+struct nwr_response sim_ask(struct sim *s, int node, struct nwr_request *req)
+{
+    struct asked a = {0};
+
+    req->user = &a;
+    sim_submit(s, node, req, on_asked);
+    for (int ms = 0; ms < NWR_DEADLINE_MS + 1000 && !a.done; ms++)
+        sim_run(s, 1000);
+    if (!a.done)
+        sim_fail(s, "a request was never answered");
+    return a.res;
+}
+
+int sim_of_ordinal(const struct sim *s, uint16_t ordinal)
+{
+    for (int i = 0; i < s->nnode; i++)
+        if (s->node[i].node && nwr_node_ordinal(s->node[i].node) == ordinal)
+            return i;
+    return -1;
+}
+
+enum nwr_err sim_look(struct sim *s, int node, nwr_pg pg, const struct nwr_range *range,
+                      uint32_t nrange, struct nwr_rows *rows)
+{
+    struct nwr_store *store = s->node[node].store;
+    struct nwr_store_op op = {.kind = NWR_STORE_READ, .pg = pg, .range = range, .nrange = nrange};
+    enum nwr_err err;
+    bool done = false;
+
+    op.done = on_op_done;
+    op.user = &done;
+    store->submit(store, &op);
+    store->poll(store);
+    nwr_assert(done);
+    err = op.err;
+    *rows = op.rows;
+    op.rows = (struct nwr_rows){0};
+    nwr_store_op_deinit(&op);
+    return err;
+}
+
+bool sim_has_block(struct sim *s, int node, const struct nwr_block_id *id)
+{
+    struct nwr_store *store = s->node[node].store;
+    struct nwr_block b = {.id = *id};
+    struct nwr_store_op op = {
+        .kind = NWR_STORE_BLOCK_GET, .pg = nwr_ino_pg(id->ino), .block = &b, .nblock = 1};
+    bool done = false, has;
+
+    op.done = on_op_done;
+    op.user = &done;
+    store->submit(store, &op);
+    store->poll(store);
+    nwr_assert(done);
+    has = op.err == NWR_OK;
+    nwr_store_op_deinit(&op);
+    return has;
+}
