@@ -5,7 +5,11 @@
 #include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
+#include <unistd.h>
+
+#define FUSE_SUPER_MAGIC 0x65735546
 
 struct key {
     const char *name;
@@ -63,6 +67,16 @@ static int check_setting(const char *setting)
         return nwr_cmd_usage("set: %s: the value must be %s", setting,
                              k->values ? k->values : "a number from 0 to 7");
     return 0;
+}
+
+/* Elsewhere the attribute would be an ordinary one, and change nothing. */
+static bool on_nwrfs(const char *path)
+{
+    struct statfs st;
+    char value[64];
+
+    return statfs(path, &st) == 0 && st.f_type == FUSE_SUPER_MAGIC &&
+           lgetxattr(path, "user.nwrfs.w", value, sizeof(value)) >= 0;
 }
 
 static int set_one(const char *path, const char *setting)
@@ -128,6 +142,8 @@ int nwr_cmd_set(int argc, char **argv)
         status = check_setting(argv[i]);
     if (status)
         return status;
+    if (access(argv[at], F_OK) == 0 && !on_nwrfs(argv[at]))
+        return nwr_cmd_fail("set: %s: is not on nwrfs", argv[at]);
     if (below)
         return set_below(argv[at], argv + at + 1, argc - at - 1);
     for (int i = at + 1; i < argc && status == 0; i++)
@@ -143,6 +159,8 @@ int nwr_cmd_get(int argc, char **argv)
     }
     if (argc != 2 || argv[1][0] == '-')
         return nwr_cmd_usage("get: one PATH is wanted; see nwrfs get --help");
+    if (access(argv[1], F_OK) == 0 && !on_nwrfs(argv[1]))
+        return nwr_cmd_fail("get: %s: is not on nwrfs", argv[1]);
     for (size_t i = 0; i < NWR_COUNT(keys); i++) {
         char name[64], value[64];
         ssize_t n;
