@@ -121,6 +121,34 @@ void nwr_snapshot_learn_page(struct nwr_txn *t, const struct nwr_range *range, b
         }
 }
 
+static bool lacks_attributes(const struct nwr_txn *t, nwr_ino root)
+{
+    struct nwr_key attr = nwr_key_reg(root, NWR_REG_ATTR);
+    const struct nwr_record *rec = nwr_txn_peek(t, &attr);
+
+    return root != NWR_INO_ROOT && !nwr_birth_of(t->m, root) &&
+           (!rec || (rec->n == 0 && rec->ctx.vv.n == 0 && rec->ctx.dots.n == 0));
+}
+
+/* An inode that was asked for, or that a slot refers to, is not there, and was not removed
+ * either: the replicas that answered are behind (DESIGN 4). */
+bool nwr_snapshot_behind(const struct nwr_txn *t, const struct nwr_range *range)
+{
+    const struct nwr_row *row;
+
+    if (object_of(&range->prefix))
+        return !range->exact && lacks_attributes(t, object_of(&range->prefix));
+    row = range->exact && range->follow ? nwr_rows_find(&t->rows, &range->prefix) : NULL;
+    for (uint32_t i = 0; row && i < row->rec.n; i++) {
+        const struct nwr_version *v = &row->rec.v[i];
+
+        if (v->ref && !(v->flags & (NWR_V_TOMBSTONE | NWR_V_HIDDEN)) &&
+            nwr_ino_pg(v->ref) == nwr_key_pg(&row->key) && lacks_attributes(t, v->ref))
+            return true;
+    }
+    return false;
+}
+
 void nwr_snapshot_clear(struct nwr_txn *t)
 {
     nwr_rows_deinit(&t->rows);

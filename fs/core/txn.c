@@ -403,6 +403,24 @@ static void read_on(struct nwr_txn *t, const struct nwr_request *vreq, const str
     submit(t, req);
 }
 
+/* Who answered was behind: all replicas are asked, once. */
+static bool widen(struct nwr_txn *t, const struct nwr_request *vreq)
+{
+    struct nwr_request *req;
+    bool behind = false;
+
+    for (uint32_t i = 0; i < vreq->nrange; i++)
+        behind |= nwr_snapshot_behind(t, &vreq->range[i]);
+    if (!behind || vreq->r == NWR_QUORUM_ALL)
+        return false;
+    req = nwr_request_new(NWR_OP_READ, vreq->pg);
+    for (uint32_t i = 0; i < vreq->nrange; i++)
+        *nwr_request_range(req) = vreq->range[i];
+    req->r = NWR_QUORUM_ALL;
+    submit(t, req);
+    return true;
+}
+
 static void on_read(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_response *res)
 {
     bool page = vreq->count;
@@ -410,6 +428,8 @@ static void on_read(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_resp
     if (res->more && !page)
         read_on(t, vreq, &res->rows);
     take_rows(t, &res->rows);
+    if (!page && !res->more && widen(t, vreq))
+        return;
     for (uint32_t i = 0; i < vreq->nrange; i++) {
         if (page)
             nwr_snapshot_learn_page(t, &vreq->range[i], res->more);

@@ -158,6 +158,7 @@ enum nwr_plan nwr_txn_after_push(struct nwr_txn *t, struct nwr_node *n);
 
 void nwr_snapshot_learn(struct nwr_txn *t, const struct nwr_range *range);
 void nwr_snapshot_learn_page(struct nwr_txn *t, const struct nwr_range *range, bool more);
+bool nwr_snapshot_behind(const struct nwr_txn *t, const struct nwr_range *range);
 bool nwr_snapshot_from_births(struct nwr_txn *t);
 void nwr_snapshot_clear(struct nwr_txn *t);
 

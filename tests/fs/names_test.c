@@ -235,6 +235,23 @@ static void old_name_given_anew_is_no_broken_rename(void **state)
     assert_string_equal(fake_ls(f, a, buf, sizeof(buf)), "x");
 }
 
+static void entry_without_its_inode_asks_the_others(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    uint64_t d;
+
+    assert_int_equal(fake_save(f, ROOT, "a", "data"), 0);
+    assert_int_equal(fake_mkdir(f, ROOT, "d", &d), 0);
+    fake_pass(f, 2000);
+    f->behind = true;
+    assert_int_equal(fake_lookup(f, ROOT, "a", &e), 0);
+    assert_int_equal(e.st.st_size, 4);
+    assert_int_equal(fake_lookup(f, ROOT, "d", &e), 0);
+    assert_int_equal(e.st.st_mode, S_IFDIR | 0755);
+    f->behind = false;
+}
+
 static void rename_refuses_as_it_must(void **state)
 {
     struct fake *f = *state;
@@ -623,6 +640,7 @@ int main(void)
         T(rename_moves_over_and_across),
         T(broken_rename_is_finished_by_who_meets_it),
         T(old_name_given_anew_is_no_broken_rename),
+        T(entry_without_its_inode_asks_the_others),
         T(rename_refuses_as_it_must),
         T(links_are_counted),
         T(unlinked_open_file_goes_on),

@@ -61,6 +61,19 @@ static void do_put(struct fake *f, struct nwr_request *req, struct nwr_response 
     nwr_free(apply);
 }
 
+static void forget_inodes(struct nwr_rows *rows)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < rows->n; i++) {
+        if (rows->row[i].key.b[2] == 'I')
+            nwr_record_deinit(&rows->row[i].rec);
+        else
+            rows->row[kept++] = rows->row[i];
+    }
+    rows->n = kept;
+}
+
 static void do_read(struct fake *f, struct nwr_request *req, struct nwr_response *res)
 {
     struct nwr_store_op op = {.kind = NWR_STORE_READ, .pg = req->pg};
@@ -73,6 +86,8 @@ static void do_read(struct fake *f, struct nwr_request *req, struct nwr_response
     res->more = op.more;
     op.rows = (struct nwr_rows){0};
     nwr_store_op_deinit(&op);
+    if (f->behind && req->r != NWR_QUORUM_ALL)
+        forget_inodes(&res->rows);
 }
 
 static void do_block(struct fake *f, struct nwr_request *req, struct nwr_response *res)
