@@ -23,7 +23,7 @@ struct fake {
     uint32_t nqueue, capqueue;
     bool hold;
     enum nwr_err fail_put, fail_read;
-    bool behind;                   /* fewer than all replicas know entries, but no inodes */
+    bool behind; /* fewer than all replicas know entries, but no inodes */
     uint32_t puts_tried;
     uint32_t put_max;           /* after so many since fake_reset E_HOSTDOWN; UINT32_MAX: never */
     struct nwr_fs_req *waiting; /* the call under way */

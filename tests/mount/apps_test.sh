@@ -147,7 +147,7 @@ if [ -n "${NWR_LONG:-}" ]; then
     try this_project_builds_in_the_mount_as_elsewhere <<'END'
 for top in "$T/plain" "$MA/self"; do
     mkdir "$top"
-    (cd "$ROOT" && tar --exclude=./build --exclude=./.git --format=posix -cf - .) | tar -C "$top" -xf -
+    tar -C "$ROOT" --exclude=./build --exclude=./.git --format=posix -cf - . | tar -C "$top" -xf -
     make -s -j2 -C "$top" CFLAGS="-ffile-prefix-map=$top=." >/dev/null
 done
 cmp "$T/plain/build/release/nwrfs" "$MB/self/build/release/nwrfs"
