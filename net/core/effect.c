@@ -88,6 +88,7 @@ void nwr_respond(struct nwr_node *n, struct nwr_origin *o, struct nwr_response *
         if (!borrowed)
             nwr_request_destroy(o->req);
     }
+    n->count.round_trips += res->round_trips;
     n->count.timeouts += o->kind != NWR_FROM_NOBODY && res->err == NWR_E_TIMEDOUT;
     memset(res, 0, sizeof(*res));
     *o = (struct nwr_origin){.req = stays};
