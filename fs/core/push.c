@@ -255,8 +255,12 @@ void nwr_push_start(struct nwr_mount *m, struct nwr_node *n, enum nwr_level leve
 {
     struct nwr_txn *t;
 
-    if (n->pushing || !nwr_node_unsent(n))
+    if (n->pushing)
         return;
+    if (!nwr_node_unsent(n)) {
+        n->push_at = 0; /* unlinked meanwhile: due for ever otherwise, at each tick */
+        return;
+    }
     n->pushing = true;
     n->err = NWR_OK;
     n->reported = false;
