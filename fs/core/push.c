@@ -129,6 +129,11 @@ void nwr_push_tick(struct nwr_mount *m, bool everything)
 
         if (n->touch_at && (everything || n->touch_at <= m->now))
             start_touch(m, n);
+        if (n->push_at && !n->pushing && !nwr_node_unsent(n)) {
+            nwr_push_stop(m, n); /* truncated back to what is there, say; n may be gone */
+            i = i ? i - 1 : UINT32_MAX;
+            continue;
+        }
         if (n->push_at && !n->pushing && (everything || n->push_at <= m->now) &&
             !(everything && n->failed && n->push_at > m->now))
             nwr_push_start(m, n, nwr_push_level(m, n));

@@ -135,7 +135,8 @@ static void set_timer(struct nwr_session *s)
 {
     nwr_ms now = uv_now(s->loop);
     nwr_ms at = nwr_mount_deadline(s->mount);
-    nwr_ms wait = at <= now ? 0 : NWR_MIN(at - now, (nwr_ms)1000);
+    /* Never 0: a timer that is due again at once would keep libuv from looking at descriptors. */
+    nwr_ms wait = at <= now ? 1 : NWR_MIN(at - now, (nwr_ms)1000);
 
     if (!s->stopped)
         uv_timer_start(&s->timer, on_timer, wait, 0);
