@@ -4,6 +4,7 @@
  * the numbers of its siblings, comma separated. So hidden siblings are found too.
  */
 #include "tools/cmd.h"
+#include "tools/mounts.h"
 
 #include <errno.h>
 #include <fts.h>
@@ -143,6 +144,8 @@ int nwr_cmd_conflicts(int argc, char **argv)
         return nwr_cmd_usage("conflicts: one PATH is wanted; see nwrfs conflicts --help");
     if (lstat(argv[1], &st) != 0)
         return nwr_cmd_fail("conflicts: %s: %s", argv[1], strerror(errno));
+    if (!nwr_mounts_covers(argv[1]))
+        return nwr_cmd_fail("conflicts: %s: is not on nwrfs", argv[1]);
     if (w.json)
         printf("[");
     status = walk_below(&w, argv[1]);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 bool nwr_mounts_absolute(const char *path, char *out, size_t len)
@@ -73,6 +74,25 @@ bool nwr_mounts_find(const char *mountpoint, struct nwr_mount_entry *out)
             *out = e;
             found = true;
         }
+    }
+    free(line);
+    if (f)
+        fclose(f);
+    return found;
+}
+
+bool nwr_mounts_covers(const char *path)
+{
+    FILE *f = fopen("/proc/self/mountinfo", "re");
+    char *line = NULL, want[32];
+    struct stat st;
+    size_t cap = 0;
+    bool found = false;
+
+    if (lstat(path, &st) == 0) {
+        snprintf(want, sizeof(want), " %u:%u ", major(st.st_dev), minor(st.st_dev));
+        while (f && !found && getline(&line, &cap, f) > 0)
+            found = strstr(line, want) && strstr(line, " - fuse.nwrfs ");
     }
     free(line);
     if (f)

@@ -18,6 +18,8 @@ struct nwr_mount_entry {
 bool nwr_mounts_absolute(const char *path, char *out, size_t len);
 /* The nwrfs mount at exactly this absolute path. */
 bool nwr_mounts_find(const char *mountpoint, struct nwr_mount_entry *out);
+/* Whether path is on an nwrfs mount. */
+bool nwr_mounts_covers(const char *path);
 /* Where a mount without storage keeps its files: made if it is not there. */
 bool nwr_mounts_run_dir(const char *mountpoint, char *out, size_t len);
 /* The process that serves the mount; 0: not known. */

@@ -135,6 +135,7 @@ check a_node_lives_on_after_garbage_from_strangers cat "$M/note"
 
 usage conflicts_wants_a_path 'PATH' "$NWRFS" conflicts
 refuse conflicts_of_a_missing_path_says_so 'no such' "$NWRFS" conflicts "$T/none"
+refuse conflicts_elsewhere_says_that_this_is_not_nwrfs 'not on nwrfs' "$NWRFS" conflicts "$E"
 refuse why_elsewhere_says_that_this_is_not_nwrfs 'not on nwrfs' "$NWRFS" why "$E"
 refuse umount_of_a_plain_directory_says_so 'no nwrfs|not mounted' "$NWRFS" umount "$E"
 refuse stop_of_a_directory_without_a_node_says_so "$T/full" "$NWRFS" stop --data "$T/full"

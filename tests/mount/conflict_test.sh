@@ -242,6 +242,9 @@ case $many in *a2*b2*b3* | *a2*b3* | *b2*b3*) ok a_conflict_edited_apart_keeps_e
 *) fail a_conflict_edited_apart_keeps_every_unseen_edit "$many" ;; esac
 
 check both_mounts_list_the_same_in_the_end diff <(cd "$MA" && ls -R) <(cd "$MB" && ls -R)
-rm -rf "$MA"/* 2>"$T/.rm"
+rm "$MB/hidden/name"
+expect rm_of_a_name_whose_siblings_are_hidden_removes_them_too hidden ""
+rm -rf "$MA"/*
 empty() { [ -z "$(ls -A "$1")" ]; }
-check rm_rf_of_everything_leaves_nothing on_both empty
+check rm_rf_of_everything_listed_leaves_nothing on_both empty
+[ -z "$(ls -A "$MA")" ] || ls -lR "$MA" "$MB" | sed 's/^/# /'
