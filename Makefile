@@ -72,6 +72,7 @@ MSGPACK_CFLAGS = $(call once,MSGPACK_CFLAGS,pkg-config --cflags msgpack 2>/dev/n
 MSGPACK_LIBS   = $(call once,MSGPACK_LIBS,pkg-config --libs msgpack 2>/dev/null || \
                    pkg-config --libs msgpack-c 2>/dev/null || echo -lmsgpackc)
 SSL_LIBS       = $(call once,SSL_LIBS,pkg-config --libs openssl || echo -lssl -lcrypto)
+JSON_LIBS      = $(call once,JSON_LIBS,pkg-config --libs jansson || echo -ljansson)
 CMOCKA_LIBS    = $(call once,CMOCKA_LIBS,pkg-config --libs cmocka || echo -lcmocka)
 ROCKS_LIBS     = -lrocksdb
 
@@ -87,7 +88,8 @@ dircflags = $(CFLAGS_$(patsubst %/,%,$(dir $1))) $(if $(filter tests/%,$1),$(CFL
 
 ALL_CFLAGS = $(BASE) $(FLAGS_$(FLAVOR)) $(CFLAGS)
 ALL_LDFLAGS = $(FLAGS_$(FLAVOR)) $(LDFLAGS) -Wl,--as-needed -Wl,--gc-sections
-SYSLIBS = $(FUSE_LIBS) $(UV_LIBS) $(MSGPACK_LIBS) $(ROCKS_LIBS) $(SSL_LIBS) -lpthread -lm
+SYSLIBS = $(FUSE_LIBS) $(UV_LIBS) $(MSGPACK_LIBS) $(ROCKS_LIBS) $(SSL_LIBS) $(JSON_LIBS) \
+          -lpthread -lm
 
 # ---- rules --------------------------------------------------------------------------------------
 
@@ -140,8 +142,8 @@ benches: $(BENCHBIN)
 # ---- for people ---------------------------------------------------------------------------------
 
 DEPS := gcc make pkg-config libfuse3-dev fuse3 libuv1-dev libmsgpack-dev libcmocka-dev \
-        librocksdb-dev libssl-dev libxxhash-dev clang-format python3 rsync git sqlite3 iproute2 \
-        nftables procps jq attr acl util-linux diffutils tar
+        librocksdb-dev libssl-dev libxxhash-dev libjansson-dev clang-format python3 rsync git \
+        sqlite3 iproute2 nftables procps jq attr acl util-linux diffutils tar
 DEPS_ALL := $(DEPS) clang clang-tidy
 
 # install_packages NAMES -- only what is missing; a second run needs neither root nor network.

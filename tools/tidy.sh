@@ -152,6 +152,7 @@ includes() {
     only 'net/wire/|tests/' 'msgpack' "msgpack is seen by net/wire only"
     only 'net/http/' 'microhttpd' "libmicrohttpd is seen by net/http only"
     only 'net/store/|include/src/|tests/' 'xxhash' "hash through nwr_hash64"
+    only 'tools/' 'jansson' "jansson is seen by tools only"
     only 'tests/' 'cmocka' "cmocka is seen by tests only"
 }
 

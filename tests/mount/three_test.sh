@@ -183,6 +183,17 @@ grep -h 'from b' "$MB"/c*
 rm "$MA"/c*
 END
 
+try status_and_why_are_tables_that_say_what_json_says <<'END'
+echo text >"$MA/f"
+"$NWRFS" status "$MA" >"$T/table"
+ids=$("$NWRFS" status "$MA" --json | jq -r '.members[].id')
+for id in $ids; do grep -Eq "^[1-3] +$id +127\.0\.0\.1:[0-9]+ +up " "$T/table"; done
+"$NWRFS" why "$MA/f" >"$T/table"
+same 1 "$(grep -cE '^ordinal +epoch ' "$T/table")"
+same "$("$NWRFS" why "$MA/f" --json | jq -r '.replicas[].ordinal')" \
+    "$(sed -n '/^ordinal/,$s/^\([0-9]*\) .*/\1/p' "$T/table" | grep .)"
+END
+
 try umount_of_one_side_leaves_the_other_working <<'END'
 "$NWRFS" umount "$MB"
 echo alone >"$MA/f"
