@@ -178,7 +178,7 @@ test-all: deps-all
 # SEEDS=n runs seeds 1 to n; SEED=s replays one.
 sim: deps
 	@$(SUBMAKE) FLAVOR=$(FLAVOR) tests
-	$(O)/tests/sim/sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))
+	$(O)/tests/sim/sim $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --jobs $(JOBS))
 
 soak: deps
 	@NWR_SOAK=$(or $(SECONDS),3600) tests/run $(FLAVOR):build $(FLAVOR):soak

@@ -14,7 +14,7 @@
 void oracle_invented(struct sim *s, const struct sim_history *h, const struct nwr_rows *rows);
 /* Each write of these keys that was known before `since` is shown, or something that replaced
  * it is: directly, or by what replaced that. So what is deleted is not shown either. */
-void oracle_known(struct sim *s, const struct sim_history *h, const struct nwr_key *prefix,
+void oracle_known(struct sim *s, struct sim_history *h, const struct nwr_key *prefix,
                   const struct nwr_rows *rows, sim_us since);
 /* What was shown may not be taken back. */
 void oracle_note_shown(struct sim *s, struct sim_history *h, const struct nwr_rows *rows);

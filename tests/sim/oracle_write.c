@@ -27,9 +27,8 @@ void oracle_invented(struct sim *s, const struct sim_history *h, const struct nw
 }
 
 struct look {
-    const struct sim_history *h;
+    struct sim_history *h;
     const struct nwr_record *rec; /* NULL: no row */
-    uint8_t *judged;              /* by index of the write: 0 not yet, 1 there, 2 not */
 };
 
 static bool is_shown(const struct nwr_record *rec, nwr_wid wid)
@@ -40,60 +39,60 @@ static bool is_shown(const struct nwr_record *rec, nwr_wid wid)
     return false;
 }
 
-/* A write that names another is younger: its index is greater. */
-static bool is_there(struct look *l, uint32_t x)
+/* It is shown, or something that replaced it is there. */
+static bool is_there(struct look *l, struct sim_write *w)
 {
-    const struct sim_history *h = l->h;
-    bool there;
-
-    if (l->judged[x])
-        return l->judged[x] == 1;
-    there = is_shown(l->rec, h->w[x].wid);
-    for (uint32_t y = x + 1; y < h->n && !there; y++) {
-        if (nwr_key_cmp(&h->w[y].key, &h->w[x].key) != 0)
-            continue;
-        for (uint32_t i = 0; i < h->w[y].nseen && !there; i++)
-            there = h->w[y].seen[i] == h->w[x].wid && is_there(l, y);
-    }
-    l->judged[x] = there ? 1 : 2;
-    return there;
+    if (w->judged == l->h->looks)
+        return w->there;
+    w->judged = l->h->looks;
+    w->there = is_shown(l->rec, w->wid);
+    for (uint32_t i = 0; i < w->nby && !w->there; i++)
+        w->there = is_there(l, &l->h->w[w->by[i]]);
+    return w->there;
 }
 
 /* Nobody who replaced it and is there may stand beside it. */
-static void check_not_returned(struct sim *s, struct look *l, uint32_t x)
+static void check_not_returned(struct sim *s, struct look *l, struct sim_write *w)
 {
-    const struct sim_history *h = l->h;
-
-    if (!is_shown(l->rec, h->w[x].wid))
+    if (w->nby == 0 || !is_shown(l->rec, w->wid))
         return;
-    for (uint32_t y = x + 1; y < h->n; y++)
-        for (uint32_t i = 0; i < h->w[y].nseen; i++)
-            if (h->w[y].seen[i] == h->w[x].wid && h->w[y].known_at &&
-                nwr_key_cmp(&h->w[y].key, &h->w[x].key) == 0 && is_there(l, y))
-                sim_fail(s, "write %llx is shown beside what replaced it, %llx",
-                         (unsigned long long)h->w[x].wid, (unsigned long long)h->w[y].wid);
+    for (uint32_t i = 0; i < w->nby; i++) {
+        struct sim_write *by = &l->h->w[w->by[i]];
+
+        if (by->known_at && is_there(l, by))
+            sim_fail(s, "write %llx is shown beside what replaced it, %llx",
+                     (unsigned long long)w->wid, (unsigned long long)by->wid);
+    }
 }
 
-void oracle_known(struct sim *s, const struct sim_history *h, const struct nwr_key *prefix,
-                  const struct nwr_rows *rows, sim_us since)
+static void check_key(struct sim *s, struct look *l, const struct sim_written *list, sim_us since)
 {
-    struct look l = {.h = h, .judged = nwr_zalloc(h->n)};
+    l->h->looks++;
+    for (uint32_t i = 0; i < list->n; i++) {
+        struct sim_write *w = &l->h->w[list->w[i]];
 
-    for (uint32_t x = 0; x < h->n; x++) {
-        const struct sim_write *w = &h->w[x];
-        const struct nwr_row *row;
-
-        if (!nwr_key_has_prefix(&w->key, prefix))
-            continue;
-        row = nwr_rows_find(rows, &w->key);
-        l.rec = row ? &row->rec : NULL;
-        check_not_returned(s, &l, x);
-        if (w->known_at && w->known_at < since && !is_there(&l, x))
+        check_not_returned(s, l, w);
+        if (w->known_at && w->known_at < since && !is_there(l, w))
             sim_fail(s, "write %llx of key %llx was %s and is gone", (unsigned long long)w->wid,
                      (unsigned long long)nwr_hash64(w->key.b, w->key.len, 0),
                      w->fate == SIM_ACKED ? "acknowledged" : "shown");
     }
-    nwr_free(l.judged);
+}
+
+void oracle_known(struct sim *s, struct sim_history *h, const struct nwr_key *prefix,
+                  const struct nwr_rows *rows, sim_us since)
+{
+    struct look l = {.h = h};
+
+    for (uint32_t i = sim_history_lower(h, prefix); i < h->nkey; i++) {
+        const struct nwr_row *row;
+
+        if (!nwr_key_has_prefix(&h->key[i]->key, prefix))
+            break;
+        row = nwr_rows_find(rows, &h->key[i]->key);
+        l.rec = row ? &row->rec : NULL;
+        check_key(s, &l, h->key[i], since);
+    }
 }
 
 void oracle_note_shown(struct sim *s, struct sim_history *h, const struct nwr_rows *rows)

@@ -1,17 +1,38 @@
-/* sim.c -- runs the simulator over seeds: `sim --seed N`, `sim --seeds COUNT`, `sim --seconds S`.
+/* sim.c -- runs the simulator over seeds, several processes at once. See usage().
  *
- * A seed that fails ends the program with what went wrong and the command that replays it.
+ * A seed that fails ends its process with what went wrong and the command that replays it; the
+ * others are ended then too.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tests/sim/sim_plan.h"
 
+enum {
+    JOBS_MAX = 64
+};
+
+struct args {
+    struct sim_options opt;
+    uint64_t first, seeds, seconds, jobs;
+    bool one;
+    time_t start;
+};
+
+struct sums {
+    uint64_t seeds, ops;
+};
+
 static int usage(void)
 {
-    fprintf(stderr, "usage: sim [--first N] [--seeds COUNT] [--seconds S] [--seed N [--trace]]\n");
+    fprintf(stderr, "usage: sim [--first N] [--seeds COUNT | --seconds S] [--jobs N]\n"
+                    "           [--nodes N] [--ops N] | sim --seed N [--trace]\n"
+                    "--nodes and --ops fix what a seed else chooses\n");
     return 2;
 }
 
@@ -25,45 +46,102 @@ static void print(uint64_t seed, const struct sim_outcome *o)
            (unsigned long long)o->count.write_backs);
 }
 
-int main(int argc, char **argv)
+static bool parse(struct args *a, int argc, char **argv)
 {
-    uint64_t first = 1, seeds = 100, seconds = 0, done = 0, ops = 0;
-    bool one = false, trace = false;
-    time_t start = time(NULL);
-
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc; i += 2) {
         uint64_t value = i + 1 < argc ? strtoull(argv[i + 1], NULL, 0) : 0;
 
         if (strcmp(argv[i], "--trace") == 0) {
-            trace = true;
+            a->opt.trace = true;
+            i--;
             continue;
         }
         if (i + 1 == argc)
-            return usage();
-        if (strcmp(argv[i], "--seed") == 0) {
-            first = value, seeds = 1, one = true;
-        } else if (strcmp(argv[i], "--first") == 0) {
-            first = value;
-        } else if (strcmp(argv[i], "--seeds") == 0) {
-            seeds = value;
-        } else if (strcmp(argv[i], "--seconds") == 0) {
-            seconds = value, seeds = UINT64_MAX;
-        } else {
-            return usage();
-        }
-        i++;
+            return false;
+        if (strcmp(argv[i], "--seed") == 0)
+            a->first = value, a->seeds = 1, a->one = true;
+        else if (strcmp(argv[i], "--first") == 0)
+            a->first = value;
+        else if (strcmp(argv[i], "--seeds") == 0)
+            a->seeds = value;
+        else if (strcmp(argv[i], "--seconds") == 0)
+            a->seconds = value, a->seeds = UINT64_MAX;
+        else if (strcmp(argv[i], "--jobs") == 0)
+            a->jobs = value;
+        else if (strcmp(argv[i], "--nodes") == 0)
+            a->opt.nodes = (int)value;
+        else if (strcmp(argv[i], "--ops") == 0)
+            a->opt.ops = value;
+        else
+            return false;
     }
-    for (uint64_t seed = first; done < seeds; seed++, done++) {
+    return a->jobs >= 1 && a->jobs <= JOBS_MAX && a->opt.nodes <= SIM_NODES;
+}
+
+static struct sums run(const struct args *a, uint64_t job)
+{
+    struct sums sums = {0};
+
+    for (uint64_t i = job; i < a->seeds; i += a->jobs) {
         struct sim_outcome o;
 
-        if (seconds && (uint64_t)(time(NULL) - start) >= seconds)
+        if (a->seconds && (uint64_t)(time(NULL) - a->start) >= a->seconds)
             break;
-        o = sim_plan_run(seed, trace);
-        ops += o.ops;
-        if (one)
-            print(seed, &o);
+        o = sim_plan_run(a->first + i, &a->opt);
+        sums.seeds++;
+        sums.ops += o.ops;
+        if (a->one)
+            print(a->first, &o);
     }
-    printf("ok 1 - %llu seeds from %llu, %llu requests\n", (unsigned long long)done,
-           (unsigned long long)first, (unsigned long long)ops);
+    return sums;
+}
+
+/* One process a job; each writes its sums into the pipe. False: one of them failed. */
+static bool run_jobs(const struct args *a, struct sums *sums)
+{
+    struct sums part;
+    pid_t child[JOBS_MAX];
+    int pipes[2], status;
+    bool good = true;
+
+    if (pipe(pipes) < 0)
+        return false;
+    for (uint64_t i = 0; i < a->jobs; i++) {
+        child[i] = fork();
+        if (child[i] == 0) {
+            part = run(a, i);
+            _exit(write(pipes[1], &part, sizeof(part)) == sizeof(part) ? 0 : 1);
+        }
+        good = good && child[i] > 0;
+    }
+    close(pipes[1]);
+    while (wait(&status) > 0) {
+        if (status == 0)
+            continue;
+        for (uint64_t i = 0; good && i < a->jobs; i++)
+            kill(child[i], SIGTERM);
+        good = false;
+    }
+    while (read(pipes[0], &part, sizeof(part)) == sizeof(part)) {
+        sums->seeds += part.seeds;
+        sums->ops += part.ops;
+    }
+    close(pipes[0]);
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    struct args a = {.first = 1, .seeds = 100, .jobs = 1, .start = time(NULL)};
+    struct sums sums = {0};
+
+    if (!parse(&a, argc, argv))
+        return usage();
+    if (a.jobs == 1)
+        sums = run(&a, 0);
+    else if (!run_jobs(&a, &sums))
+        return 1;
+    printf("ok 1 - %llu seeds from %llu, %llu requests\n", (unsigned long long)sums.seeds,
+           (unsigned long long)a.first, (unsigned long long)sums.ops);
     return 0;
 }

@@ -1,5 +1,8 @@
 /* sim_history.h -- what clients wrote and saw: the material of the oracles.
  *
+ * Writes are found by write_id, by key, and from a write those that replaced it: so an oracle
+ * costs what a record had writes, not what the run had.
+ *
  * Ownership: the history owns its writes. Thread: one.
  */
 #ifndef NWR_SIM_HISTORY_H
@@ -16,23 +19,37 @@ enum sim_fate {
 struct sim_write {
     nwr_wid wid;
     struct nwr_key key;
-    nwr_wid *seen;
-    uint32_t nseen;
+    uint32_t *by; /* writes that name it as replaced, oldest first */
+    uint32_t nby, capby;
     bool tombstone;
     enum sim_fate fate;
     sim_us known_at; /* acknowledged, or shown by a read that may not take it back; 0: neither */
     struct nwr_block_id block;
     bool has_block;
+    uint64_t judged; /* oracle.h: the look that judged it last */
+    bool there;
+};
+
+/* The writes of one key, oldest first. */
+struct sim_written {
+    struct nwr_key key;
+    uint32_t *w;
+    uint32_t n, cap;
 };
 
 struct sim_history {
     struct sim_write *w;
     uint32_t n, cap;
+    struct sim_written **key; /* sorted */
+    uint32_t nkey, capkey;
+    uint64_t looks;
 };
 
 /* The index of the new write. */
 uint32_t sim_history_add(struct sim_history *h, const struct nwr_write *w);
 struct sim_write *sim_history_find(const struct sim_history *h, nwr_wid wid);
+/* First index into h->key that is not below key. */
+uint32_t sim_history_lower(const struct sim_history *h, const struct nwr_key *key);
 void sim_history_deinit(struct sim_history *h);
 /* What a version of this write holds. */
 struct nwr_blob *sim_history_body(nwr_wid wid, const struct nwr_key *key);

@@ -14,6 +14,7 @@
 
 struct plan {
     struct sim *s;
+    const struct sim_options *opt;
     struct sim_load load;
     uint16_t pgs;
     bool strong, power_loss, joins;
@@ -150,6 +151,10 @@ static void set_up(struct plan *p)
     p->pgs = (uint16_t)(1 + sim_below(s, 4));
     p->power_loss = sim_below(s, 2);
     p->joins = sim_below(s, 2);
+    if (p->opt->nodes) {
+        members = p->opt->nodes;
+        p->joins = false;
+    }
     switch (sim_below(s, 4)) {
     case 0: w = r = 1; break;
     case 1: w = 3, r = 1; break;
@@ -168,7 +173,7 @@ static void trouble(struct plan *p)
 {
     sim_us until = p->s->now + 5000000 + sim_below(p->s, 25000000);
 
-    while (p->s->now < until) {
+    while (p->s->now < until || p->load.ops < p->opt->ops) {
         sim_run(p->s, 10000 + sim_below(p->s, 1500000));
         fault(p);
     }
@@ -262,12 +267,12 @@ static void add_counters(struct sim_outcome *out, const struct nwr_node_counters
         to[i] += from[i];
 }
 
-struct sim_outcome sim_plan_run(uint64_t seed, bool trace)
+struct sim_outcome sim_plan_run(uint64_t seed, const struct sim_options *opt)
 {
-    struct plan p = {.s = sim_create(seed)};
+    struct plan p = {.s = sim_create(seed), .opt = opt};
     struct sim_outcome out = {0};
 
-    p.s->trace = trace;
+    p.s->trace = opt->trace;
     set_up(&p);
     trouble(&p);
     heal(&p);

@@ -7,6 +7,13 @@
 
 #include "tests/sim/sim_client.h"
 
+/* What a seed else chooses; zero: it does. */
+struct sim_options {
+    bool trace;   /* tells the story */
+    int nodes;    /* members; none joins later */
+    uint64_t ops; /* trouble goes on until so many requests were answered */
+};
+
 struct sim_outcome {
     uint64_t ops, failed, messages, faults;
     int nodes;
@@ -14,6 +21,6 @@ struct sim_outcome {
 };
 
 /* Returns when the seed kept every promise; otherwise sim_fail. */
-struct sim_outcome sim_plan_run(uint64_t seed, bool trace);
+struct sim_outcome sim_plan_run(uint64_t seed, const struct sim_options *opt);
 
 #endif
