@@ -148,7 +148,7 @@ static void get_line(struct nwr_line *line, struct nwr_in *in)
     line->wid = nwr_in_u64(in);
     line->dot = get_dot(in);
     line->hlc = nwr_in_u64(in);
-    line->k = (uint32_t)nwr_in_var(in);
+    line->k = nwr_in_var(in);
     in->bad |= line->wid == 0;
 }
 

@@ -25,7 +25,7 @@ struct nwr_line {
     nwr_wid wid;
     struct nwr_dot dot;
     nwr_hlc hlc;
-    uint32_t k;
+    uint64_t k;
 };
 
 /* Scalars with the clock of their last setting; merged field by field, later hlc wins. */

@@ -37,7 +37,8 @@ struct nwr_mark {
     uint32_t nleft;
     nwr_hlc hlc; /* of the version that holds it */
     struct nwr_dot dot;
-    uint32_t uid, k;
+    uint32_t uid;
+    uint64_t k;
 };
 
 struct nwr_marks {

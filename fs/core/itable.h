@@ -27,7 +27,7 @@ struct nwr_node {
 
     struct nwr_seen version; /* base: content it stands for; counter 0: none yet */
     struct nwr_over line;    /* of the base; number: K it was last shown under, 0 bare */
-    uint32_t number;
+    uint64_t number;
     struct nwr_seen pages; /* content the kernel's pages belong to */
     bool has_pages;
 

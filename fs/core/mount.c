@@ -66,6 +66,7 @@ void nwr_mount_reply(struct nwr_mount *m, struct nwr_fs_req *req, struct nwr_fs_
 void nwr_mount_submit(struct nwr_mount *m, struct nwr_request *vreq, uint64_t token)
 {
     vreq->token = token;
+    vreq->hlc = m->hlc;
     m->counters.volume_reads += vreq->op == NWR_OP_READ;
     m->counters.volume_puts += vreq->op == NWR_OP_PUT;
     m->counters.volume_blocks += vreq->op == NWR_OP_BLOCK_PUT || vreq->op == NWR_OP_BLOCK_GET;
@@ -167,7 +168,13 @@ struct nwr_handle *nwr_mount_open(struct nwr_mount *m, struct nwr_node *n, uint3
 
 nwr_hlc nwr_mount_hlc(const struct nwr_mount *m)
 {
-    return m->wall / 1000000 << 16;
+    return NWR_MAX(m->wall / 1000000 << 16, m->hlc + 1);
+}
+
+void nwr_mount_seen(struct nwr_mount *m, nwr_hlc hlc)
+{
+    if (hlc <= (m->wall / 1000000 + NWR_AHEAD_MS) << 16)
+        m->hlc = NWR_MAX(m->hlc, hlc);
 }
 
 static void on_forget(struct nwr_mount *m, struct nwr_fs_req *req)

@@ -66,6 +66,7 @@ struct nwr_mount {
     uint64_t ids_next, ids_end, ids2_next, ids2_end; /* range in use, and the one behind it */
     uint16_t ids_ordinal;
     bool ids_asked, stopping;
+    nwr_hlc hlc; /* the newest version seen, of clocks that are not far ahead */
     struct nwr_fs_counters counters;
 
     struct nwr_fs_effects *out; /* during a step */
@@ -81,7 +82,9 @@ void nwr_mount_inval(struct nwr_mount *m, struct nwr_node *n);
 void nwr_mount_log(struct nwr_mount *m, char *text);
 void nwr_mount_ids_want(struct nwr_mount *m);
 nwr_ino nwr_mount_ids_take(struct nwr_mount *m, nwr_pg pg);
+/* Later than all that this mount has seen. */
 nwr_hlc nwr_mount_hlc(const struct nwr_mount *m);
+void nwr_mount_seen(struct nwr_mount *m, nwr_hlc hlc);
 struct nwr_handle *nwr_mount_handle(struct nwr_mount *m, uint64_t id);
 struct nwr_handle *nwr_mount_open(struct nwr_mount *m, struct nwr_node *n, uint32_t flags);
 /* Gives the plan and finish of a request's operation (ops.c). */

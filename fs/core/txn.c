@@ -425,6 +425,9 @@ static void on_read(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_resp
 {
     bool page = vreq->count;
 
+    for (uint32_t i = 0; i < res->rows.n; i++)
+        for (uint32_t j = 0; j < res->rows.row[i].rec.n; j++)
+            nwr_mount_seen(t->m, res->rows.row[i].rec.v[j].hlc);
     if (res->more && !page)
         read_on(t, vreq, &res->rows);
     take_rows(t, &res->rows);
@@ -461,6 +464,7 @@ static void apply_batch(struct nwr_txn *t, const struct nwr_request *vreq,
 static void on_put(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_response *res)
 {
     if (vreq->op == NWR_OP_PUT) {
+        nwr_mount_seen(t->m, res->hlc);
         t->last.dot = res->dot;
         t->last.hlc = res->hlc;
         t->last.k = res->k;

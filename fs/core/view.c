@@ -179,7 +179,7 @@ static bool set_names(struct nwr_txn *t, const struct nwr_dirs *dir, struct nwr_
                                                    list->e[i].base_len, list->e[i].number);
     for (uint32_t i = from; i < list->n; i++) {
         struct nwr_shown *x = &list->e[i];
-        uint32_t k = x->number;
+        uint64_t k = x->number;
 
         if (!k)
             continue;

@@ -51,7 +51,7 @@ struct nwr_shown {
     nwr_hlc slot_hlc;
     struct nwr_seen version; /* content shown; counter 0 for all but regular files */
     struct nwr_over line;
-    uint32_t number; /* K; 0: the bare name */
+    uint64_t number; /* K; 0: the bare name */
     bool top;        /* greatest content of its slot */
     bool restored;   /* removed by somebody who had not seen this */
     struct {
@@ -138,6 +138,6 @@ void nwr_view_write(struct nwr_txn *t, const struct nwr_node *node, nwr_wid wid,
                     const struct nwr_push *push, nwr_ns mtime);
 /* That write was given this dot: it is the node's base now. */
 void nwr_view_wrote(struct nwr_node *node, nwr_wid wid, struct nwr_dot dot, nwr_hlc hlc,
-                    uint32_t k);
+                    uint64_t k);
 
 #endif

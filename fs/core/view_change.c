@@ -677,7 +677,7 @@ void nwr_view_write(struct nwr_txn *t, const struct nwr_node *node, nwr_wid wid,
     stage_marks(t, node->root, &list);
 }
 
-void nwr_view_wrote(struct nwr_node *node, nwr_wid wid, struct nwr_dot dot, nwr_hlc hlc, uint32_t k)
+void nwr_view_wrote(struct nwr_node *node, nwr_wid wid, struct nwr_dot dot, nwr_hlc hlc, uint64_t k)
 {
     node->version = (struct nwr_seen){dot, wid};
     if (node->number == 0 || node->line.line.wid == 0)

@@ -27,9 +27,9 @@ static size_t cut_utf8(const char *s, size_t len)
     return len;
 }
 
-uint16_t nwr_sibling_name(char *out, const char *base, size_t len, uint32_t k)
+uint16_t nwr_sibling_name(char *out, const char *base, size_t len, uint64_t k)
 {
-    char number[12];
+    char number[20];
     size_t digits = put_digits(number, k, 10, 1);
     size_t room = NWR_NAME_MAX - strlen(NWR_SIBLING) - digits, n = len;
 
@@ -54,7 +54,7 @@ size_t nwr_sibling_base(const char *name, size_t len)
 
     while (digits < len && name[len - digits - 1] >= '0' && name[len - digits - 1] <= '9')
         digits++;
-    if (digits == 0 || digits > 10 || len <= digits + suffix || name[len - digits] == '0' ||
+    if (digits == 0 || digits > 20 || len <= digits + suffix || name[len - digits] == '0' ||
         memcmp(name + len - digits - suffix, NWR_SIBLING, suffix) != 0)
         return 0;
     return len - digits - suffix;
@@ -62,7 +62,7 @@ size_t nwr_sibling_base(const char *name, size_t len)
 
 bool nwr_sibling_cut(const char *base, size_t len)
 {
-    if (len < NWR_NAME_MAX - 24 || base[len - HASH_DIGITS - 1] != '~')
+    if (len < NWR_NAME_MAX - 34 || base[len - HASH_DIGITS - 1] != '~')
         return false;
     for (size_t i = len - HASH_DIGITS; i < len; i++)
         if (!(base[i] >= '0' && base[i] <= '9') && !(base[i] >= 'a' && base[i] <= 'f'))

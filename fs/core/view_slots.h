@@ -22,7 +22,8 @@ struct nwr_slot_seen {
     struct nwr_seen seen; /* counter 0: restored */
     struct nwr_dot dot;   /* of the slot or, if restored, of the removal */
     nwr_hlc hlc;
-    uint32_t k, deleted_by;
+    uint32_t deleted_by;
+    uint64_t k;
     bool bare; /* and not masked */
     bool restored;
     struct nwr_versions versions; /* of a regular file */
@@ -47,7 +48,7 @@ struct nwr_blob *nwr_slots_hidden_encode(const nwr_ino *ino, uint32_t n);
 uint32_t nwr_slots_hidden_decode(const struct nwr_version *v, nwr_ino *ino, uint32_t max);
 
 /* base.conflict.K, cut to 255 bytes: at a UTF-8 boundary, then ~ and 8 digits of a hash. */
-uint16_t nwr_sibling_name(char *out, const char *base, size_t len, uint32_t k);
+uint16_t nwr_sibling_name(char *out, const char *base, size_t len, uint64_t k);
 /* The length of the base if name is one of these; 0 if not. */
 size_t nwr_sibling_base(const char *name, size_t len);
 bool nwr_sibling_cut(const char *base, size_t len);

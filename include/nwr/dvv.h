@@ -41,7 +41,7 @@ struct nwr_version {
     struct nwr_dot dot;
     nwr_hlc hlc;
     nwr_wid wid;
-    uint32_t k;                  /* sibling number: ordinal + 1000 j, given by the coordinator */
+    uint64_t k;                  /* sibling number: ordinal + 1000 j, given by the coordinator */
     uint32_t uid;                /* who wrote it */
     uint8_t flags;               /* enum nwr_version_flag */
     nwr_ino ref;                 /* inode whose records travel with this one in a scan; 0 none */

@@ -23,6 +23,7 @@ enum {
     NWR_FRAME_MAX = 8 << 20,  /* bytes of one wire frame */
     NWR_DEADLINE_MS = 10000,  /* every wait for a peer, in all */
     NWR_HEDGE_MS = 30,        /* a silent replica is asked around after this */
+    NWR_AHEAD_MS = 60000,     /* a clock that is further ahead of ours is not followed */
     NWR_SYNC_MS = 1000,       /* nothing acknowledged stays off the disk longer */
     NWR_PUSH_BYTES = 4 << 20, /* a dirty file is pushed at this size */
     NWR_PUSH_MS = 1000        /* and after this time */

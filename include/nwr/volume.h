@@ -93,6 +93,7 @@ struct nwr_request {
     nwr_pg pg;
     uint8_t w, r;
     enum nwr_level level;    /* PUT, BLOCK_PUT */
+    nwr_hlc hlc;             /* PUT: the newest its writer has seen; it gets a later one */
     struct nwr_range *range; /* READ */
     uint32_t nrange;
     struct nwr_write *write; /* PUT */
@@ -116,7 +117,7 @@ struct nwr_response {
                              or NWR_READ_BYTES (counted); rows given have all their objects */
     struct nwr_dot dot;   /* PUT: the dot, hlc and number all writes of the batch got */
     nwr_hlc hlc;
-    uint32_t k;
+    uint64_t k;
     uint8_t acks;                            /* PUT: replicas that had it when it was answered */
     struct nwr_blob *data;                   /* BLOCK_GET; STATUS, WHY: JSON text */
     uint64_t first;                          /* IDS */

@@ -230,7 +230,7 @@ static void in_version(struct nwr_in *i, const struct nwr_vv *actors, struct nwr
     v->dot = in_dot(i, actors);
     v->hlc = nwr_in_u64(i);
     v->wid = nwr_in_u64(i);
-    v->k = in_var32(i);
+    v->k = nwr_in_var(i);
     v->uid = in_var32(i);
     bits = nwr_in_u8(i);
     v->flags = bits & FLAGS;

@@ -2,7 +2,6 @@
 #include "net/core/job.h"
 
 enum {
-    CLOCK_AHEAD_MS = 60000,
     CLOCK_LOG_MS = 60000
 };
 
@@ -14,22 +13,22 @@ nwr_hlc nwr_hlc_next(struct nwr_node *n)
     return n->hlc;
 }
 
-/* A clock too far ahead is not followed: its versions are kept, but our own time stays right. */
+void nwr_hlc_raise(struct nwr_node *n, nwr_hlc hlc)
+{
+    nwr_hlc limit = (n->wall / 1000000 + NWR_AHEAD_MS) << 16;
+
+    if (hlc <= limit) {
+        n->hlc = NWR_MAX(n->hlc, hlc);
+    } else if (n->now >= n->clock_logged + CLOCK_LOG_MS || n->clock_logged == 0) {
+        n->clock_logged = n->now + 1;
+        nwr_log(n, "level=warn event=clock_ahead ",
+                "text=\"a write of a peer is dated in the future; its clock is not followed\"");
+    }
+}
+
 void nwr_hlc_seen(struct nwr_node *n, const struct nwr_rows *rows)
 {
-    nwr_hlc limit = (n->wall / 1000000 + CLOCK_AHEAD_MS) << 16;
-
     for (uint32_t i = 0; i < rows->n; i++)
-        for (uint32_t j = 0; j < rows->row[i].rec.n; j++) {
-            nwr_hlc hlc = rows->row[i].rec.v[j].hlc;
-
-            if (hlc <= limit) {
-                n->hlc = NWR_MAX(n->hlc, hlc);
-            } else if (n->now >= n->clock_logged + CLOCK_LOG_MS || n->clock_logged == 0) {
-                n->clock_logged = n->now + 1;
-                nwr_log(n, "level=warn event=clock_ahead ",
-                        "text=\"a write of a peer is dated in "
-                        "the future; its clock is not followed\"");
-            }
-        }
+        for (uint32_t j = 0; j < rows->row[i].rec.n; j++)
+            nwr_hlc_raise(n, rows->row[i].rec.v[j].hlc);
 }

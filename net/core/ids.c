@@ -9,8 +9,7 @@
 
 enum {
     FORMAT = 1,
-    K_STEP = 1000,
-    K_CYCLE = UINT32_MAX / K_STEP
+    K_STEP = 1000
 };
 
 struct reserve {
@@ -85,8 +84,9 @@ void nwr_ids_start(struct nwr_node *n)
     reserve(n, 0);
 }
 
-/* j starts over after four million batches: numbers only have to differ under one name. */
-bool nwr_ids_number(struct nwr_node *n, uint32_t *k)
+/* One a batch, never again. Smaller ones would need a counter a name, and a name's versions are in
+ * several records (its slots, the contents of each inode), so no single record can count them. */
+bool nwr_ids_number(struct nwr_node *n, uint64_t *k)
 {
     struct nwr_counters *c = &n->ids;
 
@@ -94,7 +94,7 @@ bool nwr_ids_number(struct nwr_node *n, uint32_t *k)
         reserve(n, 0);
     if (c->k_next >= c->k_end)
         return false;
-    *k = n->ordinal + K_STEP * (uint32_t)(c->k_next++ % K_CYCLE);
+    *k = n->ordinal + K_STEP * c->k_next++;
     return true;
 }
 

@@ -211,10 +211,12 @@ nwr_ms nwr_maybe_until(const struct nwr_node *n, const uint16_t *list, uint32_t 
 
 /* ---- clock and counters (hlc.c, ids.c) ---- */
 nwr_hlc nwr_hlc_next(struct nwr_node *n);
+/* The next one will be later, unless hlc is too far ahead of this node's clock. */
+void nwr_hlc_raise(struct nwr_node *n, nwr_hlc hlc);
 void nwr_hlc_seen(struct nwr_node *n, const struct nwr_rows *rows);
 void nwr_ids_start(struct nwr_node *n);
 /* False: none is reserved; `changed` comes when there is. */
-bool nwr_ids_number(struct nwr_node *n, uint32_t *k);
+bool nwr_ids_number(struct nwr_node *n, uint64_t *k);
 void nwr_ids_request(struct nwr_node *n, struct nwr_origin *o);
 
 /* ---- ring news (epoch.c) ---- */

@@ -210,6 +210,7 @@ static bool stamp(struct nwr_node *n, struct write *wr)
 
     if (!nwr_ids_number(n, &wr->res.k))
         return false;
+    nwr_hlc_raise(n, req->hlc);
     wr->res.hlc = nwr_hlc_next(n);
     dot.actor = (nwr_actor)n->ordinal << 32 | n->incarnation;
     dot.counter = ++n->dots[wr->pg];

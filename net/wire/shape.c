@@ -153,6 +153,7 @@ static const struct nwr_field request_fields[] = {
     UINT(nwr_request, w),
     UINT(nwr_request, r),
     UINT_UP_TO(nwr_request, level, NWR_LEVEL_DISK),
+    UINT(nwr_request, hlc),
     LIST(nwr_request, range, nrange, RANGES_MAX, range_shape),
     LIST(nwr_request, write, nwrite, NWR_BATCH_WRITES_MAX, write_shape),
     LIST(nwr_request, guard, nguard, GUARDS_MAX, guard_shape),

@@ -211,8 +211,12 @@ static void the_record_beside_an_entry_has_a_key_even_for_the_longest_name(void 
 
 static void numbers_are_canonical(void **state)
 {
-    static const char *const other[] = {"a.conflict.",   "a.conflict.01",          ".conflict.1",
-                                        "a.conflict.1x", "a.conflict.12345678901", "aconflict.1"};
+    static const char *const other[] = {"a.conflict.",
+                                        "a.conflict.01",
+                                        ".conflict.1",
+                                        "a.conflict.1x",
+                                        "a.conflict.123456789012345678901",
+                                        "aconflict.1"};
 
     (void)state;
     assert_int_equal(nwr_sibling_base("a.conflict.7", 12), 1);

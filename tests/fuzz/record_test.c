@@ -68,7 +68,7 @@ static void random_write(struct nwr_rng *rng, struct nwr_record *r)
 
     v.wid = below(rng, 30);
     v.hlc = nwr_rng_next(rng);
-    v.k = (uint32_t)nwr_rng_next(rng);
+    v.k = nwr_rng_next(rng);
     v.flags = (uint8_t)below(rng, 8);
     v.ref = below(rng, 2) ? nwr_rng_next(rng) : 0;
     v.nblocks = (uint32_t)below(rng, 3);

@@ -37,7 +37,8 @@ static void do_put(struct fake *f, struct nwr_request *req, struct nwr_response 
 
     res->dot = (struct nwr_dot){(nwr_actor)1 << 32 | 1, ++owner(f)->counter[req->pg]};
     res->hlc = (f->wall / 1000000) << 16 | owner(f)->counter[req->pg];
-    res->k = 1 + 1000 * (uint32_t)owner(f)->counter[req->pg];
+    res->hlc = NWR_MAX(res->hlc, req->hlc + 1);
+    res->k = 1 + 1000 * owner(f)->counter[req->pg];
     for (uint32_t i = 0; i < req->nwrite; i++) {
         struct nwr_write *w = &req->write[i];
 
@@ -145,6 +146,7 @@ static void count(struct fake *f, const struct nwr_request *req)
     if (req->op == NWR_OP_PUT) {
         f->writes += req->nwrite;
         f->level = req->level;
+        f->hlc = req->hlc;
     }
     for (uint32_t i = 0; i < req->nblock; i++)
         f->bytes_put += req->block[i].data ? req->block[i].data->len : 0;

@@ -33,7 +33,8 @@ struct fake {
     uint32_t invals;
     uint64_t bytes_put;
     enum nwr_level level; /* of the last PUT */
-    struct fake *shares;  /* whose store it is: a second mount */
+    nwr_hlc hlc;
+    struct fake *shares; /* whose store it is: a second mount */
 };
 
 void fake_init(struct fake *f, uint64_t seed);

@@ -191,7 +191,7 @@ static void commit(struct isles *w, uint32_t i)
 
         wr->v.dot = (struct nwr_dot){n->ordinal << 32 | 1, n->count};
         wr->v.hlc = n->clock;
-        wr->v.k = (uint32_t)(n->ordinal + 1000 * n->count);
+        wr->v.k = n->ordinal + 1000 * n->count;
         if (wr->discard)
             nwr_record_discard(rec, wr->seen, wr->nseen, wr->retire, wr->nretire);
         else

@@ -31,6 +31,33 @@ static void one_node_writes_and_reads_without_a_round_trip(void **state)
     sim_destroy(s);
 }
 
+static nwr_hlc hlc_after(struct sim *s, int node, nwr_ms ahead)
+{
+    struct nwr_key key = kit_key(3, 2);
+    struct nwr_request *req = kit_put(&key, "x", 100 + ahead, NULL);
+    nwr_hlc hlc = (1700000000000 + ahead) << 16;
+    struct nwr_response res;
+
+    req->hlc = hlc;
+    res = sim_ask(s, node, req);
+    assert_int_equal(res.err, NWR_OK);
+    hlc = res.hlc - hlc;
+    nwr_response_deinit(&res);
+    return hlc;
+}
+
+static void a_write_is_later_than_what_its_writer_saw_unless_that_is_absurd(void **state)
+{
+    struct sim *s = sim_create(6);
+
+    (void)state;
+    sim_found(s, 16, 3, 0, 0);
+    assert_true(hlc_after(s, 0, 30000) < 1 << 16);
+    assert_true((int64_t)hlc_after(s, 0, 3600000) < 0);
+    assert_true(hlc_after(s, 0, 31000) < 1 << 16);
+    sim_destroy(s);
+}
+
 static void a_write_reaches_all_three_and_is_answered_at_two(void **state)
 {
     struct sim *s = sim_create(2);
@@ -218,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_node_writes_and_reads_without_a_round_trip),
+        cmocka_unit_test(a_write_is_later_than_what_its_writer_saw_unless_that_is_absurd),
         cmocka_unit_test(a_write_reaches_all_three_and_is_answered_at_two),
         cmocka_unit_test(what_one_node_wrote_another_reads_in_one_round_trip),
         cmocka_unit_test(a_version_that_was_seen_is_replaced_one_that_was_not_stays),

@@ -39,7 +39,7 @@ static void every_field_comes_back(void **state)
     struct nwr_version v = {.dot = {A, 300},
                             .hlc = UINT64_MAX,
                             .wid = UINT64_MAX - 1,
-                            .k = UINT32_MAX,
+                            .k = UINT64_MAX,
                             .uid = 1000,
                             .flags = NWR_V_HIDDEN | NWR_V_MARK,
                             .ref = nwr_ino_make(1023, 999, 5),
