@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -56,15 +57,14 @@ char *nwr_admin_ask(const char *dir, const char *line)
 
 long nwr_admin_pid(const char *dir)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], line[32] = "";
     FILE *f;
-    long pid = 0;
 
     snprintf(path, sizeof(path), "%s/pid", dir);
     f = fopen(path, "re");
-    if (!f || fscanf(f, "%ld", &pid) != 1)
-        pid = 0;
+    if (f && !fgets(line, sizeof(line), f))
+        line[0] = '\0';
     if (f)
         fclose(f);
-    return pid;
+    return strtol(line, NULL, 10);
 }

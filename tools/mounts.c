@@ -1,6 +1,8 @@
 /* mounts.c -- see mounts.h. */
 #include "tools/mounts.h"
 
+#include "tools/admin.h"
+
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -30,24 +32,6 @@ bool nwr_mounts_absolute(const char *path, char *out, size_t len)
     return snprintf(out, len, "%s/%s", parent, name) < (int)len;
 }
 
-/* The table writes space, tab, newline and backslash as \ooo. */
-static void unescape(char *s)
-{
-    char *to = s;
-
-    while (*s) {
-        unsigned code;
-
-        if (*s == '\\' && sscanf(s, "\\%3o", &code) == 1 && strlen(s) >= 4) {
-            *to++ = (char)code;
-            s += 4;
-        } else {
-            *to++ = *s++;
-        }
-    }
-    *to = '\0';
-}
-
 static bool parse_line(const char *line, struct nwr_mount_entry *e)
 {
     const char *dash = strstr(line, " - fuse.nwrfs nwrfs:");
@@ -56,8 +40,8 @@ static bool parse_line(const char *line, struct nwr_mount_entry *e)
         return false;
     if (sscanf(dash, " - fuse.nwrfs nwrfs:%4095s", e->source) != 1)
         return false;
-    unescape(e->mountpoint);
-    unescape(e->source);
+    nwr_unescape_octal(e->mountpoint);
+    nwr_unescape_octal(e->source);
     return true;
 }
 
@@ -125,19 +109,9 @@ bool nwr_mounts_run_dir(const char *mountpoint, char *out, size_t len)
 
 long nwr_mounts_pid(const struct nwr_mount_entry *e)
 {
-    char dir[PATH_MAX], path[PATH_MAX + 8];
-    FILE *f;
-    long pid = 0;
+    char dir[PATH_MAX];
 
     if (e->source[0] == '/')
-        snprintf(dir, sizeof(dir), "%s", e->source);
-    else if (!nwr_mounts_run_dir(e->mountpoint, dir, sizeof(dir)))
-        return 0;
-    snprintf(path, sizeof(path), "%s/pid", dir);
-    f = fopen(path, "re");
-    if (!f || fscanf(f, "%ld", &pid) != 1)
-        pid = 0;
-    if (f)
-        fclose(f);
-    return pid;
+        return nwr_admin_pid(e->source);
+    return nwr_mounts_run_dir(e->mountpoint, dir, sizeof(dir)) ? nwr_admin_pid(dir) : 0;
 }

@@ -15,9 +15,9 @@ uint8_t nwr_mode_type(uint32_t mode)
 {
     if ((mode & S_IFMT) == 0)
         return NWR_TYPE_REG;
-    for (uint8_t i = NWR_TYPE_REG; i < NWR_COUNT(type_mode); i++)
+    for (size_t i = NWR_TYPE_REG; i < NWR_COUNT(type_mode); i++)
         if (type_mode[i] == (mode & S_IFMT))
-            return i;
+            return (uint8_t)i;
     return 0;
 }
 

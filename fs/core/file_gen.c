@@ -33,7 +33,8 @@ static uint64_t data_bytes(const struct nwr_piece *p, uint32_t n)
 static void splice(struct nwr_gen *g, uint32_t i, uint32_t j, const struct nwr_piece *add,
                    uint32_t n)
 {
-    g->bytes -= data_bytes(g->p + i, j - i);
+    if (j > i)
+        g->bytes -= data_bytes(g->p + i, j - i);
     g->bytes += data_bytes(add, n);
     for (uint32_t k = i; k < j; k++)
         nwr_blob_unref(g->p[k].blob);

@@ -273,7 +273,7 @@ void nwr_mount_step(struct nwr_mount *m, struct nwr_fs_event *ev, struct nwr_fs_
     switch (ev->kind) {
     case NWR_FS_EV_REQUEST: on_request(m, ev->req); break;
     case NWR_FS_EV_VOLUME: on_volume(m, ev->vreq, ev->res); break;
-    case NWR_FS_EV_INVALED: break;
+    case NWR_FS_EV_INVALED:
     case NWR_FS_EV_TICK: break;
     case NWR_FS_EV_STOP: m->stopping = true; break;
     }

@@ -162,7 +162,7 @@ static void collect_slots(struct nwr_slots *s, const struct nwr_record *rec, nwr
 static void collect_hidden(struct nwr_slots *s, const struct nwr_record *rec, nwr_ino parent)
 {
     for (uint32_t i = 0; i < rec->n; i++) {
-        nwr_ino ino[HIDDEN_MAX];
+        nwr_ino ino[HIDDEN_MAX] = {0};
         uint32_t n = nwr_slots_hidden_decode(&rec->v[i], ino, HIDDEN_MAX);
 
         for (uint32_t j = 0; j < n; j++) {

@@ -9,24 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* mountinfo writes space, tab, newline and backslash as \ooo. */
-static void unescape(char *s)
-{
-    char *to = s;
-
-    for (; *s; s++) {
-        unsigned code;
-
-        if (*s == '\\' && sscanf(s, "\\%3o", &code) == 1 && strlen(s) >= 4) {
-            *to++ = (char)code;
-            s += 3;
-        } else {
-            *to++ = *s;
-        }
-    }
-    *to = '\0';
-}
-
 unsigned nwr_fuse_device(const char *mountpoint)
 {
     FILE *f = fopen("/proc/self/mountinfo", "re");
@@ -35,14 +17,13 @@ unsigned nwr_fuse_device(const char *mountpoint)
     unsigned found = 0;
 
     while (f && getline(&line, &cap, f) > 0) {
-        unsigned minor;
-        char path[4096];
+        char minor[16], path[4096];
 
-        if (sscanf(line, "%*d %*d 0:%u %*s %4095s", &minor, path) != 2)
+        if (sscanf(line, "%*d %*d 0:%15s %*s %4095s", minor, path) != 2)
             continue;
-        unescape(path);
+        nwr_unescape_octal(path);
         if (strcmp(path, mountpoint) == 0)
-            found = minor; /* the last one is on top */
+            found = (unsigned)strtoul(minor, NULL, 10); /* the last one is on top */
     }
     free(line);
     if (f)

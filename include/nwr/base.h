@@ -31,6 +31,9 @@ void nwr_free(void *p);
 void *nwr_memdup(const void *p, size_t bytes);
 char *nwr_strdup(const char *s);
 
+/* In place: the kernel's tables of mounts write space, tab, newline and backslash as \ooo. */
+void nwr_unescape_octal(char *s);
+
 /* Makes room for `need` items in an array of `item` bytes each; doubles. */
 void *nwr_grow(void *items, uint32_t *cap, uint32_t need, size_t item);
 

@@ -65,6 +65,26 @@ char *nwr_strdup(const char *s)
     return nwr_memdup(s, strlen(s) + 1);
 }
 
+static bool is_octal(const char *s)
+{
+    return s[0] >= '0' && s[0] <= '3' && s[1] >= '0' && s[1] <= '7' && s[2] >= '0' && s[2] <= '7';
+}
+
+void nwr_unescape_octal(char *s)
+{
+    char *to = s;
+
+    while (*s) {
+        if (*s == '\\' && is_octal(s + 1)) {
+            *to++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
+            s += 4;
+        } else {
+            *to++ = *s++;
+        }
+    }
+    *to = '\0';
+}
+
 void *nwr_grow(void *items, uint32_t *cap, uint32_t need, size_t item)
 {
     uint32_t room = *cap ? *cap : 4;

@@ -384,13 +384,12 @@ static void rocks_submit(struct nwr_store *s, struct nwr_store_op *op)
 {
     struct rocks *r = of(s);
 
-    if (r->mode == NWR_STORE_THREADED || !nothing_queued(r)) {
+    bool inline_now = r->mode != NWR_STORE_THREADED && nothing_queued(r);
+    bool only_sync = inline_now && op->kind == NWR_STORE_SYNC;
+
+    if (!only_sync && !(inline_now && is_small(op) && run_here(r, op))) {
         enqueue(r, op);
-    } else if (op->kind == NWR_STORE_SYNC) {
-        to_sync(r, op);
-    } else if (!is_small(op) || !run_here(r, op)) {
-        enqueue(r, op);
-    } else if (op->kind == NWR_STORE_META_PUT && !op->err) {
+    } else if (only_sync || (op->kind == NWR_STORE_META_PUT && !op->err)) {
         to_sync(r, op);
     } else {
         push(&r->ready, op);
