@@ -51,10 +51,8 @@ static enum nwr_plan ready(struct nwr_txn *t)
     return n ? nwr_op_file(t, n) : nwr_txn_fail(t, t->eno);
 }
 
-static void changed(struct nwr_txn *t)
+static void changed(struct nwr_txn *t, struct nwr_node *n)
 {
-    struct nwr_node *n = t->node;
-
     n->mtime = n->changed = t->m->wall;
     n->failed = n->failed && n->err == NWR_OK ? false : n->failed;
     nwr_push_later(t->m, n);
@@ -97,16 +95,33 @@ enum nwr_plan nwr_plan_open(struct nwr_txn *t)
     return plan;
 }
 
+/* Bytes of this mount that are on their way out stay its base: two processes of one mount never
+ * conflict. */
+void nwr_op_truncate(struct nwr_txn *t, struct nwr_node *n, const struct nwr_shown *x)
+{
+    struct nwr_shown base;
+
+    if (nwr_file_size(n->file) == 0)
+        return;
+    if (!n->pushing && !nwr_node_unsent(n) &&
+        nwr_view_truncates(t, x, t->req->process, t->m->reads, &base)) {
+        n->version = base.version;
+        n->line = base.line;
+    }
+    nwr_file_truncate(n->file, 0);
+    changed(t, n);
+}
+
 void nwr_finish_open(struct nwr_txn *t)
 {
     struct nwr_node *n = t->node;
 
-    nwr_view_read(t, &t->x, t->req->process, t->m->reads);
     nwr_op_reply_open(t, n);
-    if (t->req->flags & NWR_O_TRUNC && nwr_file_size(n->file)) {
-        nwr_file_truncate(n->file, 0);
-        changed(t);
-        t->reply.keep_cache = false;
+    if (t->req->flags & NWR_O_TRUNC) {
+        t->reply.keep_cache = t->reply.keep_cache && nwr_file_size(n->file) == 0;
+        nwr_op_truncate(t, n, &t->x);
+    } else if ((t->req->flags & NWR_O_ACCMODE) != NWR_O_WRONLY) {
+        nwr_view_read(t, &t->x, t->req->process, t->m->reads);
     }
 }
 
@@ -254,7 +269,7 @@ void nwr_finish_write(struct nwr_txn *t)
 
     if (req->data->len) {
         nwr_file_write(n->file, off, req->data, 0, req->data->len);
-        changed(t);
+        changed(t, n);
     }
     t->reply.kind = NWR_REPLY_COUNT;
     t->reply.count = req->data->len;
@@ -359,7 +374,7 @@ void nwr_finish_fallocate(struct nwr_txn *t)
         change = true;
     }
     if (change)
-        changed(t);
+        changed(t, t->node);
 }
 
 enum nwr_plan nwr_plan_lseek(struct nwr_txn *t)

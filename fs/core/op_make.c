@@ -146,11 +146,11 @@ void nwr_finish_create(struct nwr_txn *t)
         n->file = nwr_file_create(n->root, t->m->cache);
         n->loaded = t->ino; /* made here: empty */
     }
-    if (!t->ino && t->req->flags & NWR_O_TRUNC && nwr_file_size(n->file)) {
-        nwr_file_truncate(n->file, 0);
-        n->mtime = n->changed = t->m->wall;
-        nwr_push_later(t->m, n);
+    if (!t->ino && t->req->flags & NWR_O_TRUNC) {
+        nwr_op_truncate(t, n, &t->x);
         t->reply.entry.st.st_size = 0;
+    } else if (!t->ino && (t->req->flags & NWR_O_ACCMODE) != NWR_O_WRONLY) {
+        nwr_view_read(t, &t->x, t->req->process, t->m->reads);
     }
     nwr_op_reply_open(t, n);
     t->reply.kind = NWR_REPLY_CREATE;

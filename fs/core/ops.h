@@ -56,6 +56,8 @@ void nwr_op_reply_attr(struct nwr_txn *t);
 /* The file of a node, with the map of the version it stands for: DONE when it is there. */
 enum nwr_plan nwr_op_file(struct nwr_txn *t, struct nwr_node *n);
 void nwr_op_reply_open(struct nwr_txn *t, struct nwr_node *n);
+/* O_TRUNC of an open that found x: n is empty, over what the process had read. */
+void nwr_op_truncate(struct nwr_txn *t, struct nwr_node *n, const struct nwr_shown *x);
 /* Something of x that this mount has not sent, or is sending: that goes first. DONE: nothing. */
 enum nwr_plan nwr_op_sent(struct nwr_txn *t, const struct nwr_shown *x);
 /* The inode may have lost its last name. */

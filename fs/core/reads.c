@@ -19,11 +19,11 @@ static struct nwr_read *find(const struct nwr_reads *r, uint64_t process, uint64
     return NULL;
 }
 
-void nwr_reads_put(struct nwr_reads *r, uint64_t process, uint64_t name, nwr_wid wid)
+void nwr_reads_put(struct nwr_reads *r, uint64_t process, uint64_t name, struct nwr_seen seen)
 {
     struct nwr_read *e = find(r, process, name), *all = ways(r, process, name);
 
-    if (process == 0 || wid == 0)
+    if (process == 0 || seen.wid == 0)
         return;
     if (!e) { /* the one that nobody has used for longest */
         e = all;
@@ -31,14 +31,14 @@ void nwr_reads_put(struct nwr_reads *r, uint64_t process, uint64_t name, nwr_wid
             if (all[i].at < e->at)
                 e = &all[i];
     }
-    *e = (struct nwr_read){process, name, wid, ++r->now};
+    *e = (struct nwr_read){process, name, seen, ++r->now};
 }
 
-nwr_wid nwr_reads_get(const struct nwr_reads *r, uint64_t process, uint64_t name)
+struct nwr_seen nwr_reads_get(const struct nwr_reads *r, uint64_t process, uint64_t name)
 {
     const struct nwr_read *e = find(r, process, name);
 
-    return process && e ? e->wid : 0;
+    return process && e ? e->seen : (struct nwr_seen){0};
 }
 
 void nwr_reads_wrote(struct nwr_reads *r, nwr_wid wid)

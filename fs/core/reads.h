@@ -17,7 +17,7 @@
 
 struct nwr_read {
     uint64_t process, name; /* key of the process, nwr_name_hash */
-    nwr_wid wid;
+    struct nwr_seen seen;
     uint64_t at;
 };
 
@@ -28,10 +28,10 @@ struct nwr_reads {
     uint32_t next;
 };
 
-/* The process (0: unknown, ignored) has read version wid through the name. */
-void nwr_reads_put(struct nwr_reads *r, uint64_t process, uint64_t name, nwr_wid wid);
-/* 0: unknown. */
-nwr_wid nwr_reads_get(const struct nwr_reads *r, uint64_t process, uint64_t name);
+/* The process (0: unknown, ignored) has read this version through the name. */
+void nwr_reads_put(struct nwr_reads *r, uint64_t process, uint64_t name, struct nwr_seen seen);
+/* wid 0: unknown. */
+struct nwr_seen nwr_reads_get(const struct nwr_reads *r, uint64_t process, uint64_t name);
 void nwr_reads_wrote(struct nwr_reads *r, nwr_wid wid);
 bool nwr_reads_own(const struct nwr_reads *r, nwr_wid wid);
 

@@ -298,7 +298,7 @@ static bool shows(const struct nwr_shown *x, nwr_wid wid)
 bool nwr_view_base(struct nwr_txn *t, const struct nwr_dirs *dir, const char *name, size_t len,
                    uint64_t process, const struct nwr_reads *reads, struct nwr_shown *out)
 {
-    nwr_wid base = nwr_reads_get(reads, process, nwr_name_hash(dir->ino[0], name, len));
+    nwr_wid base = nwr_reads_get(reads, process, nwr_name_hash(dir->ino[0], name, len)).wid;
     const struct nwr_shown *hit = NULL;
     struct nwr_shown_list list = {0};
     bool whole;
@@ -318,6 +318,12 @@ bool nwr_view_base(struct nwr_txn *t, const struct nwr_dirs *dir, const char *na
     return whole && (out->ino == 0 || nwr_txn_object(t, out->root));
 }
 
+/* A sibling is read under its number, not under the bare name. */
+static uint64_t read_name(uint64_t link, const struct nwr_shown *x)
+{
+    return x->number ? nwr_mix64(link ^ x->number) : link;
+}
+
 void nwr_view_read(struct nwr_txn *t, const struct nwr_shown *x, uint64_t process,
                    struct nwr_reads *reads)
 {
@@ -327,8 +333,31 @@ void nwr_view_read(struct nwr_txn *t, const struct nwr_shown *x, uint64_t proces
         return;
     nwr_versions_read(&s, &t->rows, x->root);
     for (uint32_t i = 0; i < s.nlink; i++)
-        nwr_reads_put(reads, process, s.link[i], x->version.wid);
+        nwr_reads_put(reads, process, read_name(s.link[i], x), x->version);
     nwr_versions_deinit(&s);
+}
+
+bool nwr_view_truncates(struct nwr_txn *t, const struct nwr_shown *x, uint64_t process,
+                        const struct nwr_reads *reads, struct nwr_shown *base)
+{
+    struct nwr_seen seen = {0};
+    const struct nwr_one *one;
+    struct nwr_versions s;
+
+    nwr_versions_read(&s, &t->rows, x->root);
+    for (uint32_t i = 0; i < s.nlink && seen.wid == 0; i++)
+        seen = nwr_reads_get(reads, process, read_name(s.link[i], x));
+    *base = *x;
+    one = seen.wid ? nwr_versions_find(&s, seen.wid) : NULL;
+    if (one) {
+        show_version(base, &s, one);
+    } else {
+        base->version = seen;
+        base->line.stored = 0;
+        base->line.nsame = 0;
+    }
+    nwr_versions_deinit(&s);
+    return seen.wid && !shows(x, seen.wid) && !nwr_reads_own(reads, x->version.wid);
 }
 
 /* ---- listing ------------------------------------------------------------------------------- */

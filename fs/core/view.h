@@ -99,9 +99,14 @@ void nwr_view_absent(struct nwr_txn *t, const struct nwr_key *entry, const struc
  * nothing is known of the process. */
 bool nwr_view_base(struct nwr_txn *t, const struct nwr_dirs *dir, const char *name, size_t len,
                    uint64_t process, const struct nwr_reads *reads, struct nwr_shown *out);
-/* The process reads what x shows through all names of its inode. The object is there. */
+/* The process reads what x shows, through all names of its inode: at open, if that is for reading
+ * and leaves something to read. The object is there. */
 void nwr_view_read(struct nwr_txn *t, const struct nwr_shown *x, uint64_t process,
                    struct nwr_reads *reads);
+/* A process opens x and truncates it: true if that replaces not x but `base`, the version which it
+ * read there before others than this mount wrote (live or not). x's object is there. */
+bool nwr_view_truncates(struct nwr_txn *t, const struct nwr_shown *x, uint64_t process,
+                        const struct nwr_reads *reads, struct nwr_shown *base);
 /* What a node (an inode and the version it stands for, itable.h) shows now: its version if live,
  * else the live version that descends from it, else the greatest. Names are not filled.
  * ino 0: nothing is left of it. */

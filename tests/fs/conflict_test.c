@@ -371,17 +371,17 @@ static void a_table_of_reads_keeps_what_was_read_last_and_stays_bounded(void **s
     struct nwr_reads *r = nwr_zalloc(sizeof(*r));
 
     (void)state;
-    nwr_reads_put(r, 1, 100, 7);
-    nwr_reads_put(r, 1, 100, 8);
-    nwr_reads_put(r, 2, 100, 9);
-    assert_int_equal(nwr_reads_get(r, 1, 100), 8);
-    assert_int_equal(nwr_reads_get(r, 2, 100), 9);
-    assert_int_equal(nwr_reads_get(r, 0, 100), 0);
-    assert_int_equal(nwr_reads_get(r, 1, 101), 0);
+    nwr_reads_put(r, 1, 100, (struct nwr_seen){{0}, 7});
+    nwr_reads_put(r, 1, 100, (struct nwr_seen){{0}, 8});
+    nwr_reads_put(r, 2, 100, (struct nwr_seen){{0}, 9});
+    assert_int_equal(nwr_reads_get(r, 1, 100).wid, 8);
+    assert_int_equal(nwr_reads_get(r, 2, 100).wid, 9);
+    assert_int_equal(nwr_reads_get(r, 0, 100).wid, 0);
+    assert_int_equal(nwr_reads_get(r, 1, 101).wid, 0);
     for (uint64_t i = 0; i < 100000; i++)
-        nwr_reads_put(r, 3, i, i + 1);
-    assert_int_equal(nwr_reads_get(r, 3, 99999), 100000);
-    assert_int_equal(nwr_reads_get(r, 1, 100), 0);
+        nwr_reads_put(r, 3, i, (struct nwr_seen){{0}, i + 1});
+    assert_int_equal(nwr_reads_get(r, 3, 99999).wid, 100000);
+    assert_int_equal(nwr_reads_get(r, 1, 100).wid, 0);
     nwr_reads_wrote(r, 5);
     assert_true(nwr_reads_own(r, 5));
     assert_false(nwr_reads_own(r, 6));

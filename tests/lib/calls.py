@@ -97,21 +97,32 @@ def write(path, text):
     os.close(fd)
 
 
-def reread(path, signal, text):
-    """An editor: one process that has read a file and later saves it by rename."""
+def read_and_wait(path, signal):
     with open(path) as f:
         f.read()
     open(signal + ".ready", "w").close()
     while not os.path.exists(signal):
         time.sleep(0.05)
+
+
+def reread(path, signal, text):
+    """An editor: one process that has read a file and later saves it by rename."""
+    read_and_wait(path, signal)
     with open(path + ".tmp", "w") as f:
         f.write(text)
     os.rename(path + ".tmp", path)
 
 
+def rewrite(path, signal, text):
+    """The same, by O_TRUNC."""
+    read_and_wait(path, signal)
+    with open(path, "w") as f:
+        f.write(text)
+
+
 CALLS = {"rename": rename, "excl": excl, "append": append, "unlinked": unlinked,
          "mmap": shared_mmap, "holes": holes, "socket": bind, "fsync": fsync, "write": write,
-         "reread": reread}
+         "reread": reread, "rewrite": rewrite}
 
 if len(sys.argv) < 2 or sys.argv[1] not in CALLS:
     sys.exit(__doc__)

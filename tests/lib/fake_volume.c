@@ -215,6 +215,7 @@ void fake_begin(struct fake *f, struct nwr_fs_req *req)
 
     f->wall += 1000000;
     f->waiting = req;
+    req->process = f->process;
     f->answered = false;
     step(f, &ev);
 }

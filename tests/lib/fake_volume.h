@@ -34,6 +34,7 @@ struct fake {
     uint64_t bytes_put;
     enum nwr_level level; /* of the last PUT */
     nwr_hlc hlc;
+    uint64_t process;    /* who calls; 0: nobody knows */
     struct fake *shares; /* whose store it is: a second mount */
 };
 

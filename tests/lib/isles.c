@@ -293,17 +293,17 @@ void isles_save(struct isles *w, uint32_t i, const char *name, uint32_t data, ui
     struct nwr_shown_list list = {0};
     struct nwr_txn *t = begin(w, i);
     nwr_ino ino = make(t, NWR_TYPE_REG, data);
-    nwr_wid wid = 0;
+    struct nwr_seen seen = {0};
     struct nwr_shown over = {0};
     struct nwr_reads *reads = nwr_zalloc(sizeof(*reads));
     struct nwr_dirs dir = dirs(w);
 
     nwr_view_names(t, w->dir, name, strlen(name), &list);
-    for (uint32_t k = 0; base && k < list.n && wid == 0; k++)
+    for (uint32_t k = 0; base && k < list.n && seen.wid == 0; k++)
         if (isles_data(w, i, &list.e[k]) == base)
-            wid = list.e[k].version.wid;
-    nwr_reads_put(reads, 1, nwr_name_hash(w->dir, name, strlen(name)), wid);
-    if (wid)
+            seen = list.e[k].version;
+    nwr_reads_put(reads, 1, nwr_name_hash(w->dir, name, strlen(name)), seen);
+    if (seen.wid)
         nwr_view_base(t, &dir, name, strlen(name), 1, reads, &over);
     nwr_free(reads);
     if (over.ino)

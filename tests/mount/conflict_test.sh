@@ -162,22 +162,25 @@ expect a_numbered_name_without_a_conflict_is_an_ordinary_file edge "x.conflict.7
 mv "$MA/edge/x.conflict.7" "$MA/edge/y" && rm "$MB/edge/y" 2>/dev/null || rm "$MA/edge/y"
 expect and_is_renamed_and_removed_like_one edge ""
 
-# The editor: reads, the other side writes, then it saves by rename: nothing may be lost.
-echo v1 >"$MA/edge/name"
-expect an_editor_has_something_to_read edge "name=v1 "
-$CALLS reread "$MA/edge/name" "$T/signal" $'mine\n' &
-editor=$!
-eventually 20 test -e "$T/signal.ready"
-echo theirs >"$MB/edge/name"
-on_both is_state edge "name=theirs " || fail before_the_editor_saves "$(state "$MA/edge")"
-touch "$T/signal"
-wait $editor
-on_both conflicts_of_two edge
-eventually 15 agreed edge
-equal an_editor_that_read_an_older_version_loses_nobodys_work "mine theirs" \
-    "$(cat "$MA"/edge/name* | sort | paste -sd' ')"
-rm "$MA"/edge/*
-expect rm_of_everything_listed_leaves_nothing edge ""
+# The editor: reads, the other side writes, then it saves, by rename or O_TRUNC: nothing is lost.
+for save in reread rewrite; do
+    echo v1 >"$MA/edge/name"
+    expect "an_editor_has_something_to_read_before_it_does_a_$save" edge "name=v1 "
+    rm -f "$T"/signal*
+    $CALLS $save "$MA/edge/name" "$T/signal" $'mine\n' &
+    editor=$!
+    eventually 20 test -e "$T/signal.ready"
+    echo theirs >"$MB/edge/name"
+    on_both is_state edge "name=theirs " || fail before_the_editor_saves "$(state "$MA/edge")"
+    touch "$T/signal"
+    wait $editor
+    on_both conflicts_of_two edge
+    eventually 15 agreed edge
+    equal "an_editor_that_read_an_older_version_loses_nobodys_work_by_$save" "mine theirs" \
+        "$(cat "$MA"/edge/name* | sort | paste -sd' ')"
+    rm "$MA"/edge/*
+    expect "rm_of_everything_listed_after_a_${save}_leaves_nothing" edge ""
+done
 
 echo v1 >"$MA/edge/name"
 expect a_builder_has_something_to_replace edge "name=v1 "
