@@ -224,7 +224,13 @@ static void fill_times(struct stat *st, const struct nwr_attr *a, nwr_ns mtime, 
 {
     st->st_mtim = time_of(mtime);
     st->st_ctim = time_of(NWR_MAX(ctime, a->ctime.value));
-    st->st_atim = time_of(NWR_MAX(a->atime.value, a->btime));
+    st->st_atim = time_of(a->atime.value);
+}
+
+/* 1 says "not counted" to find(1) and its like. */
+static nlink_t links_of_dir(const struct nwr_node *n)
+{
+    return n && n->counted && n->subdirs != NWR_SUBDIRS_MANY ? 2 + (nlink_t)n->subdirs : 1;
 }
 
 bool nwr_attr_stat(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node *n,
@@ -242,8 +248,9 @@ bool nwr_attr_stat(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node
     st->st_gid = (gid_t)a.gid.value;
     st->st_rdev = a.rdev;
     st->st_blksize = 4096;
-    /* 1 says "not known" to find(1) and its like: counting would read the directory. */
-    st->st_nlink = a.type == NWR_TYPE_DIR || x->restored ? 1 : nwr_attr_links(t, x->root);
+    st->st_nlink = a.type == NWR_TYPE_DIR ? links_of_dir(n)
+                   : x->restored          ? 1
+                                          : nwr_attr_links(t, x->root);
     mtime = a.mtime.value;
     if (a.type == NWR_TYPE_REG)
         stat_file(t, x, n, &a, st, &mtime);

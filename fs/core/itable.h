@@ -16,6 +16,7 @@
 #include "fs/core/view.h"
 
 #define NWR_NODE_ROOT 1
+#define NWR_SUBDIRS_MANY UINT32_MAX
 
 struct nwr_node {
     uint64_t id, nlookup;
@@ -24,6 +25,8 @@ struct nwr_node {
     nwr_ino ino, root; /* as last shown (view.h) */
     uint8_t type;
     struct nwr_dirs dirs; /* of a directory */
+    uint32_t subdirs;     /* how many it has; NWR_SUBDIRS_MANY: more than are counted */
+    uint64_t counted;     /* mark of the attributes they were counted with; 0: not counted */
 
     struct nwr_seen version; /* base: content it stands for; counter 0: none yet */
     struct nwr_over line;    /* of the base; number: K it was last shown under, 0 bare */

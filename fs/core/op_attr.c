@@ -7,7 +7,7 @@ bool nwr_op_kill_priv(struct nwr_attr *a)
 
     if (mode & S_IXGRP)
         mode &= ~(uint64_t)S_ISGID;
-    if (a->type != NWR_TYPE_REG || mode == a->mode.value)
+    if (a->type == NWR_TYPE_DIR || mode == a->mode.value)
         return false;
     a->mode_base = (uint16_t)a->mode.value;
     a->mode = (struct nwr_stamped){mode, 0};

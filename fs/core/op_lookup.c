@@ -127,11 +127,80 @@ void nwr_op_reply_attr(struct nwr_txn *t)
     }
 }
 
+/* ---- subdirectories: st_nlink of a directory is 2 + what a listing shows of them ------------ */
+
+/* Whatever changes a directory's names changes its attributes, at the latest a second later. */
+static uint64_t attr_mark(const struct nwr_txn *t, const struct nwr_dirs *dirs)
+{
+    uint64_t mark = 1;
+
+    for (uint32_t i = 0; i < dirs->n; i++) {
+        struct nwr_key key = nwr_key_reg(dirs->ino[i], NWR_REG_ATTR);
+        const struct nwr_record *rec = nwr_txn_peek(t, &key);
+
+        mark = nwr_mix64(mark ^ dirs->ino[i]);
+        for (uint32_t j = 0; rec && j < rec->n; j++)
+            mark = nwr_mix64(mark ^ rec->v[j].wid);
+    }
+    return mark ? mark : 1;
+}
+
+static bool names_dir(const struct nwr_record *rec)
+{
+    struct nwr_slot s;
+    bool dir = false;
+
+    for (uint32_t i = 0; i < rec->n && !dir; i++) {
+        if (rec->v[i].flags & (NWR_V_TOMBSTONE | NWR_V_HIDDEN) ||
+            nwr_slot_decode(&s, &rec->v[i]) != NWR_OK)
+            continue;
+        dir = s.type == NWR_TYPE_DIR;
+        nwr_slot_deinit(&s);
+    }
+    return dir;
+}
+
+static uint32_t count_page(const struct nwr_txn *t)
+{
+    const struct nwr_key *prefix = &t->page.prefix;
+    uint32_t n = 0;
+
+    for (uint32_t i = nwr_rows_lower(&t->rows, prefix);
+         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, prefix); i++)
+        n += names_dir(&t->rows.row[i].rec);
+    return n;
+}
+
+/* One page of names is read, at the same time as the attributes: a directory of more is not
+ * counted. `plan` is what the look at the directory itself came to. */
+static enum nwr_plan count_subdirs(struct nwr_txn *t, struct nwr_node *n, enum nwr_plan plan)
+{
+    uint64_t mark = plan == NWR_PLAN_DONE ? attr_mark(t, &n->dirs) : 0;
+
+    if (t->page.ready) {
+        t->subdirs = t->page.more ? NWR_SUBDIRS_MANY : t->subdirs + count_page(t);
+        t->parts = t->page.more ? n->dirs.n : t->parts + 1u;
+        t->page.ready = false;
+    }
+    if (mark && n->counted == mark)
+        return NWR_PLAN_DONE;
+    if ((mark || !n->counted) && t->parts < n->dirs.n) {
+        nwr_txn_names(t, n->dirs.ino[t->parts]);
+        return NWR_PLAN_WAIT;
+    }
+    if (mark) {
+        n->subdirs = t->subdirs;
+        n->counted = mark;
+    }
+    return plan;
+}
+
 enum nwr_plan nwr_plan_getattr(struct nwr_txn *t)
 {
     struct nwr_dir *d = t->runs == 1 ? nwr_op_listing(t) : NULL;
     const struct nwr_dir_seen *seen;
     const struct nwr_node *n;
+    enum nwr_plan plan;
 
     for (uint32_t i = 0; d && i < NWR_DIR_MEMOS; i++)
         if (d->memo[i].node == t->req->node && d->memo[i].at + NWR_LISTED_MS >= t->m->now) {
@@ -146,7 +215,10 @@ enum nwr_plan nwr_plan_getattr(struct nwr_txn *t)
         t->reply.entry.st = seen->st;
         return NWR_PLAN_DONE;
     }
-    return nwr_op_shown(t);
+    plan = nwr_op_shown(t);
+    if (plan != NWR_PLAN_FAIL && t->node->type == NWR_TYPE_DIR)
+        plan = count_subdirs(t, t->node, plan);
+    return plan;
 }
 
 void nwr_finish_getattr(struct nwr_txn *t)

@@ -209,6 +209,7 @@ enum nwr_plan nwr_plan_mkdir(struct nwr_txn *t)
 
 void nwr_finish_mkdir(struct nwr_txn *t)
 {
+    t->node->counted = 0;
     finish_entry(t, t->node, t->req->name);
 }
 

@@ -140,6 +140,7 @@ enum nwr_plan nwr_plan_rmdir(struct nwr_txn *t)
 
 void nwr_finish_rmdir(struct nwr_txn *t)
 {
+    t->node->counted = 0;
     nwr_entry_touch(t->m, t->node);
     for (uint32_t i = 0; i < t->x.dirs.n; i++)
         nwr_reap_later(t->m, t->x.dirs.ino[i]);
@@ -262,8 +263,11 @@ enum nwr_plan nwr_plan_rename(struct nwr_txn *t)
 void nwr_finish_rename(struct nwr_txn *t)
 {
     nwr_entry_touch(t->m, t->node);
-    if (t->node2)
+    t->node->counted = 0;
+    if (t->node2) {
         nwr_entry_touch(t->m, t->node2);
+        t->node2->counted = 0;
+    }
     nwr_reads_put(t->m->reads, t->req->process,
                   nwr_name_hash((t->node2 ? t->node2 : t->node)->dirs.ino[0], t->req->name2,
                                 strlen(t->req->name2)),

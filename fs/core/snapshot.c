@@ -117,7 +117,8 @@ void nwr_snapshot_learn_page(struct nwr_txn *t, const struct nwr_range *range, b
     for (; i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &range->prefix); i++)
         if (nwr_key_cmp(&t->rows.row[i].key, &range->after) > 0) {
             t->page.last = t->rows.row[i].key;
-            learn_refs(t, &t->rows.row[i]);
+            if (range->follow)
+                learn_refs(t, &t->rows.row[i]);
         }
 }
 
@@ -278,6 +279,12 @@ void nwr_txn_page(struct nwr_txn *t, nwr_ino dir, const struct nwr_key *after)
     t->need[t->nneed] = (struct nwr_need){.range = {.follow = true}, .page = true};
     t->need[t->nneed].range.prefix = key;
     t->need[t->nneed++].range.after = *after;
+}
+
+void nwr_txn_names(struct nwr_txn *t, nwr_ino dir)
+{
+    nwr_txn_page(t, dir, &(struct nwr_key){0});
+    t->need[t->nneed - 1].range.follow = false;
 }
 
 bool nwr_txn_knows(const struct nwr_txn *t, const struct nwr_key *key)

@@ -97,6 +97,7 @@ struct nwr_txn {
     bool push_ready, pushed_bytes, tried, sized, rewound;
     struct nwr_slice_list slices;
     uint64_t number;
+    uint32_t subdirs, parts; /* counted, of so many parts of a union */
     struct nwr_handle *handle;
 };
 
@@ -132,6 +133,8 @@ const struct nwr_record *nwr_txn_peek(const struct nwr_txn *t, const struct nwr_
 void nwr_txn_born(struct nwr_txn *t, nwr_ino root);
 /* Entries of a directory behind `after` (len 0: from the first), with the objects of its PG. */
 void nwr_txn_page(struct nwr_txn *t, nwr_ino dir, const struct nwr_key *after);
+/* The first page without the objects; no other page may be asked for in the same plan. */
+void nwr_txn_names(struct nwr_txn *t, nwr_ino dir);
 /* All entries of a directory, with the objects of its PG, for those who look below it. */
 bool nwr_txn_children(struct nwr_txn *t, nwr_ino dir);
 /* A number for a new inode of pg; 0: asked for. */
