@@ -1,13 +1,15 @@
 /* intent.c -- renames between placement groups that somebody began and may not have finished.
  *
- *   1  link (inode, new name), its body the intent {old parent, old name, write_id of its slot}
+ *   1  link (inode, new name), its body the intent {old parent, old name, write_id of its slot;
+ *      write_ids of the slot and version that the rename replaces}
  *   2  entry of the new name
  *   3  entry of the old name goes                 4  link of the old name goes
  *
  * Until 3 both names show, never neither. Whoever dies in between leaves the intent at the
  * replicas; whoever looks the old name up, meets the same slot there and the link that says where
  * it went, does what is missing (DESIGN 8). The slot's write_id tells a name that was given anew
- * since. Doing a step twice changes nothing.
+ * since, and that what the rename replaced is what stands there still. Doing a step twice changes
+ * nothing.
  */
 #include "fs/core/ops.h"
 
@@ -18,6 +20,7 @@ struct intent {
     const uint8_t *name;
     size_t len;
     nwr_wid slot;
+    nwr_wid over_slot, over_version; /* 0: nothing was there */
 };
 
 void nwr_intent_stage(struct nwr_txn *t, nwr_ino root, nwr_ino dir, const char *name, size_t len)
@@ -29,6 +32,8 @@ void nwr_intent_stage(struct nwr_txn *t, nwr_ino root, nwr_ino dir, const char *
     nwr_out_u8(&o, INTENT_FORMAT);
     nwr_out_u64(&o, t->x.parent);
     nwr_out_u64(&o, t->x.slot.wid);
+    nwr_out_u64(&o, t->y.ino ? t->y.slot.wid : 0);
+    nwr_out_u64(&o, t->y.ino ? t->y.version.wid : 0);
     nwr_out_bytes(&o, t->x.base, t->x.base_len);
     nwr_blob_unref(w->v.body);
     w->v.body = nwr_out_blob(&o);
@@ -45,12 +50,15 @@ static bool decode(const struct nwr_version *v, struct intent *i)
         return false;
     i->parent = nwr_in_u64(&in);
     i->slot = nwr_in_u64(&in);
+    i->over_slot = nwr_in_u64(&in);
+    i->over_version = nwr_in_u64(&in);
     i->name = nwr_in_bytes(&in, &i->len);
     return nwr_in_done(&in);
 }
 
 /* The link that says where what x shows was moved to, if it was moved away from that very slot. */
-static bool moved(const struct nwr_txn *t, const struct nwr_shown *x, struct nwr_key_parts *to)
+static bool moved(const struct nwr_txn *t, const struct nwr_shown *x, struct nwr_key_parts *to,
+                  struct intent *in)
 {
     struct nwr_key prefix = nwr_key_reg(x->root, NWR_REG_LINK);
 
@@ -58,13 +66,10 @@ static bool moved(const struct nwr_txn *t, const struct nwr_shown *x, struct nwr
          i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
         const struct nwr_row *row = &t->rows.row[i];
 
-        for (uint32_t j = 0; j < row->rec.n; j++) {
-            struct intent in;
-
-            if (decode(&row->rec.v[j], &in) && in.slot == x->slot.wid && in.parent == x->parent &&
-                in.len == x->base_len && memcmp(in.name, x->base, in.len) == 0)
+        for (uint32_t j = 0; j < row->rec.n; j++)
+            if (decode(&row->rec.v[j], in) && in->slot == x->slot.wid && in->parent == x->parent &&
+                in->len == x->base_len && memcmp(in->name, x->base, in->len) == 0)
                 return nwr_key_parse(&row->key, to);
-        }
     }
     return false;
 }
@@ -77,6 +82,20 @@ static bool has_slot(const struct nwr_record *rec, nwr_ino root)
     return false;
 }
 
+/* The new name, and what the rename replaced goes, if it is there still. */
+static bool arrive(struct nwr_txn *t, const struct nwr_key_parts *to, const struct intent *in)
+{
+    struct nwr_dirs dir = {{to->parent}, 1};
+    struct nwr_shown over;
+
+    if (!nwr_view_find(t, &dir, to->name, to->name_len, true, &over))
+        return false;
+    if (over.ino && over.slot.wid == in->over_slot && over.version.wid == in->over_version &&
+        !nwr_view_detach(t, &over, true, NULL, NULL))
+        return false;
+    return nwr_view_attach(t, to->parent, to->name, to->name_len, t->x.ino, t->x.root, t->x.type);
+}
+
 /* t->y is the old name as it was met. */
 static enum nwr_plan plan_finish(struct nwr_txn *t)
 {
@@ -84,16 +103,16 @@ static enum nwr_plan plan_finish(struct nwr_txn *t)
         t->y.within.n ? &t->y.within : &(struct nwr_dirs){{t->y.parent}, 1};
     const struct nwr_record *rec;
     struct nwr_key_parts to;
+    struct intent in;
 
     if (!nwr_view_find(t, dir, t->y.name, t->y.name_len, true, &t->x))
         return NWR_PLAN_WAIT;
-    if (t->x.ino == 0 || t->x.slot.wid != t->y.slot.wid || !moved(t, &t->x, &to))
+    if (t->x.ino == 0 || t->x.slot.wid != t->y.slot.wid || !moved(t, &t->x, &to, &in))
         return NWR_PLAN_DONE;
     rec = nwr_txn_entry(t, to.parent, to.name, to.name_len);
     if (!rec)
         return NWR_PLAN_WAIT;
-    if (!has_slot(rec, t->x.root) &&
-        !nwr_view_attach(t, to.parent, to.name, to.name_len, t->x.ino, t->x.root, t->x.type))
+    if (!has_slot(rec, t->x.root) && !arrive(t, &to, &in))
         return NWR_PLAN_WAIT;
     return nwr_view_detach(t, &t->x, false, NULL, NULL) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
 }
@@ -102,9 +121,10 @@ void nwr_intent_meet(struct nwr_txn *t, const struct nwr_shown *x)
 {
     struct nwr_key_parts to;
     struct nwr_txn *job;
+    struct intent in;
 
     if (x->slot.dot.counter == 0 || x->number || !nwr_txn_has_object(t, x->root) ||
-        !moved(t, x, &to))
+        !moved(t, x, &to, &in))
         return;
     job = nwr_txn_new(t->m, plan_finish, NULL, NULL);
     nwr_txn_pin(job, t->node);
