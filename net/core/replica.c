@@ -108,7 +108,10 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
         break;
     case NWR_STORE_BLOCK_GET: send_block(n, r, &l->op); break;
     case NWR_STORE_META_GET:
-    case NWR_STORE_META_PUT: nwr_job_end(n, j, NWR_OK); break;
+    case NWR_STORE_META_PUT:
+    case NWR_STORE_DIGESTS:
+    case NWR_STORE_LIST:
+    case NWR_STORE_PICK: nwr_job_end(n, j, NWR_OK); break;
     }
 }
 

@@ -1,24 +1,11 @@
 /* rows.c -- see rows.h. */
 #include "net/core/rows.h"
 
-static bool says_nothing(const struct nwr_record *r)
-{
-    return r->n == 0 && r->nretired == 0 && r->ctx.vv.n == 0 && r->ctx.dots.n == 0;
-}
-
-static uint64_t record_hash(const struct nwr_record *r)
-{
-    uint64_t h = nwr_record_digest(r);
-
-    if (r->n)
-        return h;
-    h = nwr_hash64(r->ctx.vv.e, r->ctx.vv.n * sizeof(struct nwr_dot), h);
-    return nwr_hash64(r->ctx.dots.e, r->ctx.dots.n * sizeof(struct nwr_dot), h);
-}
+#include "net/core/digest.h"
 
 bool nwr_record_same(const struct nwr_record *a, const struct nwr_record *b)
 {
-    return record_hash(a) == record_hash(b);
+    return nwr_record_hash(a) == nwr_record_hash(b);
 }
 
 uint64_t nwr_rows_digest(const struct nwr_rows *rows, bool more)
@@ -26,10 +13,10 @@ uint64_t nwr_rows_digest(const struct nwr_rows *rows, bool more)
     uint64_t h = more;
 
     for (uint32_t i = 0; i < rows->n; i++) {
-        if (says_nothing(&rows->row[i].rec))
+        if (nwr_record_says_nothing(&rows->row[i].rec))
             continue;
         h = nwr_hash64(rows->row[i].key.b, rows->row[i].key.len, h);
-        h = nwr_mix64(h ^ record_hash(&rows->row[i].rec));
+        h = nwr_mix64(h ^ nwr_record_hash(&rows->row[i].rec));
     }
     return h;
 }
@@ -78,7 +65,7 @@ void nwr_rows_prune(struct nwr_rows *rows)
     bool *keep = nwr_alloc(rows->n * sizeof(*keep));
 
     for (uint32_t i = 0; i < rows->n; i++)
-        keep[i] = !says_nothing(&rows->row[i].rec);
+        keep[i] = !nwr_record_says_nothing(&rows->row[i].rec);
     keep_if(rows, keep);
     nwr_free(keep);
 }
@@ -245,7 +232,7 @@ void nwr_rows_stale(const struct nwr_rows *all, const struct nwr_rows *has,
 
         if (!mine)
             mine = nwr_rows_find(also, &row->key);
-        if (mine ? nwr_record_same(&mine->rec, &row->rec) : says_nothing(&row->rec))
+        if (mine ? nwr_record_same(&mine->rec, &row->rec) : nwr_record_says_nothing(&row->rec))
             continue;
         copy = nwr_rows_at(out, &row->key);
         nwr_record_copy(&copy->rec, &row->rec);

@@ -10,8 +10,7 @@
 
 #include "nwr/volume.h"
 
-/* Hash over (key, record) of all rows that say anything. Unlike nwr_record_digest it also tells
- * apart what two records without versions forbid: else an absence once read could vanish. */
+/* Hash over (key, nwr_record_hash) of all rows that say anything. */
 uint64_t nwr_rows_digest(const struct nwr_rows *rows, bool more);
 bool nwr_record_same(const struct nwr_record *a, const struct nwr_record *b);
 

@@ -13,6 +13,11 @@ void nwr_store_op_deinit(struct nwr_store_op *op)
     nwr_free(op->refs);
     op->refs = NULL;
     op->nrefs = 0;
+    nwr_free(op->element);
+    op->element = NULL;
+    op->nelement = 0;
+    nwr_free(op->digest);
+    op->digest = NULL;
     if (op->kind == NWR_STORE_META_GET) {
         nwr_blob_unref(op->value);
         op->value = NULL;

@@ -4,7 +4,7 @@
  *   2 nothing changed (a retry, a merge of what is here): done, guards are not asked again
  *   3 guards, sibling limit, room on the disk
  *   4 count the references that came and went; a missing block ends it
- *   5 write records, entries and bytes of blocks as one batch
+ *   5 write records, the digest of their PG, entries and bytes of blocks as one batch
  */
 #include "net/store/engine.h"
 
@@ -16,6 +16,8 @@ struct item {
     bool healed;             /* it did not verify, and what is merged takes its place */
     struct nwr_blob *after;  /* sealed; NULL: nothing changed */
     uint32_t live_before;
+    bool was; /* it said something before */
+    struct nwr_element before_element;
 };
 
 struct applying {
@@ -64,6 +66,8 @@ static enum nwr_err load(struct applying *a, struct item *it)
     }
     if (!err) {
         it->live_before = nwr_record_live(&it->rec);
+        it->was = !nwr_record_says_nothing(&it->rec);
+        it->before_element = nwr_element_of(&it->key, &it->rec);
         count_blocks(&a->deltas, &it->rec, -1);
     }
     return err;
@@ -88,6 +92,8 @@ static enum nwr_err load_all(struct applying *a)
 
         if (find_item(a, key))
             continue;
+        if (key->len < 2 || nwr_key_pg(key) != op->pg || op->pg >= NWR_PGS_MAX)
+            return NWR_E_INVAL;
         a->item[a->nitem].key = *key;
         err = load(a, &a->item[a->nitem++]);
     }
@@ -292,6 +298,15 @@ static enum nwr_err limits(struct applying *a)
 
 /* ---- the batch ------------------------------------------------------------------------------ */
 
+static enum nwr_err stage_digest(struct applying *a, const struct item *it)
+{
+    struct nwr_element after = nwr_element_of(&it->key, &it->rec);
+    bool is = !nwr_record_says_nothing(&it->rec);
+
+    return nwr_txn_digest(&a->txn, nwr_key_pg(&it->key), it->was ? &it->before_element : NULL,
+                          is ? &after : NULL, it->healed);
+}
+
 static enum nwr_err stage(struct applying *a)
 {
     enum nwr_err err = nwr_blocks_count(&a->txn, &a->deltas, a->op, false);
@@ -302,6 +317,7 @@ static enum nwr_err stage(struct applying *a)
 
         if (!it->after)
             continue;
+        err = stage_digest(a, it);
         nwr_sorted_put(&a->txn.changes, &key, it->after);
         it->after = NULL;
         a->txn.records += it->before == NULL && !it->healed;

@@ -6,11 +6,13 @@
 void nwr_engine_init(struct nwr_engine *e, struct nwr_kv *kv)
 {
     *e = (struct nwr_engine){.kv = kv};
+    e->digest = nwr_zalloc(NWR_PGS_MAX * sizeof(*e->digest));
 }
 
 void nwr_engine_deinit(struct nwr_engine *e)
 {
     nwr_sorted_deinit(&e->pins);
+    nwr_free(e->digest);
 }
 
 /* ---- sealing -------------------------------------------------------------------------------- */
@@ -100,6 +102,8 @@ enum nwr_err nwr_txn_commit(struct nwr_txn *t)
         for (uint32_t i = 0; i < t->ndrop; i++)
             e->kv->segment_drop(e->kv, &t->drop[i]);
         end_pins(t);
+        if (t->has_digest)
+            e->digest[t->pg] = t->digest;
         e->stat.records += (uint64_t)t->records;
         e->stat.blocks += (uint64_t)t->blocks;
         e->stat.block_bytes += (uint64_t)t->block_bytes;
@@ -225,5 +229,8 @@ void nwr_engine_run(struct nwr_engine *e, struct nwr_store_op *op)
     case NWR_STORE_BLOCK_GET: run_block_get(e, op); break;
     case NWR_STORE_META_GET: run_meta_get(e, op); break;
     case NWR_STORE_META_PUT: run_meta_put(e, op); break;
+    case NWR_STORE_DIGESTS: nwr_run_digests(e, op); break;
+    case NWR_STORE_LIST:
+    case NWR_STORE_PICK: nwr_run_list(e, op); break;
     }
 }

@@ -3,6 +3,7 @@
  *   apply.c   guards, puts, merges, one op at a time, all or nothing
  *   blocks.c  entries of blocks, their counts, pins
  *   read.c    ranges with follow, blocks, named values
+ *   digest.c  digests of PGs, their elements
  *   verify.c  counts every reference again and compares
  *
  * An op collects its changes in a transaction and writes them at its end; until then it has
@@ -25,9 +26,21 @@ struct nwr_entry {
     uint32_t nrefs;
 };
 
+/* What the engine knows of a stored digest. */
+enum nwr_digest_state {
+    NWR_DIGEST_UNREAD,
+    NWR_DIGEST_READ,
+    NWR_DIGEST_LOST /* a record was replaced unread: added up anew by the next DIGESTS */
+};
+struct nwr_digest_slot {
+    enum nwr_digest_state state;
+    struct nwr_pg_digest digest;
+};
+
 struct nwr_engine {
     struct nwr_kv *kv;
-    struct nwr_sorted pins; /* block key -> when its pin ends */
+    struct nwr_digest_slot *digest; /* NWR_PGS_MAX */
+    struct nwr_sorted pins;         /* block key -> when its pin ends */
     struct nwr_store_stat stat;
 };
 
@@ -48,6 +61,10 @@ enum nwr_err nwr_engine_verify(struct nwr_engine *e, struct nwr_verify *out);
 /* Sets every count right and drops what nothing refers to. E_CORRUPT: nothing was done, since
  * what an unreadable record refers to must stay. */
 enum nwr_err nwr_engine_recount(struct nwr_engine *e);
+/* What was written last may not be stored: digests are read again. */
+void nwr_engine_forget(struct nwr_engine *e);
+/* Adds up the digests of all PGs counts those that differ, and sets them right if asked to. */
+enum nwr_err nwr_engine_digests(struct nwr_engine *e, bool set_right, uint64_t *wrong);
 /* Blocks as they must be when a node starts: recounted if that was asked for, idle ones gone. */
 enum nwr_err nwr_engine_start(struct nwr_engine *e);
 
@@ -60,6 +77,9 @@ struct nwr_txn {
     uint32_t ndrop, capdrop;
     struct nwr_sorted unpin; /* blocks that got a reference: their pins end */
     int64_t records, blocks, block_bytes;
+    bool has_digest; /* of pg: becomes its slot when written */
+    nwr_pg pg;
+    struct nwr_digest_slot digest;
 };
 
 void nwr_txn_init(struct nwr_txn *t, struct nwr_engine *e);
@@ -113,7 +133,14 @@ void nwr_deltas_sum(struct nwr_deltas *ds);
 enum nwr_err nwr_blocks_count(struct nwr_txn *t, struct nwr_deltas *ds, struct nwr_store_op *op,
                               bool keep_idle);
 
+/* Staged in t: the digest of pg as it is after one record changed. NULL: there was or is none.
+ * lost: the record that was there could not be read. */
+enum nwr_err nwr_txn_digest(struct nwr_txn *t, nwr_pg pg, const struct nwr_element *before,
+                            const struct nwr_element *after, bool lost);
+
 void nwr_run_apply(struct nwr_engine *e, struct nwr_store_op *op);
 void nwr_run_read(struct nwr_engine *e, struct nwr_store_op *op);
+void nwr_run_digests(struct nwr_engine *e, struct nwr_store_op *op);
+void nwr_run_list(struct nwr_engine *e, struct nwr_store_op *op); /* LIST and PICK */
 
 #endif

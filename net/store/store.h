@@ -15,6 +15,11 @@
  *   BLOCK_PUT  blocks, unreferenced yet: kept for at least NWR_BLOCK_PIN_MS, gone at restart
  *              if nothing refers to them by then
  *   BLOCK_GET  one block; E_NOENT, or E_CORRUPT when its checksum does not match
+ *   DIGESTS    what each PG holds, as a sum (net/core/digest.h): kept in the commit of every change
+ *   LIST       elements of a PG with after < key <= until, in order of their keys
+ *   PICK       the rows of a PG, after < key, whose object is among `want`
+ *              Both look at NWR_LIST_MAX records; `more` and `last` say how far they came. A
+ *              record that is E_CORRUPT is passed over: as if it were not there
  *   META_GET/META_PUT  a named value (ring, identity, counters); META_PUT is durable when done
  *
  * Blocks are counted: +1 for each live version or stored block that names one; at zero a block
@@ -27,9 +32,12 @@
 #ifndef NWR_STORE_H
 #define NWR_STORE_H
 
+#include "net/core/digest.h"
 #include "nwr/volume.h"
 
 #define NWR_BLOCK_PIN_MS 60000
+#define NWR_LIST_MAX 1024        /* records of one LIST or PICK */
+#define NWR_PICK_BYTES (1 << 20) /* a PICK ends with the row that passes it */
 
 enum nwr_store_kind {
     NWR_STORE_READ,
@@ -38,7 +46,10 @@ enum nwr_store_kind {
     NWR_STORE_BLOCK_PUT,
     NWR_STORE_BLOCK_GET,
     NWR_STORE_META_GET,
-    NWR_STORE_META_PUT
+    NWR_STORE_META_PUT,
+    NWR_STORE_DIGESTS,
+    NWR_STORE_LIST,
+    NWR_STORE_PICK
 };
 
 /* One record of an APPLY. put: a coordinator's write, dot and hlc set in write->v (see
@@ -63,13 +74,20 @@ struct nwr_store_op {
     bool coordinator; /* APPLY: SEEN guards count, sibling limit (E_BUSY) too */
     bool heal;        /* APPLY: what is merged replaces a record that is E_CORRUPT */
     const struct nwr_block *block;
-    uint32_t nblock;        /* BLOCK_GET: block[0].id */
-    const char *name;       /* META */
+    uint32_t nblock;                  /* BLOCK_GET: block[0].id */
+    const char *name;                 /* META */
+    struct nwr_key after, until;      /* LIST, PICK; len 0: from the start, to the end */
+    const struct nwr_object_id *want; /* PICK: ascending */
+    uint32_t nwant;
     struct nwr_blob *value; /* META_PUT in, META_GET out (a count the op owns) */
 
     enum nwr_err err;
-    struct nwr_rows rows; /* READ; APPLY: the records after it, whole containers */
+    struct nwr_rows rows; /* READ, PICK; APPLY: the records after it, whole containers */
     bool more;
+    struct nwr_key last;         /* LIST, PICK with more: the record looked at last */
+    struct nwr_element *element; /* LIST */
+    uint32_t nelement;
+    struct nwr_pg_digest *digest; /* DIGESTS: NWR_PGS_MAX of them */
     struct nwr_dot dot;           /* APPLY with puts: the dot of the batch, or of its first try */
     struct nwr_block_id *missing; /* APPLY with E_BLOCKS */
     uint32_t nmissing;

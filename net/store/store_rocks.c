@@ -199,14 +199,22 @@ static void end_group(struct rocks *r, struct list *out)
         nwr_store_op_deinit(op);
         op->err = err;
     }
+    if (err)
+        nwr_engine_forget(&r->engine);
     append(out, &r->group);
+}
+
+static bool scans(enum nwr_store_kind kind)
+{
+    return kind == NWR_STORE_READ || kind == NWR_STORE_DIGESTS || kind == NWR_STORE_LIST ||
+           kind == NWR_STORE_PICK;
 }
 
 /* Ops whose reads are single keys: they see the group's changes. */
 static bool may_join(const struct nwr_store_op *op)
 {
     if (op->kind != NWR_STORE_APPLY)
-        return op->kind != NWR_STORE_READ;
+        return !scans(op->kind);
     for (uint32_t i = 0; i < op->nguard; i++)
         if (op->guard[i].kind == NWR_GUARD_EMPTY)
             return false;
@@ -229,7 +237,10 @@ static void work_on(struct rocks *r, struct nwr_store_op *op, struct list *out)
         break;
     case NWR_STORE_READ:
     case NWR_STORE_BLOCK_GET:
-    case NWR_STORE_META_GET: push(out, op); break;
+    case NWR_STORE_META_GET:
+    case NWR_STORE_DIGESTS:
+    case NWR_STORE_LIST:
+    case NWR_STORE_PICK: push(out, op); break;
     }
     if (r->tables.pending_bytes >= GROUP_BYTES)
         end_group(r, out);

@@ -138,6 +138,8 @@ enum nwr_err nwr_engine_verify(struct nwr_engine *e, struct nwr_verify *out)
     struct tally t = {.e = e, .out = out, .bytes = true};
     enum nwr_err err = look(&t);
 
+    if (!err)
+        err = nwr_engine_digests(e, false, &out->digests);
     tally_deinit(&t);
     return err;
 }
@@ -174,6 +176,9 @@ enum nwr_err nwr_engine_recount(struct nwr_engine *e)
         err = found.corrupt ? NWR_E_CORRUPT : correct(&t);
     if (!err)
         err = nwr_engine_sweep(e, true);
+    nwr_engine_forget(e);
+    if (!err)
+        err = nwr_engine_digests(e, true, &found.digests);
     tally_deinit(&t);
     return err;
 }
@@ -211,6 +216,7 @@ enum nwr_err nwr_engine_start(struct nwr_engine *e)
     struct nwr_blob *asked;
     enum nwr_err err = e->kv->get(e->kv, &key, &asked);
 
+    nwr_engine_forget(e);
     if (err == NWR_E_NOENT)
         return nwr_engine_sweep(e, true);
     if (err)

@@ -7,7 +7,7 @@
 
 #include "net/store/store.h"
 
-/* What was looked at, and what is wrong: missing to stray are zero in a whole store. */
+/* What was looked at, and what is wrong: missing to digests are zero in a whole store. */
 struct nwr_verify {
     uint64_t records, blocks;
     uint64_t idle;       /* blocks nothing refers to: pinned, else leaked until the next open */
@@ -15,6 +15,7 @@ struct nwr_verify {
     uint64_t miscounted; /* blocks whose count differs from the references to them */
     uint64_t corrupt;    /* records, entries or bytes that do not verify */
     uint64_t stray;      /* bytes that no block owns */
+    uint64_t digests;    /* PGs whose digest is not the sum of their records */
 };
 
 /* After everything submitted was polled. E_IO when the store cannot be read. */

@@ -123,6 +123,7 @@ void kit_assert_whole(struct kit *k)
     assert_int_equal(v.miscounted, 0);
     assert_int_equal(v.corrupt, 0);
     assert_int_equal(v.stray, 0);
+    assert_int_equal(v.digests, 0);
 }
 
 void kit_tmpdir(char *out, size_t len)

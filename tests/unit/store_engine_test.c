@@ -340,6 +340,19 @@ static void a_record_whose_bytes_changed_is_unknown_and_never_written_over(void 
     assert_int_equal(verify(f).corrupt, 1);
 }
 
+/* Records of PG 0 as its digest counts them. */
+static uint64_t digest_records(struct fake *f)
+{
+    struct nwr_store_op op = {.kind = NWR_STORE_DIGESTS};
+    uint64_t records;
+
+    nwr_engine_run(&f->engine, &op);
+    assert_int_equal(op.err, NWR_OK);
+    records = op.digest[0].records;
+    nwr_store_op_deinit(&op);
+    return records;
+}
+
 /* Once healed, the blocks of the lost record are garbage, gone at the next start. */
 static void a_merge_that_heals_takes_the_place_of_a_record_that_rotted(void **state)
 {
@@ -364,10 +377,23 @@ static void a_merge_that_heals_takes_the_place_of_a_record_that_rotted(void **st
     assert_int_equal(f->engine.stat.records, 1);
     assert_int_equal(verify(f).corrupt, 0);
     assert_int_equal(verify(f).miscounted, 1);
+    assert_int_equal(digest_records(f), 1);
+    assert_int_equal(verify(f).digests, 0);
     assert_int_equal(nwr_engine_start(&f->engine), NWR_OK);
     assert_int_equal(verify(f).miscounted, 0);
     assert_int_equal(verify(f).blocks, 0);
     assert_int_equal(nwr_engine_start(&f->engine), NWR_OK);
+}
+
+static void a_digest_whose_bytes_changed_is_added_up_anew(void **state)
+{
+    struct fake *f = *state;
+
+    assert_int_equal(put_record(f, 1, 0, NULL), NWR_OK);
+    flip(f, NWR_SPACE_META);
+    nwr_engine_forget(&f->engine);
+    assert_int_equal(digest_records(f), 1);
+    assert_int_equal(verify(f).digests, 0);
 }
 
 static void a_block_whose_bytes_changed_is_not_served(void **state)
@@ -451,6 +477,7 @@ int main(void)
         ON(a_write_that_fails_changes_nothing_and_keeps_the_pin),
         ON(a_record_whose_bytes_changed_is_unknown_and_never_written_over),
         ON(a_merge_that_heals_takes_the_place_of_a_record_that_rotted),
+        ON(a_digest_whose_bytes_changed_is_added_up_anew),
         ON(a_block_whose_bytes_changed_is_not_served),
         ON(a_removal_goes_on_past_a_block_whose_entry_is_unreadable),
         ON(a_recount_leaves_alone_what_an_unreadable_record_may_name),
