@@ -45,7 +45,7 @@ void nwr_birth_hold(struct nwr_txn *t, struct nwr_node *n)
         struct nwr_write *w = &n->held->write[i];
 
         give_dot(t->m, w);
-        nwr_recent_drop(t->m, &w->key);
+        nwr_walk_changed(t->m, &w->key, t->id);
         if (is_content(&w->key))
             n->version = (struct nwr_seen){w->v.dot, w->v.wid};
     }
@@ -129,6 +129,7 @@ void nwr_birth_absorb(struct nwr_txn *t, struct nwr_node *n)
         /* What the snapshot shows of it so far is not there any more. */
         nwr_record_discard(&row->rec, w->seen, w->nseen, NULL, 0);
         absorb_one(t->m, n, w);
+        nwr_walk_changed(t->m, &w->key, t->id);
     }
     nwr_request_destroy(t->staged);
     t->staged = NULL;
@@ -136,7 +137,7 @@ void nwr_birth_absorb(struct nwr_txn *t, struct nwr_node *n)
 }
 
 /* Its names are gone before anybody else saw them. Open files keep the rest. */
-void nwr_birth_unname(struct nwr_node *n)
+void nwr_birth_unname(struct nwr_mount *m, struct nwr_node *n)
 {
     uint32_t kept = 0;
 
@@ -144,6 +145,7 @@ void nwr_birth_unname(struct nwr_node *n)
         struct nwr_write *w = &n->held->write[i];
 
         if (w->key.b[2] == 'E' || w->key.b[11] == NWR_REG_LINK) {
+            nwr_walk_changed(m, &w->key, 0);
             nwr_free(w->seen);
             nwr_free(w->retire);
             nwr_version_deinit(&w->v);

@@ -14,6 +14,7 @@ struct nwr_mount *nwr_mount_create(const struct nwr_mount_config *config)
     nwr_rng_init(&m->rng, config->seed);
     nwr_itable_init(&m->nodes);
     m->cache = nwr_block_cache_create(NWR_CACHE_BYTES);
+    m->change = nwr_zalloc(NWR_CHANGES * sizeof(*m->change));
     m->next_txn = m->next_handle = 1;
     return m;
 }
@@ -30,7 +31,8 @@ void nwr_mount_destroy(struct nwr_mount *m)
             nwr_dir_destroy(h->dir);
         nwr_free(h);
     }
-    nwr_recent_deinit(m);
+    nwr_walk_deinit(m);
+    nwr_free(m->change);
     nwr_free(m->reads);
     nwr_itable_deinit(&m->nodes);
     nwr_block_cache_destroy(m->cache);
@@ -201,8 +203,10 @@ static bool only_looks(enum nwr_fs_op op)
 static void run_request(struct nwr_mount *m, struct nwr_fs_req *req)
 {
     struct nwr_plan_of of = nwr_plan_of(req->op);
+    struct nwr_txn *t = nwr_txn_new(m, of.plan, of.finish, req);
 
-    nwr_txn_run(nwr_txn_new(m, of.plan, of.finish, req));
+    nwr_walk_begin(t);
+    nwr_txn_run(t);
 }
 
 /* ---- the beginning: what quorums the root wants is itself a record, read with R = 1; a mount

@@ -76,12 +76,6 @@ void nwr_finish_lookup(struct nwr_txn *t)
     if (t->reply.kind == NWR_REPLY_ENTRY)
         return;
     if (t->x.ino == 0) {
-        struct nwr_key key = nwr_key_entry(t->x.parent, t->req->name, strlen(t->req->name));
-        const struct nwr_record *rec = nwr_txn_peek(t, &key);
-        static const struct nwr_record none;
-
-        if (!nwr_view_remembers(t, &key)) /* else the name is looked at again */
-            nwr_recent_keep(t->m, &key, rec ? rec : &none);
         t->reply.err = ENOENT;
         return;
     }

@@ -3,21 +3,15 @@
 
 /* ---- shared --------------------------------------------------------------------------------- */
 
-/* The name is looked at; a LOOKUP that found nothing a moment ago serves as the look. */
+/* The name is looked at; the LOOKUP of the same system call serves as the look (walk.c). */
 static enum nwr_plan look(struct nwr_txn *t, struct nwr_node **dir)
 {
     size_t len = nwr_entry_name(t, t->req->name);
-    const struct nwr_record *rec;
-    struct nwr_key key;
 
     *dir = nwr_entry_dir(t, t->req->node);
     if (!*dir || !len)
         return nwr_txn_fail(t, t->eno);
     nwr_txn_policy(t, *dir);
-    key = nwr_key_entry((*dir)->dirs.ino[0], t->req->name, len);
-    rec = nwr_recent_find(t->m, &key);
-    if (rec && !t->fresh && (*dir)->dirs.n == 1 && !nwr_txn_knows(t, &key))
-        nwr_view_absent(t, &key, rec);
     if (!nwr_view_find(t, &(*dir)->dirs, t->req->name, len, true, &t->x))
         return NWR_PLAN_WAIT;
     return NWR_PLAN_DONE;

@@ -101,7 +101,7 @@ enum nwr_plan nwr_plan_unlink(struct nwr_txn *t)
     if (n && (n->pushing || n->tried))
         return nwr_txn_after_push(t, n);
     if (n) { /* nothing is sent at all */
-        nwr_birth_unname(n);
+        nwr_birth_unname(t->m, n);
         t->number = n->id;
         return NWR_PLAN_DONE;
     }

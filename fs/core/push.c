@@ -300,7 +300,7 @@ void nwr_push_wake(struct nwr_mount *m, struct nwr_node *n)
 void nwr_node_give_up(struct nwr_mount *m, struct nwr_node *n)
 {
     if (n->held) {
-        nwr_birth_unname(n);
+        nwr_birth_unname(m, n);
     } else {
         nwr_file_destroy(n->file);
         n->file = NULL;

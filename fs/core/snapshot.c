@@ -42,19 +42,25 @@ enum {
     ENTRIES_LEN = 11
 };
 
-static bool key_known(const struct nwr_txn *t, const struct nwr_key *key)
+static bool covers(const struct nwr_inos *objects, const struct nwr_key *known, uint32_t nknown,
+                   const struct nwr_key *key)
 {
     struct nwr_key_parts parts;
 
-    if (nwr_key_parse(key, &parts) && parts.kind == 'I' && inos_has(&t->objects, parts.ino))
+    if (nwr_key_parse(key, &parts) && parts.kind == 'I' && inos_has(objects, parts.ino))
         return true;
     /* A known key without a name is the range of a directory. */
-    for (uint32_t i = 0; i < t->nknown; i++)
-        if (nwr_key_cmp(&t->known[i], key) == 0 ||
-            (t->known[i].len == ENTRIES_LEN && t->known[i].b[2] == 'E' &&
-             nwr_key_has_prefix(key, &t->known[i])))
+    for (uint32_t i = 0; i < nknown; i++)
+        if (nwr_key_cmp(&known[i], key) == 0 ||
+            (known[i].len == ENTRIES_LEN && known[i].b[2] == 'E' &&
+             nwr_key_has_prefix(key, &known[i])))
             return true;
     return false;
+}
+
+static bool key_known(const struct nwr_txn *t, const struct nwr_key *key)
+{
+    return covers(&t->objects, t->known, t->nknown, key);
 }
 
 static void learn_key(struct nwr_txn *t, const struct nwr_key *key)
@@ -157,6 +163,42 @@ void nwr_snapshot_clear(struct nwr_txn *t)
     t->objects = (struct nwr_inos){0};
     t->nknown = 0;
     t->page = (struct nwr_page){0};
+}
+
+/* ---- from one transaction to the next ------------------------------------------------------- */
+
+void nwr_snapshot_take(struct nwr_txn *t, struct nwr_snapshot *to)
+{
+    nwr_assert(to->rows.n == 0 && to->nknown == 0);
+    *to = (struct nwr_snapshot){t->rows, t->objects, t->known, t->nknown, t->capknown};
+    t->rows = (struct nwr_rows){0};
+    t->objects = (struct nwr_inos){0};
+    t->known = NULL;
+    t->nknown = t->capknown = 0;
+}
+
+void nwr_snapshot_give(struct nwr_txn *t, struct nwr_snapshot *from)
+{
+    nwr_assert(t->rows.n == 0 && t->nknown == 0);
+    t->rows = from->rows;
+    t->objects = from->objects;
+    t->known = from->known;
+    t->nknown = from->nknown;
+    t->capknown = from->capknown;
+    *from = (struct nwr_snapshot){0};
+}
+
+bool nwr_snapshot_has(const struct nwr_snapshot *s, const struct nwr_key *key)
+{
+    return covers(&s->objects, s->known, s->nknown, key) || nwr_rows_find(&s->rows, key);
+}
+
+void nwr_snapshot_free(struct nwr_snapshot *s)
+{
+    nwr_rows_deinit(&s->rows);
+    nwr_free(s->objects.slot);
+    nwr_free(s->known);
+    *s = (struct nwr_snapshot){0};
 }
 
 /* ---- asking --------------------------------------------------------------------------------- */
@@ -262,13 +304,6 @@ bool nwr_snapshot_from_births(struct nwr_txn *t)
         return false;
     nwr_birth_overlay(t);
     return true;
-}
-
-void nwr_txn_learn_record(struct nwr_txn *t, const struct nwr_key *key,
-                          const struct nwr_record *rec)
-{
-    nwr_record_sync(&nwr_rows_at(&t->rows, key)->rec, rec);
-    learn_key(t, key);
 }
 
 void nwr_txn_page(struct nwr_txn *t, nwr_ino dir, const struct nwr_key *after)

@@ -11,8 +11,9 @@
 
 #define NWR_IDS_RANGE 4096 /* inode counters asked for at once */
 #define NWR_IDS_LOW 1024   /* and asked for again when so few are left */
-#define NWR_RECENT_MS 50   /* how long a LOOKUP's absence may serve the CREATE after it */
-#define NWR_RECENT_MAX 32
+#define NWR_WALK_MS 4      /* how long a LOOKUP may serve what its thread asks next */
+#define NWR_WALKS 32       /* threads it is remembered of */
+#define NWR_CHANGES 256    /* records of which it is known that this mount changed them */
 #define NWR_LISTED_MS 1000 /* how long a listing serves the LOOKUPs of the thread that reads it */
 #define NWR_CACHE_BYTES (64 << 20)
 #define NWR_BLOCKS_INFLIGHT 8 /* BLOCK_GETs of one transaction at once */
@@ -26,11 +27,17 @@ struct nwr_handle {
     struct nwr_handle *next;
 };
 
-/* The record of a name that a LOOKUP has just found absent. */
-struct nwr_recent {
-    struct nwr_key key;
-    struct nwr_record rec;
-    nwr_ms until;
+/* What a thread was just told: of node, or of the absence of parent/name (walk.c). */
+struct nwr_walk {
+    uint32_t pid; /* 0: free */
+    enum nwr_fs_op from;
+    uint64_t node, parent;
+    char *name;
+    bool is_dir;
+    uint32_t looks; /* GETATTRs it has answered */
+    nwr_ms at;
+    uint64_t since; /* changes of this mount that it may lack begin here */
+    struct nwr_snapshot snap;
 };
 
 struct nwr_reap { /* an inode whose last name went */
@@ -53,8 +60,13 @@ struct nwr_mount {
     uint32_t nearly, capearly;
     uint64_t wakes; /* turns of nwr_push_wake */
     uint64_t next_txn, next_handle, next_pending;
-    struct nwr_recent recent[NWR_RECENT_MAX];
-    uint32_t recent_at;
+    struct nwr_walk walk[NWR_WALKS];
+    uint32_t walk_at;
+    uint64_t changed; /* records, ever; the last of them: */
+    struct nwr_change {
+        struct nwr_key key;
+        uint64_t txn; /* by whom */
+    } * change;
     struct nwr_reads *reads;
     struct nwr_node **due; /* nodes with push_at or touch_at set */
     uint32_t ndue, capdue;
@@ -94,11 +106,13 @@ struct nwr_plan_of {
 };
 struct nwr_plan_of nwr_plan_of(enum nwr_fs_op op);
 
-/* ---- names just found absent (recent.c) ---- */
-void nwr_recent_keep(struct nwr_mount *m, const struct nwr_key *key, const struct nwr_record *rec);
-const struct nwr_record *nwr_recent_find(struct nwr_mount *m, const struct nwr_key *key);
-void nwr_recent_drop(struct nwr_mount *m, const struct nwr_key *key);
-void nwr_recent_deinit(struct nwr_mount *m);
+/* ---- what a thread was just told (walk.c) ---- */
+/* A request begins: what its thread was told may serve it. Ends: what that told the thread. */
+void nwr_walk_begin(struct nwr_txn *t);
+void nwr_walk_end(struct nwr_txn *t);
+/* This mount has changed a record, or what lies over it; txn: 0 or who has that in its snapshot. */
+void nwr_walk_changed(struct nwr_mount *m, const struct nwr_key *key, uint64_t txn);
+void nwr_walk_deinit(struct nwr_mount *m);
 
 /* ---- creations that are not sent yet (birth.c) ---- */
 /* What t has staged becomes what n holds back. */
@@ -108,7 +122,7 @@ void nwr_birth_absorb(struct nwr_txn *t, struct nwr_node *n);
 /* Stages copies of the held writes and guards, except content. */
 void nwr_birth_send(struct nwr_txn *t, struct nwr_node *n);
 /* The names go; what is open stays (dropped). */
-void nwr_birth_unname(struct nwr_node *n);
+void nwr_birth_unname(struct nwr_mount *m, struct nwr_node *n);
 /* Held writes of the ranges just read are put over the snapshot. */
 void nwr_birth_overlay(struct nwr_txn *t);
 struct nwr_node *nwr_birth_of(struct nwr_mount *m, nwr_ino root);

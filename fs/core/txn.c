@@ -13,6 +13,7 @@ struct nwr_txn *nwr_txn_new(struct nwr_mount *m, enum nwr_plan (*plan)(struct nw
     t->plan = plan;
     t->finish = finish;
     t->req = req;
+    t->since = m->changed;
     t->next = m->txns;
     if (t->next)
         t->next->prev = t;
@@ -275,8 +276,10 @@ static void complete(struct nwr_txn *t)
         nwr_fs_reply_deinit(&t->reply);
         t->reply.err = eno;
     }
-    if (t->req)
+    if (t->req) {
+        nwr_walk_end(t);
         nwr_mount_reply(t->m, t->req, &t->reply);
+    }
     t->req = NULL;
     memset(&t->reply, 0, sizeof(t->reply));
     nwr_txn_destroy(t);
@@ -356,7 +359,7 @@ void nwr_txn_again(struct nwr_txn *t)
 {
     nwr_assert(t->inflight == 0);
     nwr_snapshot_clear(t);
-    t->fresh = true;
+    t->since = t->m->changed;
     nwr_txn_run(t);
 }
 
@@ -453,7 +456,7 @@ static void apply_batch(struct nwr_txn *t, const struct nwr_request *vreq,
         w->v.dot = res->dot;
         w->v.hlc = res->hlc;
         w->v.k = res->k;
-        nwr_recent_drop(t->m, &w->key);
+        nwr_walk_changed(t->m, &w->key, t->id);
         if (w->discard)
             nwr_record_discard(rec, w->seen, w->nseen, w->retire, w->nretire);
         else if (!nwr_record_find(rec, w->v.dot))

@@ -11,7 +11,8 @@
  * last run staged is cut into batches by PG, in the order: registers and links that are added,
  * entries added, entries removed, links removed; what fits into one batch goes in one.
  * After an acknowledgement the writes of a batch are in the snapshot too, under their real dots,
- * so that finish sees what is now there. A snapshot lives for one transaction.
+ * so that finish sees what is now there. A snapshot lives for one transaction, or for those of
+ * one system call (walk.c).
  *
  * Ownership: the mount owns transactions; a transaction its snapshot, batches and request.
  * Thread: the loop.
@@ -43,6 +44,13 @@ struct nwr_need { /* one range of a READ that is missing */
     bool page;
 };
 
+struct nwr_snapshot { /* what outlives its transaction (walk.c) */
+    struct nwr_rows rows;
+    struct nwr_inos objects;
+    struct nwr_key *known;
+    uint32_t nknown, capknown;
+};
+
 struct nwr_page { /* the part of a directory that was read */
     bool ready, more;
     struct nwr_key prefix, after, last;
@@ -60,8 +68,9 @@ struct nwr_txn {
     int eno;          /* of NWR_PLAN_FAIL */
     enum nwr_err err; /* of a volume request */
     uint32_t runs, inflight;
-    bool fresh; /* the snapshot was thrown away and is read anew */
-    bool stale; /* it must be: a guard refused what was planned on it */
+    bool stale;     /* it must be: a guard refused what was planned on it */
+    bool walks;     /* the snapshot came from what the thread was told before */
+    uint64_t since; /* nwr_mount.changed when the snapshot began */
 
     struct nwr_rows rows;
     struct nwr_inos objects; /* whose registers are all in rows */
@@ -149,20 +158,23 @@ struct nwr_guard *nwr_txn_guard(struct nwr_txn *t, enum nwr_guard_kind kind,
                                 const struct nwr_key *key);
 struct nwr_block *nwr_txn_block(struct nwr_txn *t);
 nwr_wid nwr_txn_wid(struct nwr_txn *t);
-/* Puts a record into the snapshot; before the plan holds others. */
-void nwr_txn_learn_record(struct nwr_txn *t, const struct nwr_key *key,
-                          const struct nwr_record *rec);
 /* Whether the snapshot can tell about key. */
 bool nwr_txn_knows(const struct nwr_txn *t, const struct nwr_key *key);
 /* Waits until n has nothing under way or unsent; sends it now. */
 enum nwr_plan nwr_txn_after_push(struct nwr_txn *t, struct nwr_node *n);
 
-/* ---- between txn.c and snapshot.c ---- */
+/* ---- between txn.c, snapshot.c and walk.c ---- */
 
 void nwr_snapshot_learn(struct nwr_txn *t, const struct nwr_range *range);
 void nwr_snapshot_learn_page(struct nwr_txn *t, const struct nwr_range *range, bool more);
 bool nwr_snapshot_behind(const struct nwr_txn *t, const struct nwr_range *range);
 bool nwr_snapshot_from_births(struct nwr_txn *t);
 void nwr_snapshot_clear(struct nwr_txn *t);
+/* The snapshot of t moves to *to, which is empty; or back into t, whose own is empty. */
+void nwr_snapshot_take(struct nwr_txn *t, struct nwr_snapshot *to);
+void nwr_snapshot_give(struct nwr_txn *t, struct nwr_snapshot *from);
+/* Whether it can tell about key. */
+bool nwr_snapshot_has(const struct nwr_snapshot *s, const struct nwr_key *key);
+void nwr_snapshot_free(struct nwr_snapshot *s);
 
 #endif

@@ -90,10 +90,6 @@ bool nwr_view_all(struct nwr_txn *t, const struct nwr_dirs *dir, const char *bas
 bool nwr_view_hides(struct nwr_txn *t, nwr_ino dir, bool *hide);
 /* True for the key of a record that only view.c reads: it is no name. */
 bool nwr_view_hidden(const struct nwr_key_parts *entry);
-/* Whether the entry leads to inodes that have no slot there any more. If it does not, its record
- * can be given to another transaction as all there is to know of the name. */
-bool nwr_view_remembers(const struct nwr_txn *t, const struct nwr_key *entry);
-void nwr_view_absent(struct nwr_txn *t, const struct nwr_key *entry, const struct nwr_record *rec);
 /* What a rename over dir/name by a process replaces: the version it read there if that is still
  * shown; else what this mount wrote itself; else nothing, and all stays as siblings. The head, if
  * nothing is known of the process. */

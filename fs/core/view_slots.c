@@ -52,32 +52,6 @@ uint32_t nwr_slots_hidden_decode(const struct nwr_version *v, nwr_ino *ino, uint
     return nwr_in_done(&in) ? n : 0;
 }
 
-static struct nwr_key beside(const struct nwr_key *entry)
-{
-    struct nwr_key_parts p;
-    bool whole = nwr_key_parse(entry, &p);
-
-    nwr_assert(whole);
-    return nwr_slots_hidden_key(p.ino, p.name, p.name_len);
-}
-
-bool nwr_view_remembers(const struct nwr_txn *t, const struct nwr_key *entry)
-{
-    struct nwr_key key = beside(entry);
-    const struct nwr_record *rec = nwr_txn_peek(t, &key);
-
-    return rec && rec->n;
-}
-
-void nwr_view_absent(struct nwr_txn *t, const struct nwr_key *entry, const struct nwr_record *rec)
-{
-    static const struct nwr_record none;
-    struct nwr_key key = beside(entry);
-
-    nwr_txn_learn_record(t, entry, rec);
-    nwr_txn_learn_record(t, &key, &none);
-}
-
 /* ---- collecting ---------------------------------------------------------------------------- */
 
 void nwr_slots_deinit(struct nwr_slots *s)

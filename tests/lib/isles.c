@@ -70,12 +70,6 @@ void nwr_txn_born(struct nwr_txn *t, nwr_ino root)
     (void)root;
 }
 
-void nwr_txn_learn_record(struct nwr_txn *t, const struct nwr_key *key,
-                          const struct nwr_record *rec)
-{
-    nwr_record_sync(&nwr_rows_at(&t->rows, key)->rec, rec);
-}
-
 nwr_ino nwr_txn_ino(struct nwr_txn *t, nwr_pg pg)
 {
     struct isle *n = owner(t);

@@ -1,0 +1,278 @@
+/* walk_test.c -- what one system call asks the volume: each record once (fs/core/walk.c). */
+#include "tests/lib/fake_volume.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define ROOT 1
+#define EXCL 0201 /* O_WRONLY | O_EXCL */
+
+/* Times are written, subdirectories counted: what only the first look at a directory asks for. */
+static void settle(struct fake *f, uint64_t dir)
+{
+    struct stat st;
+
+    fake_pass(f, 5000);
+    assert_int_equal(fake_stat(f, dir, &st), 0);
+    fake_reset(f);
+}
+
+static int setup(void **state)
+{
+    struct fake *f = nwr_zalloc(sizeof(*f));
+
+    fake_init(f, 11);
+    assert_int_equal(fake_save(f, ROOT, "old", "text"), 0);
+    settle(f, ROOT);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fake *f = *state;
+
+    fake_pass(f, 5000);
+    fake_deinit(f);
+    nwr_free(f);
+    return 0;
+}
+
+/* A request of another thread than that of fake_req. */
+static int by(struct fake *f, uint32_t pid, struct nwr_fs_req *req)
+{
+    struct nwr_fs_reply r;
+    int err;
+
+    req->pid = pid;
+    r = fake_call(f, req);
+    err = r.err;
+    nwr_fs_reply_deinit(&r);
+    return err;
+}
+
+static int capability(struct fake *f, uint64_t node)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_GETXATTR, node, "security.capability");
+
+    req->size = 64;
+    return by(f, req->pid, req);
+}
+
+static int chmod_by(struct fake *f, uint32_t pid, uint64_t node, uint32_t mode)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_SETATTR, node, NULL);
+
+    req->set = NWR_SET_MODE;
+    req->mode = mode;
+    return by(f, pid, req);
+}
+
+static void creating_by_path_asks_for_each_name_once(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    struct stat st;
+    uint64_t dir, node, fh;
+
+    assert_int_equal(fake_mkdir(f, ROOT, "d", &dir), 0);
+    settle(f, dir);
+    settle(f, ROOT);
+    assert_int_equal(fake_stat(f, ROOT, &st), 0);
+    assert_int_equal(f->reads, 1);
+    assert_int_equal(fake_lookup(f, ROOT, "d", &e), 0); /* its inode has a PG of its own */
+    assert_int_equal(f->reads, 3);
+    assert_int_equal(fake_stat(f, dir, &st), 0);
+    assert_int_equal(fake_stat(f, dir, &st), 0);
+    assert_int_equal(f->reads, 3);
+    assert_int_equal(fake_lookup(f, dir, "f", &e), ENOENT);
+    assert_int_equal(f->reads, 4);
+    assert_int_equal(fake_create(f, dir, "f", EXCL, &node, &fh), 0);
+    assert_int_equal(fake_stat(f, node, &st), 0);
+    assert_int_equal(capability(f, node), ENODATA);
+    assert_int_equal(fake_write(f, node, fh, 0, "hello"), 0);
+    assert_int_equal(fake_close(f, node, fh), 0);
+    assert_int_equal(f->reads, 4);
+    assert_int_equal(f->puts, 2);
+}
+
+static void opening_by_path_asks_once(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    struct stat st;
+    uint64_t fh;
+
+    assert_int_equal(fake_lookup(f, ROOT, "old", &e), 0);
+    assert_int_equal(fake_stat(f, e.node, &st), 0); /* may it be read? */
+    assert_int_equal(fake_open(f, e.node, 0, &fh), 0);
+    assert_int_equal(fake_stat(f, e.node, &st), 0); /* fstat */
+    assert_int_equal(st.st_size, 4);
+    assert_int_equal(f->reads, 1);
+}
+
+static void making_and_removing_a_directory_look_once(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    struct stat st;
+    uint64_t dir;
+
+    assert_int_equal(fake_lookup(f, ROOT, "d", &e), ENOENT);
+    assert_int_equal(fake_stat(f, ROOT, &st), 0); /* may it be written to? */
+    assert_int_equal(fake_mkdir(f, ROOT, "d", &dir), 0);
+    assert_int_equal(f->reads, 2);
+    settle(f, ROOT);
+    assert_int_equal(fake_lookup(f, ROOT, "d", &e), 0);
+    assert_int_equal(fake_stat(f, ROOT, &st), 0);
+    assert_int_equal(fake_rmdir(f, ROOT, "d"), 0);
+    assert_int_equal(f->reads, 3);
+}
+
+static void what_is_not_of_the_same_system_call_asks(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    struct stat st;
+
+    assert_int_equal(fake_lookup(f, ROOT, "old", &e), 0);
+    assert_int_equal(fake_stat(f, e.node, &st), 0);
+    assert_int_equal(f->reads, 1);
+    assert_int_equal(fake_stat(f, e.node, &st), 0);
+    assert_int_equal(f->reads, 2);
+    assert_int_equal(fake_stat(f, e.node, &st), 0);
+    assert_int_equal(f->reads, 3);
+    assert_int_equal(fake_lookup(f, ROOT, "old", &e), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "old", &e), 0);
+    assert_int_equal(f->reads, 5);
+}
+
+static void another_thread_asks(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+
+    assert_int_equal(fake_lookup(f, ROOT, "old", &e), 0);
+    assert_int_equal(by(f, 78, fake_req(NWR_FS_GETATTR, e.node, NULL)), 0);
+    assert_int_equal(f->reads, 2);
+    assert_int_equal(by(f, 0, fake_req(NWR_FS_LOOKUP, ROOT, "old")), 0);
+    assert_int_equal(by(f, 0, fake_req(NWR_FS_GETATTR, e.node, NULL)), 0);
+    assert_int_equal(f->reads, 4);
+}
+
+static void what_a_thread_was_told_is_forgotten_soon(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    struct stat st;
+
+    assert_int_equal(fake_lookup(f, ROOT, "old", &e), 0);
+    fake_pass(f, 5);
+    assert_int_equal(fake_stat(f, e.node, &st), 0);
+    assert_int_equal(f->reads, 2);
+}
+
+static void change_by_another_thread_is_seen(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    struct stat st;
+
+    assert_int_equal(fake_lookup(f, ROOT, "old", &e), 0);
+    assert_int_equal(chmod_by(f, 78, e.node, 0600), 0);
+    assert_int_equal(fake_stat(f, e.node, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void changes_beyond_counting_are_seen(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e, other;
+    struct stat st;
+
+    assert_int_equal(fake_save(f, ROOT, "other", "x"), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "other", &other), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "old", &e), 0);
+    assert_int_equal(chmod_by(f, 78, e.node, 0600), 0);
+    for (uint32_t i = 0; i < 600; i++)
+        assert_int_equal(chmod_by(f, 78, other.node, 0600 | (i & 077)), 0);
+    assert_int_equal(fake_stat(f, e.node, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void name_made_by_another_thread_is_no_second_file(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    struct nwr_fs_req *req;
+    uint64_t node, fh;
+    char buf[100];
+
+    for (int held = 0; held < 2; held++) {
+        const char *name = held ? "held" : "sent";
+
+        assert_int_equal(fake_lookup(f, ROOT, name, &e), ENOENT);
+        req = fake_req(NWR_FS_CREATE, ROOT, name);
+        req->flags = held ? 01 : EXCL;
+        req->mode = 0644;
+        assert_int_equal(by(f, 78, req), 0);
+        assert_int_equal(fake_create(f, ROOT, name, EXCL, &node, &fh), EEXIST);
+    }
+    assert_string_equal(fake_ls(f, ROOT, buf, sizeof(buf)), "held old sent");
+}
+
+static void name_unlinked_before_it_was_sent_is_free(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    uint64_t node, fh;
+
+    assert_int_equal(fake_create(f, ROOT, "tmp", 01, &node, &fh), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "tmp", &e), 0);
+    assert_int_equal(by(f, 78, fake_req(NWR_FS_UNLINK, ROOT, "tmp")), 0);
+    assert_int_equal(fake_unlink(f, ROOT, "tmp"), ENOENT);
+    assert_int_equal(fake_create(f, ROOT, "tmp", EXCL, &node, &fh), 0);
+}
+
+static void change_elsewhere_is_seen_by_the_next_path(void **state)
+{
+    struct fake *f = *state, g;
+    struct nwr_fs_entry e, ge;
+    struct stat st;
+    char buf[100];
+
+    fake_second(&g, f, 12);
+    assert_int_equal(fake_lookup(&g, ROOT, "old", &ge), 0);
+    assert_string_equal(fake_cat(f, ROOT, "old", buf, sizeof(buf)), "text");
+    assert_int_equal(fake_lookup(f, ROOT, "old", &e), 0);
+    assert_int_equal(chmod_by(&g, 77, ge.node, 0600), 0);
+    assert_int_equal(fake_save(&g, ROOT, "old", "newer"), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "old", &e), 0);
+    assert_int_equal(fake_stat(f, e.node, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_string_equal(fake_cat(f, ROOT, "old", buf, sizeof(buf)), "newer");
+    fake_pass(&g, 5000);
+    fake_deinit(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(creating_by_path_asks_for_each_name_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(opening_by_path_asks_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(making_and_removing_a_directory_look_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_not_of_the_same_system_call_asks, setup, teardown),
+        cmocka_unit_test_setup_teardown(another_thread_asks, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_a_thread_was_told_is_forgotten_soon, setup, teardown),
+        cmocka_unit_test_setup_teardown(change_by_another_thread_is_seen, setup, teardown),
+        cmocka_unit_test_setup_teardown(changes_beyond_counting_are_seen, setup, teardown),
+        cmocka_unit_test_setup_teardown(name_made_by_another_thread_is_no_second_file, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(name_unlinked_before_it_was_sent_is_free, setup, teardown),
+        cmocka_unit_test_setup_teardown(change_elsewhere_is_seen_by_the_next_path, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
