@@ -197,7 +197,8 @@ enum nwr_plan nwr_plan_getattr(struct nwr_txn *t)
     enum nwr_plan plan;
 
     for (uint32_t i = 0; d && i < NWR_DIR_MEMOS; i++)
-        if (d->memo[i].node == t->req->node && d->memo[i].at + NWR_LISTED_MS >= t->m->now) {
+        if (d->memo[i].parent == 0 && d->memo[i].node == t->req->node &&
+            d->memo[i].at + NWR_LISTED_MS >= t->m->now) {
             t->reply.kind = NWR_REPLY_ATTR;
             t->reply.entry.st = d->memo[i].st;
             return NWR_PLAN_DONE;
