@@ -112,7 +112,8 @@ struct nwr_store {
     void (*submit)(struct nwr_store *s, struct nwr_store_op *op);
     /* Runs done of what has finished. */
     void (*poll)(struct nwr_store *s);
-    /* Becomes readable when poll has something to do; -1: poll after each submit (mem). */
+    /* Becomes readable when ops finished that could not be carried out within submit. What
+     * was (all of store_mem: -1) is there at the next poll: whoever submits polls afterwards. */
     int (*fd)(struct nwr_store *s);
     void (*stat)(struct nwr_store *s, struct nwr_store_stat *out);
     /* Finishes what was submitted (done runs), syncs, frees. */

@@ -1,7 +1,7 @@
 /* store_rocks.c -- the store of a real node: RocksDB and segment files, on two threads.
  *
  *   1 submit: a small op that need not wait for the disk is carried out at once, if nothing
- *     is queued before it; poll completes it
+ *     is queued before it; the poll that follows completes it, and no wake-up is needed for that
  *   2 others go to the worker; it takes all that is queued and makes one batch of the changes
  *     of neighbours
  *   3 SYNC and META_PUT go on to the sync thread once what was before them is written; it takes
@@ -404,7 +404,6 @@ static void rocks_submit(struct nwr_store *s, struct nwr_store_op *op)
         to_sync(r, op);
     } else {
         push(&r->ready, op);
-        wake_loop(r);
     }
 }
 

@@ -124,6 +124,32 @@ static uint32_t batch_slices(const struct batch *b)
     return n;
 }
 
+/* What the socket takes now goes without libuv's queue: after each uv_write it would tell epoll
+ * once more what epoll knows. Takes b. */
+static int write_out(struct nwr_conn *c, struct batch *b, uv_buf_t *bufs, unsigned n)
+{
+    uv_stream_t *s = (uv_stream_t *)&c->tcp;
+    int sent = uv_stream_get_write_queue_size(s) ? UV_EAGAIN : uv_try_write(s, bufs, n);
+
+    if (sent == UV_EAGAIN)
+        sent = 0;
+    if (sent < 0)
+        return sent;
+    while (n && (size_t)sent >= bufs->len) {
+        sent -= (int)bufs->len;
+        bufs++;
+        n--;
+    }
+    if (n == 0) {
+        c->out_bytes -= b->bytes;
+        batch_free(b);
+        return 0;
+    }
+    bufs->base += sent;
+    bufs->len -= (size_t)sent;
+    return uv_write(&b->req, s, bufs, n, on_written);
+}
+
 void nwr_conn_flush(struct nwr_conn *c)
 {
     struct batch *b = c->batch;
@@ -145,7 +171,7 @@ void nwr_conn_flush(struct nwr_conn *c)
             bufs[k++] = uv_buf_init((char *)(uintptr_t)data, (unsigned)len);
         }
     }
-    err = uv_write(&b->req, (uv_stream_t *)&c->tcp, bufs, n, on_written);
+    err = write_out(c, b, bufs, n);
     if (err) {
         c->out_bytes -= b->bytes;
         batch_free(b);

@@ -3,7 +3,8 @@
  *  1. Whoever has an event queues it: requests of the mount, messages, completions of the store,
  *     peers up and down, time.
  *  2. After each round of polling, and before the next, the queue is worked off: one step an
- *     event, its effects carried out in order. What they call (a done, a submit) may queue more.
+ *     event, its effects carried out in order. What they call (a done, a submit) may queue more,
+ *     and so does what the store has carried out within submit.
  *  3. Then everything collected for a connection is written at once, and the timer is set to the
  *     node's deadline.
  *
@@ -182,23 +183,31 @@ static void on_idle(uv_idle_t *idle)
     (void)idle; /* its being active keeps the loop from waiting */
 }
 
+/* True: there is an event to step with. */
+static bool have_event(struct nwr_peer *p)
+{
+    if (p->head == p->nqueue)
+        p->store->poll(p->store);
+    return p->head < p->nqueue;
+}
+
 void nwr_drive_run(struct nwr_peer *p)
 {
-    bool worked = p->head < p->nqueue;
+    unsigned steps = 0;
 
     if (p->stepping || p->drained)
         return;
     p->stepping = true;
-    for (unsigned i = 0; i < STEPS_A_ROUND && p->head < p->nqueue; i++) {
+    for (; steps < STEPS_A_ROUND && have_event(p); steps++) {
         struct nwr_queued q = p->queue[p->head++];
 
         step(p, &q);
     }
     p->stepping = false;
     nwr_mesh_flush(p);
-    if (worked)
+    if (steps)
         set_timer(p);
-    if (p->head < p->nqueue)
+    if (have_event(p))
         uv_idle_start(&p->idle, on_idle);
     else
         uv_idle_stop(&p->idle);

@@ -43,6 +43,7 @@ static void run_op(struct nwr_peer *p, struct nwr_store_op *op)
     op->done = on_done;
     op->user = &done;
     p->store->submit(p->store, op);
+    p->store->poll(p->store);
     while (!done) {
         if (fd.fd >= 0)
             poll(&fd, 1, -1);
