@@ -1,20 +1,16 @@
 /* admit.c -- letting nodes in (DESIGN 6; without votes, so the founder alone decides).
  *
  *     JOIN   at a member --> passed on to the founder, its answer passed back
- *            at the founder: free --> ring with the node as pending is stored --> JOIN_OK
- *                            another one is joining --> its turn comes, or REFUSED
- *     JOINED at the founder --> ring that lists it is stored --> RING
+ *            at the founder: settled --> joint ring with the node in the list to come --> JOIN_OK
+ *                            joint: another change is under way --> its turn comes, or REFUSED
  *
- * The ordinal is in the stored ring before the node hears of it, so it is never given twice. The
- * pending ring is an epoch of its own: whoever takes part in a write from then on also sends it
- * to the pending node. A node that falls silent before it is done is dropped, its ordinal spent.
+ * The ordinal is in the stored ring before the node hears of it, so it is never given twice. What
+ * then happens to the joint ring is in change.c.
  */
 #include "net/core/job.h"
 
 enum {
-    ADMIT_WAIT_MS = 8000,
-    PENDING_MS = 30000,
-    WATCH_MS = 5000
+    ADMIT_WAIT_MS = 8000
 };
 
 struct admit {
@@ -38,9 +34,9 @@ static void refuse(struct nwr_node *n, struct admit *a, enum nwr_err err, const 
     nwr_job_end(n, &a->job, err);
 }
 
-static void accept(struct nwr_node *n, struct admit *a, enum nwr_msg_kind kind, uint16_t ordinal)
+static void accept(struct nwr_node *n, struct admit *a, uint16_t ordinal)
 {
-    struct nwr_msg m = {.kind = kind};
+    struct nwr_msg m = {.kind = NWR_MSG_JOIN_OK};
 
     m.u.ring.ring = nwr_epoch_blob(&n->ring);
     m.u.ring.ordinal = ordinal;
@@ -50,16 +46,12 @@ static void accept(struct nwr_node *n, struct admit *a, enum nwr_msg_kind kind, 
 
 /* ---- at the founder -------------------------------------------------------------------------- */
 
-static void propose_pending(struct nwr_node *n, const struct nwr_msg *m)
+static void propose(struct nwr_node *n, const struct nwr_msg *m)
 {
     struct nwr_ring next;
 
-    nwr_ring_copy(&next, &n->ring);
-    next.epoch++;
-    next.pending =
-        (struct nwr_member){.id = m->u.ring.node, .ordinal = next.next_ordinal++, .weight = 256};
-    memcpy(next.pending.address, m->u.ring.text,
-           NWR_MIN(strlen(m->u.ring.text), sizeof(next.pending.address) - 1));
+    nwr_ring_open(&next, &n->ring);
+    nwr_ring_admit(&next, m->u.ring.node, m->u.ring.text);
     nwr_epoch_learn(n, &next);
 }
 
@@ -77,42 +69,16 @@ static void try_join(struct nwr_node *n, struct admit *a)
     if (n->storing.epoch) {
         return; /* its turn comes when that is adopted */
     } else if (known) {
-        n->pending_seen = n->now;
-        accept(n, a, NWR_MSG_JOIN_OK, known->ordinal);
+        accept(n, a, known->ordinal);
     } else if (!address_fits(&a->msg)) {
         refuse(n, a, NWR_E_FORMAT, "the joining node gave no address");
     } else if (n->ring.next_ordinal > NWR_ORDINAL_MAX || n->ring.nmember >= NWR_MEMBERS_MAX) {
         refuse(n, a, NWR_E_NOSPC, "this volume has no ordinal left for another node");
-    } else if (!n->ring.pending.ordinal) {
-        propose_pending(n, &a->msg);
+    } else if (!n->ring.joint) {
+        propose(n, &a->msg);
         if (!a->job.ended && n->storing.epoch == 0)
             refuse(n, a, NWR_E_IO, "the ring could not be stored");
     }
-}
-
-static void try_joined(struct nwr_node *n, struct admit *a)
-{
-    uint16_t ordinal = a->msg.u.ring.ordinal;
-    struct nwr_ring next;
-
-    if (n->storing.epoch)
-        return;
-    if (nwr_ring_lists(&n->ring, ordinal)) {
-        accept(n, a, NWR_MSG_JOIN_OK, ordinal);
-    } else if (!ordinal || n->ring.pending.ordinal != ordinal) {
-        refuse(n, a, NWR_E_STALE, "it took too long to join; start again");
-    } else {
-        nwr_ring_future(&next, &n->ring);
-        nwr_epoch_learn(n, &next);
-    }
-}
-
-static void try_admit(struct nwr_node *n, struct admit *a)
-{
-    if (a->msg.kind == NWR_MSG_JOIN)
-        try_join(n, a);
-    else
-        try_joined(n, a);
 }
 
 /* ---- at another member ----------------------------------------------------------------------- */
@@ -149,7 +115,7 @@ static void on_answer(struct nwr_node *n, struct nwr_job *j, const struct nwr_ca
 static void look(struct nwr_node *n, struct admit *a)
 {
     if (n->ring.founder == n->ordinal)
-        try_admit(n, a);
+        try_join(n, a);
     else
         pass_on(n, a);
 }
@@ -170,7 +136,7 @@ static void on_wake(struct nwr_node *n, struct nwr_job *j)
     struct admit *a = of(j);
 
     if (n->ring.founder == n->ordinal)
-        refuse(n, a, NWR_E_BUSY, "another node is joining; try again when it is done");
+        refuse(n, a, NWR_E_BUSY, "the ring is being changed; try again when that is done");
     else
         refuse(n, a, NWR_E_TIMEDOUT, "the first node of the volume did not answer");
 }
@@ -200,34 +166,4 @@ void nwr_admit_message(struct nwr_node *n, struct nwr_origin *o, struct nwr_msg 
         refuse(n, a, NWR_E_HOSTDOWN, "this node is joining itself; ask a member");
     else
         look(n, a);
-}
-
-/* ---- a pending node that fell silent --------------------------------------------------------- */
-
-static void on_watch(struct nwr_node *n, struct nwr_job *j)
-{
-    struct nwr_ring next;
-
-    nwr_job_wake(n, j, n->now + WATCH_MS);
-    if (n->ring.founder != n->ordinal || !n->ring.pending.ordinal || n->storing.epoch ||
-        n->now < n->pending_seen + PENDING_MS)
-        return;
-    nwr_log(n, "level=warn event=join_given_up address=", n->ring.pending.address);
-    nwr_ring_copy(&next, &n->ring);
-    memset(&next.pending, 0, sizeof(next.pending));
-    next.epoch++;
-    nwr_epoch_learn(n, &next);
-}
-
-static const struct nwr_job_kind watch_kind = {.name = "watch", .wake = on_watch};
-
-void nwr_admit_start(struct nwr_node *n)
-{
-    struct nwr_job *watch;
-
-    if (n->ring.founder != n->ordinal)
-        return;
-    n->pending_seen = n->now;
-    watch = nwr_job_new(n, &watch_kind, sizeof(*watch), NULL, 0);
-    nwr_job_wake(n, watch, n->now + WATCH_MS);
 }

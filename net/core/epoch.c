@@ -3,8 +3,8 @@
  *     learn --> storing (META "ring") --> adopted --> told to peers, held messages looked at again
  *
  * A message of an older epoch is answered with the ring and refused; one of a newer epoch waits
- * here until that ring is adopted: so two nodes only work together under one ring, and a write
- * whose coordinator does not know of a joining member cannot reach a replica that does.
+ * here until that ring is adopted: so two nodes only work together under one ring. Whoever says an
+ * epoch in any message has stored that ring, and refuses whatever is older, also after a crash.
  */
 #include "net/core/job.h"
 
@@ -35,9 +35,6 @@ static void tell_all(struct nwr_node *n)
     for (uint32_t i = 0; i < n->ring.nmember; i++)
         if (n->ring.member[i].ordinal != n->ordinal && nwr_is_up(n, n->ring.member[i].ordinal))
             nwr_epoch_tell(n, n->ring.member[i].ordinal);
-    if (n->ring.pending.ordinal && n->ring.pending.ordinal != n->ordinal &&
-        nwr_is_up(n, n->ring.pending.ordinal))
-        nwr_epoch_tell(n, n->ring.pending.ordinal);
 }
 
 static void store_ring(struct nwr_node *n);
@@ -59,11 +56,15 @@ static void release_held(struct nwr_node *n)
 
 static void adopt(struct nwr_node *n)
 {
+    const struct nwr_member *self;
+
     nwr_ring_deinit(&n->ring);
     n->ring = n->storing;
     n->storing = (struct nwr_ring){0};
     nwr_ring_check(&n->ring);
-    n->pending_seen = n->now;
+    self = nwr_ring_find_id(&n->ring, n->id);
+    if (self)
+        n->ordinal = self->ordinal;
     nwr_emit(n, NWR_EF_CONNECT);
     tell_all(n);
     nwr_jobs_changed(n);
@@ -96,9 +97,9 @@ static void store_ring(struct nwr_node *n)
     struct storing *s;
     struct nwr_lent *l;
 
-    /* A ring that does not list this node yet must not make it look like a member after a
-     * crash: it is only kept in memory. */
-    if (!nwr_ring_lists(&n->storing, n->ordinal)) {
+    /* A ring that this node is no part of must not make it look like one after a crash: it is
+     * only kept in memory. */
+    if (!nwr_ring_find_id(&n->storing, n->id)) {
         adopt(n);
         return;
     }

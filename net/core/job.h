@@ -92,6 +92,8 @@ struct nwr_peer_state {
     bool up;
     bool known;         /* an event said whether it is up */
     nwr_ms maybe_until; /* until then it may be on its way back */
+    uint64_t epoch;     /* the newest ring it said it has stored */
+    uint64_t copied;    /* it holds what it gains by the ring of this epoch */
 };
 
 /* Who asked, and is to be answered once. */
@@ -137,7 +139,7 @@ struct nwr_node {
     struct nwr_ring ring;    /* epoch 0: none */
     struct nwr_ring storing; /* on its way into META; epoch 0: none */
     struct nwr_ring waiting; /* newer than that; epoch 0: none */
-    nwr_ms pending_seen;
+    enum nwr_err copy_err;   /* why what this node gains cannot be stored here */
     struct nwr_peer_state peer[NWR_ORDINAL_MAX + 1];
     uint64_t *dots; /* per PG: the last counter given */
     struct nwr_counters ids;
@@ -237,6 +239,12 @@ void nwr_write_start(struct nwr_node *n, struct nwr_origin *o);
 void nwr_read_start(struct nwr_node *n, struct nwr_origin *o);
 /* Merges what all reachable replicas hold below these ranges, and repairs them; for nobody. */
 void nwr_read_repair(struct nwr_node *n, nwr_pg pg, const struct nwr_range *range, uint32_t nrange);
+/* One page of a group this node gains: merged from the list there is, and into this node. Ends
+ * with OK when it is here. */
+void nwr_read_copy(struct nwr_node *n, struct nwr_job *parent, nwr_pg pg,
+                   const struct nwr_range *range);
+/* Of such a read that ended with OK: whether more follows, after this key. */
+bool nwr_read_page(const struct nwr_job *j, struct nwr_key *last);
 void nwr_block_get_start(struct nwr_node *n, struct nwr_origin *o);
 void nwr_why_start(struct nwr_node *n, struct nwr_origin *o);
 /* without_self: this node could not coordinate it. */
@@ -248,7 +256,12 @@ struct nwr_response *nwr_forward_response(struct nwr_job *j);
 void nwr_replica_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m);
 void nwr_join_start(struct nwr_node *n);
 void nwr_admit_message(struct nwr_node *n, struct nwr_origin *o, struct nwr_msg *m);
-void nwr_admit_start(struct nwr_node *n);
+void nwr_move_start(struct nwr_node *n);
+/* ---- driving a joint ring on (change.c) ---- */
+void nwr_change_start(struct nwr_node *n);
+/* A message of this epoch came from peer. */
+void nwr_change_seen(struct nwr_node *n, uint16_t peer, uint64_t epoch);
+void nwr_change_copied(struct nwr_node *n, uint16_t peer, uint64_t epoch);
 
 /* ---- delivering a batch to one replica (deliver.c) ---- */
 /* Immutable, counted: one batch goes to several replicas. */

@@ -33,53 +33,77 @@ static void write_back(struct nwr_node *n, struct read *rd, uint32_t i, struct n
     b->bytes = nwr_msg_bytes(&size);
     rd->side[i].writing = true;
     n->count.read_repairs++;
-    n->count.write_backs += rd->w > 0;
-    nwr_deliver(n, &rd->job, i, rd->side[i].ordinal, b, false);
+    n->count.write_backs += rd->w[NWR_LIST_NOW] > 0;
+    nwr_deliver(n, &rd->job, rd->round << 8 | i, rd->side[i].ordinal, b, false);
+}
+
+static bool is_whole(const struct side *s)
+{
+    return s->whole;
 }
 
 static void look(struct nwr_node *n, struct read *rd)
 {
-    uint32_t whole = 0;
-
-    for (uint32_t i = 0; i < rd->m; i++)
-        whole += rd->side[i].whole;
-    if (whole >= rd->w)
-        nwr_read_merged(n, rd);
+    for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++)
+        if (nwr_read_count(rd, l, is_whole) < rd->w[l])
+            return;
+    nwr_read_merged(n, rd);
 }
 
-/* Too few of those that answered can take it: the others of the list may. */
-void nwr_read_spread(struct nwr_node *n, struct read *rd)
+/* Returns how many of the list could have it then. */
+static uint32_t spread_to(struct nwr_node *n, struct read *rd, enum nwr_list list, uint32_t could,
+                          bool *out)
 {
-    uint32_t could = 0;
-    bool out = false;
-
-    for (uint32_t i = 0; i < rd->m; i++) {
-        const struct side *s = &rd->side[i];
-
-        could += s->whole || (s->writing && nwr_is_up(n, s->ordinal));
-        out |= s->writing;
-    }
-    for (uint32_t i = 0; i < rd->m && could < rd->w && !rd->job.ended; i++) {
+    for (uint32_t i = 0; i < rd->m && could < rd->w[list] && !rd->job.ended; i++) {
         struct side *s = &rd->side[i];
         struct nwr_rows all;
 
-        if (s->merged || s->writing || s->whole || !nwr_is_up(n, s->ordinal))
+        if (!(s->in >> list & 1) || s->merged || s->writing || s->whole ||
+            !nwr_is_up(n, s->ordinal))
             continue;
         s->merged = true;
         nwr_rows_copy(&all, &rd->merged);
         write_back(n, rd, i, &all);
         could++;
-        out = true;
+        *out = true;
     }
-    if (!out && !rd->job.ended && could < rd->w)
+    return could;
+}
+
+/* Too few of those that answered can take it: the others of the list may. */
+void nwr_read_spread(struct nwr_node *n, struct read *rd)
+{
+    bool out = false, enough = true;
+
+    for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS && !rd->job.ended; l++) {
+        uint32_t could = 0;
+
+        for (uint32_t i = 0; i < rd->m; i++) {
+            const struct side *s = &rd->side[i];
+
+            could += s->in >> l & 1 && (s->whole || (s->writing && nwr_is_up(n, s->ordinal)));
+            out |= s->writing;
+        }
+        could = spread_to(n, rd, l, could, &out);
+        enough &= could >= rd->w[l];
+    }
+    if (!out && !rd->job.ended && !enough)
         nwr_read_failed(n, rd, NWR_E_TIMEDOUT);
+}
+
+/* A block that a row names is nowhere: the row was replaced since it was read. */
+static bool is_gone(enum nwr_err err)
+{
+    return err == NWR_E_NOENT || err == NWR_E_BLOCKS;
 }
 
 void nwr_read_written(struct nwr_node *n, struct read *rd, uint32_t i, enum nwr_err err)
 {
     rd->side[i].writing = false;
     rd->side[i].whole = err == NWR_OK;
-    if (err)
+    if (err && is_gone(err))
+        nwr_read_again(n, rd);
+    else if (err)
         nwr_read_spread(n, rd);
     else
         look(n, rd);
@@ -87,7 +111,7 @@ void nwr_read_written(struct nwr_node *n, struct read *rd, uint32_t i, enum nwr_
 
 static void finish_merge(struct nwr_node *n, struct read *rd)
 {
-    struct nwr_rows stale[NWR_REPLICAS_MAX] = {{0}};
+    struct nwr_rows stale[NWR_COUNT(rd->side)] = {{0}};
     bool wrote = false;
 
     rd->state = WRITING_BACK;
@@ -114,7 +138,7 @@ static void finish_merge(struct nwr_node *n, struct read *rd)
         else
             nwr_rows_deinit(&stale[i]);
     }
-    rd->trips += wrote && rd->w > 0;
+    rd->trips += wrote && rd->w[NWR_LIST_NOW] > 0;
     if (!rd->job.ended)
         look(n, rd);
 }

@@ -7,7 +7,8 @@
  *   HELLO      first frame on a connection, both ways
  *   RING       the sender's ring: an answer to an older epoch, and news
  *   JOIN       a new node asks the founder for an ordinal; JOIN_OK carries ordinal and the ring
- *              that will list it; JOINED says its PGs are copied; REFUSED says why not
+ *              that has it in the list to come; REFUSED says why not
+ *   COPIED     the sender holds in full what it gains by the ring of this epoch
  *   REQUEST / RESPONSE   a volume request, coordinated by the receiver
  *   REPLICATE / ACK      records of a batch or a repair, with blocks; ACK may name missing blocks
  *   FETCH / ROWS         read at a replica; digest: only one hash over rows comes back
@@ -31,7 +32,7 @@ enum nwr_msg_kind {
     NWR_MSG_RING,
     NWR_MSG_JOIN,
     NWR_MSG_JOIN_OK,
-    NWR_MSG_JOINED,
+    NWR_MSG_COPIED,
     NWR_MSG_REFUSED,
     NWR_MSG_REQUEST,
     NWR_MSG_RESPONSE,
@@ -67,7 +68,7 @@ struct nwr_msg {
         struct nwr_hello hello;
         struct {
             struct nwr_blob *ring; /* nwr_ring_encode; RING, JOIN_OK */
-            uint16_t ordinal;      /* JOIN_OK, JOINED */
+            uint16_t ordinal;      /* JOIN_OK */
             char text[160];        /* REFUSED; JOIN: the address it listens on */
             nwr_node_id node;      /* JOIN */
         } ring;

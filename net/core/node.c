@@ -15,16 +15,15 @@ struct nwr_node *nwr_node_create(const struct nwr_node_config *config)
     struct nwr_node *n = nwr_zalloc(sizeof(*n));
 
     nwr_assert(config->ring ? config->ordinal != 0 : config->join != NULL);
+    nwr_assert(!config->ring || nwr_ring_find(config->ring, config->ordinal));
     n->id = config->id;
     n->ordinal = config->ordinal;
     n->incarnation = config->incarnation;
-    n->joining = config->ring == NULL;
+    n->joining = !config->ring || !nwr_ring_lists(config->ring, config->ordinal);
     text_copy(n->address, sizeof(n->address), config->address);
     nwr_rng_init(&n->rng, config->seed);
-    if (config->ring) {
+    if (config->ring)
         nwr_ring_copy(&n->ring, config->ring);
-        nwr_assert(nwr_ring_lists(&n->ring, n->ordinal));
-    }
     n->ids.ino_next = n->ids.ino_end = NWR_MAX(config->ino_next, 1);
     n->ids.k_next = n->ids.k_end = config->k_next;
     n->dots = nwr_zalloc(NWR_PGS_MAX * sizeof(*n->dots));
@@ -218,6 +217,7 @@ void nwr_peer_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
 {
     struct nwr_origin from = {.kind = NWR_FROM_PEER, .peer = peer, .id = m->id};
 
+    nwr_change_seen(n, peer, m->epoch);
     switch (m->kind) {
     case NWR_MSG_REPLICATE:
     case NWR_MSG_FETCH:
@@ -226,8 +226,8 @@ void nwr_peer_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
     case NWR_MSG_BLOCK_GET:
     case NWR_MSG_WHY: nwr_replica_message(n, peer, m); break;
     case NWR_MSG_RING: nwr_epoch_ring(n, peer, m); break;
-    case NWR_MSG_JOIN:
-    case NWR_MSG_JOINED: nwr_admit_message(n, &from, m); break;
+    case NWR_MSG_JOIN: nwr_admit_message(n, &from, m); break;
+    case NWR_MSG_COPIED: nwr_change_copied(n, peer, m->epoch); break;
     case NWR_MSG_JOIN_OK:
     case NWR_MSG_REFUSED:
     case NWR_MSG_RESPONSE:
@@ -247,7 +247,7 @@ static void link_message(struct nwr_node *n, uint64_t link, struct nwr_msg *m)
 
     if (m->kind == NWR_MSG_REQUEST)
         on_request_message(n, 0, link, m);
-    else if (m->kind == NWR_MSG_JOIN || m->kind == NWR_MSG_JOINED)
+    else if (m->kind == NWR_MSG_JOIN)
         nwr_admit_message(n, &from, m);
     else if (link == 0)
         nwr_call_answer(n, 0, m); /* what the join goes through answers */
@@ -270,13 +270,14 @@ static void on_message(struct nwr_node *n, struct nwr_node_event *ev)
 static void on_start(struct nwr_node *n)
 {
     n->started = n->now;
-    if (n->joining) {
-        nwr_join_start(n);
-        return;
+    if (n->ring.epoch) {
+        nwr_ids_start(n);
+        nwr_emit(n, NWR_EF_CONNECT);
     }
-    nwr_ids_start(n);
-    nwr_admit_start(n);
-    nwr_emit(n, NWR_EF_CONNECT);
+    nwr_move_start(n);
+    nwr_change_start(n);
+    if (n->joining)
+        nwr_join_start(n);
 }
 
 void nwr_node_step(struct nwr_node *n, struct nwr_node_event *ev, struct nwr_effects *out)

@@ -28,8 +28,8 @@
  *   - META "identity" (node id) is the driver's, "ring" and "counters" are the node's. On start
  *     the driver gives the ring of META, and as ordinal the one under which it lists this id.
  *   - PEER_DOWN is also for a connection that could not be made, so that nobody waits for it.
- *   - A member is known by the node id of its hello too: the pending member (ring.h) may not know
- *     its ordinal yet.
+ *   - A member is known by the node id of its hello too: one that joins may not know its ordinal
+ *     yet.
  *   - META "counters" is read by nwr_counters_decode. A new volume's ring of one member is made
  *     and stored by the driver before create.
  *
@@ -94,14 +94,14 @@ struct nwr_effects {
 
 struct nwr_node_config {
     nwr_node_id id;
-    uint16_t ordinal;     /* 0: must join */
+    uint16_t ordinal;     /* that the ring gives its id; 0: must join */
     uint32_t incarnation; /* random, drawn at this start */
     uint64_t seed;
     uint64_t ino_next;           /* first inode counter not reserved yet (META "counters") */
     uint64_t k_next;             /* first sibling number j not reserved yet */
     const char *address;         /* where it listens */
     const struct nwr_ring *ring; /* borrowed; NULL: none yet */
-    const char *join;            /* address to join through; NULL */
+    const char *join;            /* the driver has an address to join through; NULL */
 };
 
 struct nwr_node;

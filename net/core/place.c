@@ -38,59 +38,129 @@ static uint64_t minus_log2(uint64_t x)
 
 struct draw {
     uint64_t cost; /* -log2(u) */
-    const struct nwr_member *m;
+    uint32_t weight;
+    uint16_t ordinal;
 };
 
 /* Bounded: cost < 2^39, weight < 2^16. */
 static bool draw_before(const struct draw *a, const struct draw *b)
 {
-    uint64_t x = a->cost * b->m->weight, y = b->cost * a->m->weight;
+    uint64_t x = a->cost * b->weight, y = b->cost * a->weight;
 
-    return x != y ? x < y : a->m->ordinal < b->m->ordinal;
+    return x != y ? x < y : a->ordinal < b->ordinal;
 }
 
-uint32_t nwr_ring_place(const struct nwr_ring *r, nwr_pg pg, uint16_t out[NWR_REPLICAS_MAX])
+static uint32_t weight_in(const struct nwr_member *m, enum nwr_list list)
+{
+    return list == NWR_LIST_NOW ? m->weight : m->next_weight;
+}
+
+static uint8_t n_of(const struct nwr_ring *r, enum nwr_list list)
+{
+    return list == NWR_LIST_NOW ? r->n : r->next.n;
+}
+
+uint32_t nwr_ring_size(const struct nwr_ring *r, enum nwr_list list)
+{
+    uint32_t size = 0;
+
+    for (uint32_t i = 0; i < r->nmember; i++)
+        size += weight_in(&r->member[i], list) > 0;
+    return size;
+}
+
+/* Replicas a group has in a list. */
+static uint8_t replicas(const struct nwr_ring *r, enum nwr_list list)
+{
+    return (uint8_t)NWR_MIN(n_of(r, list), nwr_ring_size(r, list));
+}
+
+uint32_t nwr_ring_place_in(const struct nwr_ring *r, enum nwr_list list, nwr_pg pg,
+                           uint16_t out[NWR_REPLICAS_MAX])
 {
     struct draw best[NWR_REPLICAS_MAX];
-    uint32_t want = NWR_MIN(r->n, r->nmember), have = 0;
+    uint32_t want = replicas(r, list), have = 0;
 
     nwr_assert(want <= NWR_REPLICAS_MAX);
     for (uint32_t i = 0; i < r->nmember; i++) {
-        uint64_t hash = nwr_mix64(nwr_mix64(r->member[i].id) ^ nwr_mix64(pg + r->volume));
-        struct draw d = {minus_log2(hash), &r->member[i]};
+        const struct nwr_member *m = &r->member[i];
+        uint64_t hash = nwr_mix64(nwr_mix64(m->id) ^ nwr_mix64(pg + r->volume));
+        struct draw d = {minus_log2(hash), weight_in(m, list), m->ordinal};
         uint32_t at = have;
 
-        while (at > 0 && draw_before(&d, &best[at - 1]))
+        while (d.weight && at > 0 && draw_before(&d, &best[at - 1]))
             at--;
-        if (at >= want)
+        if (!d.weight || at >= want)
             continue;
         have = NWR_MIN(have + 1, want);
         memmove(best + at + 1, best + at, (have - at - 1) * sizeof(best[0]));
         best[at] = d;
     }
     for (uint32_t i = 0; i < have; i++)
-        out[i] = best[i].m->ordinal;
+        out[i] = best[i].ordinal;
     return have;
 }
 
-bool nwr_ring_holds(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal)
+uint32_t nwr_ring_place(const struct nwr_ring *r, nwr_pg pg, uint16_t out[NWR_REPLICAS_MAX])
 {
-    uint16_t list[NWR_REPLICAS_MAX];
-    uint32_t n = nwr_ring_place(r, pg, list);
+    return nwr_ring_place_in(r, NWR_LIST_NOW, pg, out);
+}
+
+static bool holds_in(const struct nwr_ring *r, enum nwr_list list, nwr_pg pg, uint16_t ordinal)
+{
+    uint16_t place[NWR_REPLICAS_MAX];
+    uint32_t n = nwr_ring_place_in(r, list, pg, place);
 
     for (uint32_t i = 0; i < n; i++)
-        if (list[i] == ordinal)
+        if (place[i] == ordinal)
             return true;
     return false;
 }
 
-/* Both quorums of the volume are majorities of N: with fewer members they stay majorities. */
-static uint8_t quorum(const struct nwr_ring *r, uint8_t asked, uint8_t volume, uint8_t other)
+bool nwr_ring_holds(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal)
 {
-    uint8_t m = (uint8_t)NWR_MIN(r->n, r->nmember);
-    uint8_t majority = (uint8_t)(r->n / 2 + 1);
+    return holds_in(r, NWR_LIST_NOW, pg, ordinal);
+}
 
-    if (asked == NWR_QUORUM_ALL)
+bool nwr_ring_gains(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal)
+{
+    return r->joint && holds_in(r, NWR_LIST_NEXT, pg, ordinal) && !nwr_ring_holds(r, pg, ordinal);
+}
+
+static void sides_add(struct nwr_sides *s, uint16_t ordinal, enum nwr_list list)
+{
+    uint32_t i = 0;
+
+    while (i < s->n && s->side[i].ordinal != ordinal)
+        i++;
+    if (i == s->n) {
+        nwr_assert(s->n < NWR_COUNT(s->side));
+        s->side[s->n].ordinal = ordinal;
+        s->side[s->n++].in = 0;
+    }
+    s->side[i].in |= (uint8_t)(1 << list);
+}
+
+void nwr_ring_sides(const struct nwr_ring *r, nwr_pg pg, struct nwr_sides *out)
+{
+    uint16_t place[NWR_REPLICAS_MAX];
+
+    *out = (struct nwr_sides){.n = 0};
+    for (enum nwr_list list = NWR_LIST_NOW; list < NWR_LISTS; list++) {
+        out->m[list] = (uint8_t)nwr_ring_place_in(r, list, pg, place);
+        for (uint32_t i = 0; i < out->m[list]; i++)
+            sides_add(out, place[i], list);
+    }
+}
+
+/* Both quorums of the volume are majorities of N: with fewer members they stay majorities. */
+static uint8_t quorum(const struct nwr_ring *r, enum nwr_list list, uint8_t asked, uint8_t volume,
+                      uint8_t other)
+{
+    uint8_t m = replicas(r, list);
+    uint8_t majority = (uint8_t)(n_of(r, list) / 2 + 1);
+
+    if (m == 0 || asked == NWR_QUORUM_ALL)
         return m;
     if (asked)
         return NWR_MIN(asked, m);
@@ -101,12 +171,31 @@ static uint8_t quorum(const struct nwr_ring *r, uint8_t asked, uint8_t volume, u
     return NWR_MIN(volume, m);
 }
 
+uint8_t nwr_ring_w_in(const struct nwr_ring *r, enum nwr_list list, uint8_t asked)
+{
+    bool now = list == NWR_LIST_NOW;
+
+    return quorum(r, list, asked, now ? r->w : r->next.w, now ? r->r : r->next.r);
+}
+
+uint8_t nwr_ring_r_in(const struct nwr_ring *r, enum nwr_list list, uint8_t asked)
+{
+    bool now = list == NWR_LIST_NOW;
+
+    return quorum(r, list, asked, now ? r->r : r->next.r, now ? r->w : r->next.w);
+}
+
 uint8_t nwr_ring_w(const struct nwr_ring *r, uint8_t asked)
 {
-    return quorum(r, asked, r->w, r->r);
+    return nwr_ring_w_in(r, NWR_LIST_NOW, asked);
 }
 
 uint8_t nwr_ring_r(const struct nwr_ring *r, uint8_t asked)
 {
-    return quorum(r, asked, r->r, r->w);
+    return nwr_ring_r_in(r, NWR_LIST_NOW, asked);
+}
+
+uint8_t nwr_ring_barrier(const struct nwr_ring *r)
+{
+    return (uint8_t)(replicas(r, NWR_LIST_NOW) - NWR_MIN(nwr_ring_w(r, 0), nwr_ring_r(r, 0)) + 1);
 }

@@ -19,8 +19,8 @@ struct pull {
     uint16_t but;
     struct nwr_block here; /* id of the store op that is out */
     enum nwr_err here_err;
-    uint16_t list[NWR_REPLICAS_MAX];
-    bool asked[NWR_REPLICAS_MAX];
+    uint16_t list[NWR_LISTS * NWR_REPLICAS_MAX];
+    bool asked[NWR_LISTS * NWR_REPLICAS_MAX];
     uint32_t m, out;
     bool silent; /* one was asked and did not answer, or is not there */
     bool rotten;
@@ -84,7 +84,12 @@ static bool ask_next(struct nwr_node *n, struct pull *p)
 
 static void ask_others(struct nwr_node *n, struct pull *p)
 {
-    p->m = nwr_ring_place(&n->ring, p->pg, p->list);
+    struct nwr_sides sides;
+
+    nwr_ring_sides(&n->ring, p->pg, &sides);
+    p->m = sides.n;
+    for (uint32_t i = 0; i < sides.n; i++)
+        p->list[i] = sides.side[i].ordinal;
     memset(p->asked, 0, sizeof(p->asked));
     p->out = 0;
     p->silent = p->rotten = false;

@@ -9,6 +9,9 @@
  *   1 this node reads rows, all others that are up are asked for a digest of theirs
  *   2 need answers: R, or max(R, W) when W + R > N, so that what is returned is at W replicas
  *   3 equal: answered; differing: merged, and what fewer than W hold is written back first
+ * While the ring is joint, what is said of R and W holds for each list, by its own N, W and R.
+ * A copy (move.c) is a read whose second list is this node alone: answers of the list there is
+ * meet every W of it, and this node holds the result before the copy goes on.
  * Asking all at once is the hedge: a silent replica is never waited for while others do. It is
  * also what repairs a replica that was away.
  */
@@ -26,7 +29,7 @@ static void side_reset(struct side *s)
     nwr_rows_deinit(&s->rows);
     nwr_rows_deinit(&s->extra);
     nwr_free(s->want);
-    *s = (struct side){.ordinal = s->ordinal};
+    *s = (struct side){.ordinal = s->ordinal, .in = s->in};
 }
 
 static bool has_answered(const struct side *s)
@@ -43,13 +46,22 @@ static uint32_t count(const struct read *rd, enum side_state state)
     return n;
 }
 
-static uint32_t count_answered(const struct read *rd)
+uint32_t nwr_read_count(const struct read *rd, enum nwr_list list,
+                        bool (*has)(const struct side *s))
 {
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < rd->m; i++)
-        n += has_answered(&rd->side[i]);
+        n += rd->side[i].in >> list & 1 && has(&rd->side[i]);
     return n;
+}
+
+static bool enough_answered(const struct read *rd)
+{
+    for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++)
+        if (nwr_read_count(rd, l, has_answered) < rd->need[l])
+            return false;
+    return true;
 }
 
 /* A side that sent rows and has this one's digest; NULL: none yet. */
@@ -61,13 +73,21 @@ static struct side *rows_of(struct read *rd, const struct side *like)
     return NULL;
 }
 
-static uint32_t count_like(const struct read *rd, const struct side *like)
+/* Whether those with this digest are as many as are needed. */
+static bool enough_like(const struct read *rd, const struct side *like)
 {
-    uint32_t n = 0;
+    for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++) {
+        uint32_t n = 0;
 
-    for (uint32_t i = 0; i < rd->m; i++)
-        n += has_answered(&rd->side[i]) && rd->side[i].digest == like->digest;
-    return n;
+        for (uint32_t i = 0; i < rd->m; i++) {
+            const struct side *s = &rd->side[i];
+
+            n += s->in >> l & 1 && has_answered(s) && s->digest == like->digest;
+        }
+        if (n < rd->need[l])
+            return false;
+    }
+    return true;
 }
 
 /* ---- asking --------------------------------------------------------------------------------- */
@@ -175,6 +195,13 @@ static void look_late(struct nwr_node *n, struct read *rd)
 static void answer_equal(struct nwr_node *n, struct read *rd, struct side *s)
 {
     n->count.digests_equal++;
+    if (rd->copy) {
+        rd->merged = s->rows;
+        s->rows = (struct nwr_rows){0};
+        rd->more = s->more;
+        nwr_job_end(n, &rd->job, NWR_OK);
+        return;
+    }
     rd->answered = s->digest;
     respond_rows(n, rd, &s->rows, s->more);
     rd->state = LATE;
@@ -185,20 +212,43 @@ static void answer_equal(struct nwr_node *n, struct read *rd, struct side *s)
 
 /* ---- comparing ------------------------------------------------------------------------------ */
 
+static bool could_answer(const struct nwr_node *n, const struct side *s)
+{
+    switch (s->state) {
+    case SIDE_IDLE: return nwr_is_maybe(n, s->ordinal);
+    case SIDE_FAILED: return s->err == NWR_E_EPOCH;
+    case SIDE_ASKED:
+    case SIDE_DIGEST:
+    case SIDE_ROWS_ASKED:
+    case SIDE_ROWS: return true;
+    }
+    return false;
+}
+
+static bool enough_could(const struct nwr_node *n, const struct read *rd)
+{
+    for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++) {
+        uint32_t could = 0;
+
+        for (uint32_t i = 0; i < rd->m; i++)
+            could += rd->side[i].in >> l & 1 && could_answer(n, &rd->side[i]);
+        if (could < rd->need[l])
+            return false;
+    }
+    return true;
+}
+
 static void not_enough(struct nwr_node *n, struct read *rd)
 {
-    uint32_t could = count_answered(rd) + count(rd, SIDE_ASKED);
-    uint16_t list[NWR_REPLICAS_MAX];
+    uint16_t list[NWR_COUNT(rd->side)];
     enum nwr_err err = NWR_E_HOSTDOWN;
 
     for (uint32_t i = 0; i < rd->m; i++) {
         list[i] = rd->side[i].ordinal;
-        could += rd->side[i].state == SIDE_IDLE && nwr_is_maybe(n, list[i]);
-        could += rd->side[i].state == SIDE_FAILED && rd->side[i].err == NWR_E_EPOCH;
         if (rd->side[i].state == SIDE_FAILED && rd->side[i].err != NWR_E_HOSTDOWN)
             err = rd->side[i].err;
     }
-    if (could < rd->need)
+    if (!enough_could(n, rd))
         finish(n, rd, err == NWR_E_EPOCH ? NWR_E_HOSTDOWN : err);
     else
         nwr_job_wake(n, &rd->job, NWR_MIN(nwr_maybe_until(n, list, rd->m), rd->deadline));
@@ -210,7 +260,7 @@ static bool try_equal(struct nwr_node *n, struct read *rd)
     for (uint32_t i = 0; i < rd->m; i++) {
         struct side *s = &rd->side[i], *full;
 
-        if (!has_answered(s) || count_like(rd, s) < rd->need)
+        if (!has_answered(s) || !enough_like(rd, s))
             continue;
         full = rows_of(rd, s);
         if (full)
@@ -226,7 +276,7 @@ static void look_asking(struct nwr_node *n, struct read *rd)
 {
     bool waits = false;
 
-    if (count_answered(rd) < rd->need) {
+    if (!enough_answered(rd)) {
         not_enough(n, rd);
         return;
     }
@@ -242,11 +292,53 @@ static void look_asking(struct nwr_node *n, struct read *rd)
         nwr_read_merge(n, rd);
 }
 
-static void begin(struct nwr_node *n, struct read *rd)
+/* Answers and copies, of each list. */
+static void place(struct nwr_node *n, struct read *rd)
+{
+    struct nwr_sides list;
+
+    nwr_ring_sides(&n->ring, rd->pg, &list);
+    rd->m = list.n;
+    for (uint32_t i = 0; i < list.n; i++) {
+        rd->side[i].ordinal = list.side[i].ordinal;
+        rd->side[i].in = list.side[i].in;
+    }
+    for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++) {
+        uint8_t w = nwr_ring_w_in(&n->ring, l, rd->asked_w);
+        uint8_t r = nwr_ring_r_in(&n->ring, l, rd->asked_r);
+        uint8_t up = 0;
+
+        for (uint32_t i = 0; i < rd->m; i++)
+            up += rd->side[i].in >> l & 1 && nwr_is_up(n, rd->side[i].ordinal);
+        rd->w[l] = w + r > (int)list.m[l] ? w : 0;
+        rd->need[l] = NWR_MAX(rd->w[l], r);
+        if (rd->repair)
+            rd->need[l] = list.m[l] ? NWR_MAX(up, 1) : 0;
+    }
+}
+
+/* The list there is, and this node. N - W + 1 answers meet every write that the list alone
+ * acknowledged; those who answer refuse such writes from now on. */
+static void place_copy(struct nwr_node *n, struct read *rd)
 {
     uint16_t list[NWR_REPLICAS_MAX];
-    uint8_t w, r;
+    uint8_t m = (uint8_t)nwr_ring_place(&n->ring, rd->pg, list);
 
+    rd->m = m + 1u;
+    for (uint32_t i = 0; i < m; i++) {
+        nwr_assert(list[i] != n->ordinal);
+        rd->side[i].ordinal = list[i];
+        rd->side[i].in = 1 << NWR_LIST_NOW;
+    }
+    rd->side[m].ordinal = n->ordinal;
+    rd->side[m].in = 1 << NWR_LIST_NEXT;
+    rd->need[NWR_LIST_NOW] = NWR_MAX((uint8_t)(m - nwr_ring_w(&n->ring, 0) + 1), m / 2 + 1);
+    rd->need[NWR_LIST_NEXT] = rd->w[NWR_LIST_NEXT] = 1;
+    rd->w[NWR_LIST_NOW] = 0;
+}
+
+static void begin(struct nwr_node *n, struct read *rd)
+{
     for (uint32_t i = 0; i < rd->m; i++)
         side_reset(&rd->side[i]);
     nwr_job_forget_calls(n, &rd->job);
@@ -255,18 +347,11 @@ static void begin(struct nwr_node *n, struct read *rd)
     rd->state = ASKING;
     rd->trips = rd->rows_asked = 0;
     rd->epoch = n->ring.epoch;
-    rd->m = nwr_ring_place(&n->ring, rd->pg, list);
-    w = nwr_ring_w(&n->ring, rd->asked_w);
-    r = nwr_ring_r(&n->ring, rd->asked_r);
-    rd->w = w + r > (int)rd->m ? w : 0;
-    rd->need = NWR_MAX(rd->w, r);
-    for (uint32_t i = 0, up = 0; i < rd->m; i++) {
-        rd->side[i].ordinal = list[i];
-        up += nwr_is_up(n, list[i]);
-        if (rd->repair)
-            rd->need = NWR_MAX(up, 1);
-    }
-    rd->trips = rd->need > 1;
+    if (rd->copy)
+        place_copy(n, rd);
+    else
+        place(n, rd);
+    rd->trips = rd->need[NWR_LIST_NOW] > 1;
     ask_idle(n, rd);
     look_asking(n, rd);
 }
@@ -282,7 +367,8 @@ void nwr_read_again(struct nwr_node *n, struct read *rd)
 
 void nwr_read_merged(struct nwr_node *n, struct read *rd)
 {
-    respond_rows(n, rd, &rd->merged, rd->more);
+    if (!rd->copy)
+        respond_rows(n, rd, &rd->merged, rd->more);
     nwr_job_end(n, &rd->job, NWR_OK);
 }
 
@@ -389,8 +475,8 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
 {
     struct read *rd = of(j);
 
-    if (rd->state == WRITING_BACK)
-        nwr_read_written(n, rd, child->slot, err);
+    if (rd->state == WRITING_BACK && child->slot >> 8 == rd->round)
+        nwr_read_written(n, rd, child->slot & 0xff, err);
 }
 
 /* Under another ring other replicas hold it: from the start, by whoever holds it. */
@@ -398,6 +484,10 @@ static void ring_changed(struct nwr_node *n, struct read *rd)
 {
     struct nwr_origin o = rd->origin;
 
+    if (rd->copy) {
+        nwr_job_end(n, &rd->job, NWR_E_EPOCH);
+        return;
+    }
     if (nwr_ring_holds(&n->ring, rd->pg, n->ordinal)) {
         begin(n, rd);
         return;
@@ -410,6 +500,15 @@ static void ring_changed(struct nwr_node *n, struct read *rd)
         nwr_forward_start(n, &o, false);
 }
 
+/* One that was away can be asked now: all are, since what the others said may be older. */
+static bool back_again(const struct nwr_node *n, const struct read *rd)
+{
+    for (uint32_t i = 0; i < rd->m; i++)
+        if (rd->side[i].state == SIDE_IDLE && nwr_is_up(n, rd->side[i].ordinal))
+            return true;
+    return false;
+}
+
 static void on_changed(struct nwr_node *n, struct nwr_job *j)
 {
     struct read *rd = of(j);
@@ -418,8 +517,9 @@ static void on_changed(struct nwr_node *n, struct nwr_job *j)
         return;
     if (rd->epoch != n->ring.epoch) {
         ring_changed(n, rd);
+    } else if (rd->state == ASKING && back_again(n, rd)) {
+        begin(n, rd);
     } else if (rd->state == ASKING) {
-        ask_idle(n, rd);
         look_asking(n, rd);
     } else if (rd->state == WRITING_BACK) {
         nwr_read_spread(n, rd);
@@ -459,10 +559,10 @@ static const struct nwr_job_kind read_kind = {.name = "read",
                                               .changed = on_changed,
                                               .drop = on_free};
 
-static struct read *read_new(struct nwr_node *n, nwr_pg pg, const struct nwr_range *range,
-                             uint32_t nrange, nwr_ms deadline)
+static struct read *read_new(struct nwr_node *n, struct nwr_job *parent, nwr_pg pg,
+                             const struct nwr_range *range, uint32_t nrange, nwr_ms deadline)
 {
-    struct read *rd = nwr_job_new(n, &read_kind, sizeof(*rd), NULL, 0);
+    struct read *rd = nwr_job_new(n, &read_kind, sizeof(*rd), parent, 0);
 
     rd->pg = pg;
     rd->range = nwr_memdup(range, nrange * sizeof(*range));
@@ -474,7 +574,7 @@ static struct read *read_new(struct nwr_node *n, nwr_pg pg, const struct nwr_ran
 
 void nwr_read_start(struct nwr_node *n, struct nwr_origin *o)
 {
-    struct read *rd = read_new(n, o->req->pg, o->req->range, o->req->nrange, o->deadline);
+    struct read *rd = read_new(n, NULL, o->req->pg, o->req->range, o->req->nrange, o->deadline);
 
     n->count.reads++;
     rd->origin = *o;
@@ -489,8 +589,27 @@ void nwr_read_repair(struct nwr_node *n, nwr_pg pg, const struct nwr_range *rang
 
     if (n->repairs >= NWR_REPAIRS_MAX)
         return;
-    rd = read_new(n, pg, range, nrange, n->now + NWR_DEADLINE_MS);
+    rd = read_new(n, NULL, pg, range, nrange, n->now + NWR_DEADLINE_MS);
     rd->repair = true;
     n->repairs++;
     begin(n, rd);
+}
+
+void nwr_read_copy(struct nwr_node *n, struct nwr_job *parent, nwr_pg pg,
+                   const struct nwr_range *range)
+{
+    struct read *rd = read_new(n, parent, pg, range, 1, n->now + NWR_DEADLINE_MS);
+
+    nwr_assert(n->ring.joint);
+    rd->copy = true;
+    begin(n, rd);
+}
+
+bool nwr_read_page(const struct nwr_job *j, struct nwr_key *last)
+{
+    const struct read *rd = nwr_container_of(j, const struct read, job);
+
+    if (rd->merged.n)
+        *last = rd->merged.row[rd->merged.n - 1].key;
+    return rd->more && rd->merged.n;
 }

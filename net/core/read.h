@@ -32,9 +32,10 @@ enum side_state {
     SIDE_FAILED
 };
 
-/* One replica of the list. Invariant: digest is known from SIDE_DIGEST on, rows in SIDE_ROWS. */
+/* One replica of either list. Invariant: digest is known from SIDE_DIGEST on, rows in SIDE_ROWS. */
 struct side {
     uint16_t ordinal;
+    uint8_t in; /* bit of each list it is in */
     enum side_state state;
     enum nwr_err err;
     uint64_t digest;
@@ -57,10 +58,12 @@ struct read {
     struct nwr_range *range;
     uint32_t nrange;
     uint64_t epoch;
-    struct side side[NWR_REPLICAS_MAX];
-    uint32_t m, need;
-    uint8_t w;   /* replicas that must hold the result first; 0: none must */
-    bool repair; /* for nobody */
+    struct side side[NWR_LISTS * NWR_REPLICAS_MAX + 1];
+    uint32_t m;
+    uint8_t need[NWR_LISTS]; /* answers of each list */
+    uint8_t w[NWR_LISTS];    /* replicas that must hold the result first; 0: none must */
+    bool repair;             /* for nobody */
+    bool copy;               /* into this node, which holds the group only in the list to come */
     bool rows_asked;
     bool differs; /* LATE: a replica has something else */
     uint16_t trips;
@@ -70,6 +73,10 @@ struct read {
     bool more;
     nwr_ms deadline;
 };
+
+/* How many of a list satisfy `has`. */
+uint32_t nwr_read_count(const struct read *rd, enum nwr_list list,
+                        bool (*has)(const struct side *s));
 
 /* merge.c: sides that answered have rows, or another one with their digest has. */
 void nwr_read_merge(struct nwr_node *n, struct read *rd);

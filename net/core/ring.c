@@ -2,8 +2,8 @@
 #include "net/core/ring.h"
 
 enum {
-    RING_FORMAT = 1,
-    MEMBER_BYTES_MIN = 15
+    RING_FORMAT = 2,
+    MEMBER_BYTES_MIN = 19
 };
 
 void nwr_ring_deinit(struct nwr_ring *r)
@@ -33,7 +33,7 @@ void nwr_ring_add(struct nwr_ring *r, const struct nwr_member *m)
     r->nmember++;
 }
 
-static const struct nwr_member *find_listed(const struct nwr_ring *r, uint16_t ordinal)
+const struct nwr_member *nwr_ring_find(const struct nwr_ring *r, uint16_t ordinal)
 {
     for (uint32_t i = 0; i < r->nmember; i++)
         if (r->member[i].ordinal == ordinal)
@@ -41,40 +41,85 @@ static const struct nwr_member *find_listed(const struct nwr_ring *r, uint16_t o
     return NULL;
 }
 
-const struct nwr_member *nwr_ring_find(const struct nwr_ring *r, uint16_t ordinal)
-{
-    if (ordinal && r->pending.ordinal == ordinal)
-        return &r->pending;
-    return find_listed(r, ordinal);
-}
-
 const struct nwr_member *nwr_ring_find_id(const struct nwr_ring *r, nwr_node_id id)
 {
     for (uint32_t i = 0; i < r->nmember; i++)
         if (r->member[i].id == id)
             return &r->member[i];
-    return r->pending.ordinal && r->pending.id == id ? &r->pending : NULL;
+    return NULL;
 }
 
 bool nwr_ring_lists(const struct nwr_ring *r, uint16_t ordinal)
 {
-    return find_listed(r, ordinal) != NULL;
+    const struct nwr_member *m = nwr_ring_find(r, ordinal);
+
+    return m && m->weight;
 }
 
-void nwr_ring_future(struct nwr_ring *dst, const struct nwr_ring *src)
+/* ---- changes --------------------------------------------------------------------------------- */
+
+void nwr_ring_open(struct nwr_ring *dst, const struct nwr_ring *settled)
 {
-    nwr_assert(src->pending.ordinal != 0);
-    nwr_ring_copy(dst, src);
-    nwr_ring_add(dst, &src->pending);
-    memset(&dst->pending, 0, sizeof(dst->pending));
+    nwr_assert(!settled->joint);
+    nwr_ring_copy(dst, settled);
     dst->epoch++;
+    dst->joint = true;
+    dst->next = (struct nwr_quorums){dst->n, dst->w, dst->r};
+    for (uint32_t i = 0; i < dst->nmember; i++)
+        dst->member[i].next_weight = dst->member[i].weight;
 }
+
+void nwr_ring_admit(struct nwr_ring *joint, nwr_node_id id, const char *address)
+{
+    struct nwr_member m = {.id = id, .ordinal = joint->next_ordinal++, .next_weight = 256};
+
+    nwr_assert(joint->joint);
+    memcpy(m.address, address, NWR_MIN(strlen(address), sizeof(m.address) - 1));
+    nwr_ring_add(joint, &m);
+}
+
+/* Drops who is in neither list. */
+static void settled_on(struct nwr_ring *dst, const struct nwr_ring *joint, bool next)
+{
+    uint32_t kept = 0;
+
+    nwr_assert(joint->joint);
+    nwr_ring_copy(dst, joint);
+    dst->epoch++;
+    dst->joint = false;
+    dst->next = (struct nwr_quorums){0};
+    for (uint32_t i = 0; i < dst->nmember; i++) {
+        struct nwr_member *m = &dst->member[i];
+
+        m->weight = next ? m->next_weight : m->weight;
+        m->next_weight = 0;
+        if (m->weight)
+            dst->member[kept++] = *m;
+    }
+    dst->nmember = kept;
+}
+
+void nwr_ring_settle(struct nwr_ring *dst, const struct nwr_ring *joint)
+{
+    settled_on(dst, joint, true);
+    dst->n = joint->next.n;
+    dst->w = joint->next.w;
+    dst->r = joint->next.r;
+}
+
+void nwr_ring_give_up(struct nwr_ring *dst, const struct nwr_ring *joint)
+{
+    settled_on(dst, joint, false);
+}
+
+/* ---- bytes ----------------------------------------------------------------------------------- */
 
 static void member_encode(const struct nwr_member *m, struct nwr_out *o)
 {
     nwr_out_u64(o, m->id);
     nwr_out_u16(o, m->ordinal);
     nwr_out_u32(o, m->weight);
+    nwr_out_u32(o, m->next_weight);
     nwr_out_bytes(o, m->address, strlen(m->address));
 }
 
@@ -87,9 +132,10 @@ static void member_decode(struct nwr_member *m, struct nwr_in *in)
     m->id = nwr_in_u64(in);
     m->ordinal = nwr_in_u16(in);
     m->weight = nwr_in_u32(in);
+    m->next_weight = nwr_in_u32(in);
     text = nwr_in_bytes(in, &len);
-    if (m->ordinal == 0 || m->ordinal > NWR_ORDINAL_MAX || m->weight == 0 || m->weight > 65535 ||
-        len >= sizeof(m->address))
+    if (m->ordinal == 0 || m->ordinal > NWR_ORDINAL_MAX || m->weight > 65535 ||
+        m->next_weight > 65535 || len >= sizeof(m->address))
         in->bad = true;
     else if (len)
         memcpy(m->address, text, len);
@@ -104,6 +150,10 @@ void nwr_ring_encode(const struct nwr_ring *r, struct nwr_out *o)
     nwr_out_u8(o, r->n);
     nwr_out_u8(o, r->w);
     nwr_out_u8(o, r->r);
+    nwr_out_u8(o, r->joint);
+    nwr_out_u8(o, r->next.n);
+    nwr_out_u8(o, r->next.w);
+    nwr_out_u8(o, r->next.r);
     nwr_out_u16(o, r->next_ordinal);
     nwr_out_u16(o, r->founder);
     nwr_out_u32(o, r->uid);
@@ -111,20 +161,30 @@ void nwr_ring_encode(const struct nwr_ring *r, struct nwr_out *o)
     nwr_out_var(o, r->nmember);
     for (uint32_t i = 0; i < r->nmember; i++)
         member_encode(&r->member[i], o);
-    nwr_out_u8(o, r->pending.ordinal != 0);
-    if (r->pending.ordinal)
-        member_encode(&r->pending, o);
+}
+
+static bool quorums_plausible(uint8_t n, uint8_t w, uint8_t r)
+{
+    return n > 0 && n <= NWR_REPLICAS_MAX && w <= n && r <= n;
 }
 
 static bool ring_plausible(const struct nwr_ring *r)
 {
-    for (uint32_t i = 1; i < r->nmember; i++)
-        if (r->member[i - 1].ordinal >= r->member[i].ordinal)
+    const struct nwr_quorums none = {0};
+
+    for (uint32_t i = 0; i < r->nmember; i++) {
+        const struct nwr_member *m = &r->member[i];
+
+        if (i && r->member[i - 1].ordinal >= m->ordinal)
             return false;
-    if (r->pending.ordinal && find_listed(r, r->pending.ordinal))
+        if (r->joint ? !m->weight && !m->next_weight : !m->weight || m->next_weight)
+            return false;
+    }
+    if (r->joint ? !quorums_plausible(r->next.n, r->next.w, r->next.r)
+                 : memcmp(&r->next, &none, sizeof(none)) != 0)
         return false;
-    return r->pgs > 0 && r->pgs <= NWR_PGS_MAX && r->n > 0 && r->n <= NWR_REPLICAS_MAX &&
-           r->w <= r->n && r->r <= r->n && r->nmember > 0;
+    return r->pgs > 0 && r->pgs <= NWR_PGS_MAX && quorums_plausible(r->n, r->w, r->r) &&
+           nwr_ring_size(r, NWR_LIST_NOW) > 0 && (!r->joint || nwr_ring_size(r, NWR_LIST_NEXT) > 0);
 }
 
 enum nwr_err nwr_ring_decode(struct nwr_ring *r, const void *data, size_t len)
@@ -132,6 +192,7 @@ enum nwr_err nwr_ring_decode(struct nwr_ring *r, const void *data, size_t len)
     struct nwr_in in = nwr_in_of(data, len);
     struct nwr_ring got = {0};
     uint32_t count;
+    uint8_t joint;
 
     if (nwr_in_u8(&in) != RING_FORMAT)
         return NWR_E_VERSION;
@@ -141,6 +202,11 @@ enum nwr_err nwr_ring_decode(struct nwr_ring *r, const void *data, size_t len)
     got.n = nwr_in_u8(&in);
     got.w = nwr_in_u8(&in);
     got.r = nwr_in_u8(&in);
+    joint = nwr_in_u8(&in);
+    got.joint = joint == 1;
+    got.next.n = nwr_in_u8(&in);
+    got.next.w = nwr_in_u8(&in);
+    got.next.r = nwr_in_u8(&in);
     got.next_ordinal = nwr_in_u16(&in);
     got.founder = nwr_in_u16(&in);
     got.uid = nwr_in_u32(&in);
@@ -152,9 +218,7 @@ enum nwr_err nwr_ring_decode(struct nwr_ring *r, const void *data, size_t len)
     got.nmember = count;
     for (uint32_t i = 0; i < count; i++)
         member_decode(&got.member[i], &in);
-    if (nwr_in_u8(&in))
-        member_decode(&got.pending, &in);
-    if (!nwr_in_done(&in) || !ring_plausible(&got)) {
+    if (!nwr_in_done(&in) || joint > 1 || !ring_plausible(&got)) {
         nwr_ring_deinit(&got);
         return NWR_E_FORMAT;
     }
@@ -167,7 +231,6 @@ void nwr_ring_check(const struct nwr_ring *r)
     nwr_assert(ring_plausible(r));
     for (uint32_t i = 0; i < r->nmember; i++) {
         nwr_assert(r->member[i].ordinal > 0);
-        nwr_assert(r->member[i].weight > 0);
         nwr_assert(r->member[i].ordinal < r->next_ordinal);
     }
 }

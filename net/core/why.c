@@ -17,10 +17,10 @@ struct why {
     struct nwr_job job;
     struct nwr_origin origin;
     struct nwr_key key;
-    uint16_t list[NWR_REPLICAS_MAX];
+    uint16_t list[NWR_LISTS * NWR_REPLICAS_MAX];
     uint32_t m, out;
-    struct nwr_blob *text[NWR_REPLICAS_MAX];
-    bool asked[NWR_REPLICAS_MAX];
+    struct nwr_blob *text[NWR_LISTS * NWR_REPLICAS_MAX];
+    bool asked[NWR_LISTS * NWR_REPLICAS_MAX];
 };
 
 static struct why *of(struct nwr_job *j)
@@ -229,10 +229,14 @@ static void ask(struct nwr_node *n, struct why *w, uint32_t i)
 void nwr_why_start(struct nwr_node *n, struct nwr_origin *o)
 {
     struct why *w = nwr_job_new(n, &why_kind, sizeof(*w), NULL, 0);
+    struct nwr_sides sides;
 
     w->origin = *o;
     w->key = o->req->key;
-    w->m = nwr_ring_place(&n->ring, nwr_key_pg(&w->key), w->list);
+    nwr_ring_sides(&n->ring, nwr_key_pg(&w->key), &sides);
+    w->m = sides.n;
+    for (uint32_t i = 0; i < sides.n; i++)
+        w->list[i] = sides.side[i].ordinal;
     nwr_job_wake(n, &w->job, n->now + WHY_MS);
     for (uint32_t i = 0; i < w->m; i++)
         ask(n, w, i);

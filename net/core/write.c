@@ -10,6 +10,8 @@
  *   2 whole containers as they are now go to the other replicas in parallel, with blocks and
  *     guards (deliver.c); at disk level the local sync runs beside that
  *   3 W acknowledgements, the local one included: answer; what is still out goes on by itself
+ * While the ring is joint: W of each list, by its own N and W. An acknowledgement says that the
+ * replica has it, whatever the ring was then.
  * Too many refusals: their error. The deadline: E_TIMEDOUT, the write is unconfirmed.
  */
 #include "net/core/job.h"
@@ -29,7 +31,7 @@ enum side_state {
 struct side {
     uint16_t ordinal;
     enum side_state state;
-    bool counts; /* member of the list as it is now */
+    uint8_t in; /* bit of each list it is in, as they are now; 0: it does not count */
     enum nwr_err err;
 };
 
@@ -41,10 +43,10 @@ struct write {
     nwr_pg pg;
     uint8_t asked_w;
     enum nwr_level level;
-    uint64_t epoch; /* of the list */
-    struct side side[2 * NWR_REPLICAS_MAX];
+    uint64_t epoch; /* of the lists */
+    struct side side[2 * NWR_LISTS * NWR_REPLICAS_MAX];
     uint32_t nside;
-    uint8_t w, m;
+    uint8_t w[NWR_LISTS], m[NWR_LISTS];
     struct nwr_batch *batch;
     struct nwr_response res;
     uint32_t supplies;
@@ -66,35 +68,38 @@ static struct side *side_find(struct write *wr, uint16_t ordinal)
     return NULL;
 }
 
-/* Sides of an earlier list stay, but do not count. */
+/* Sides of earlier lists stay, but do not count: what they got they may give away. */
 static void place(struct nwr_node *n, struct write *wr)
 {
-    uint16_t list[NWR_REPLICAS_MAX];
+    struct nwr_sides list;
 
-    wr->m = (uint8_t)nwr_ring_place(&n->ring, wr->pg, list);
-    wr->w = nwr_ring_w(&n->ring, wr->asked_w);
+    nwr_ring_sides(&n->ring, wr->pg, &list);
     wr->epoch = n->ring.epoch;
+    for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++) {
+        wr->m[l] = list.m[l];
+        wr->w[l] = nwr_ring_w_in(&n->ring, l, wr->asked_w);
+    }
     for (uint32_t i = 0; i < wr->nside; i++)
-        wr->side[i].counts = false;
-    for (uint32_t i = 0; i < wr->m; i++) {
-        struct side *s = side_find(wr, list[i]);
+        wr->side[i].in = 0;
+    for (uint32_t i = 0; i < list.n; i++) {
+        struct side *s = side_find(wr, list.side[i].ordinal);
 
         if (!s && wr->nside == NWR_COUNT(wr->side))
             continue;
         if (!s) {
             s = &wr->side[wr->nside++];
-            *s = (struct side){.ordinal = list[i], .state = SIDE_OUT};
+            *s = (struct side){.ordinal = list.side[i].ordinal, .state = SIDE_OUT};
         }
-        s->counts = true;
+        s->in = list.side[i].in;
     }
 }
 
-static uint8_t count_sides(const struct write *wr, enum side_state state)
+static uint8_t count_sides(const struct write *wr, enum nwr_list list, enum side_state state)
 {
     uint8_t count = 0;
 
     for (uint32_t i = 0; i < wr->nside; i++)
-        count += wr->side[i].counts && wr->side[i].state == state;
+        count += wr->side[i].in >> list & 1 && wr->side[i].state == state;
     return count;
 }
 
@@ -103,7 +108,7 @@ static uint8_t count_sides(const struct write *wr, enum side_state state)
 static void answer(struct nwr_node *n, struct write *wr, enum nwr_err err)
 {
     wr->res.err = err;
-    wr->res.acks = count_sides(wr, SIDE_HAS);
+    wr->res.acks = count_sides(wr, NWR_LIST_NOW, SIDE_HAS);
     nwr_respond(n, &wr->origin, &wr->res, wr->job.lent > 0);
     nwr_job_end(n, &wr->job, err);
 }
@@ -125,7 +130,7 @@ static enum nwr_err worst(const struct write *wr)
     enum nwr_err err = NWR_E_TIMEDOUT;
 
     for (uint32_t i = 0; i < wr->nside; i++)
-        if (wr->side[i].counts && wr->side[i].state == SIDE_FAILED &&
+        if (wr->side[i].in && wr->side[i].state == SIDE_FAILED &&
             weight(wr->side[i].err) > weight(err))
             err = wr->side[i].err;
     return err;
@@ -133,9 +138,15 @@ static enum nwr_err worst(const struct write *wr)
 
 static void look(struct nwr_node *n, struct write *wr)
 {
-    if (count_sides(wr, SIDE_HAS) >= wr->w)
+    bool enough = true, possible = true;
+
+    for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++) {
+        enough &= count_sides(wr, l, SIDE_HAS) >= wr->w[l];
+        possible &= wr->m[l] - count_sides(wr, l, SIDE_FAILED) >= wr->w[l];
+    }
+    if (enough)
         answer(n, wr, NWR_OK);
-    else if (wr->m - count_sides(wr, SIDE_FAILED) < wr->w)
+    else if (!possible)
         answer(n, wr, worst(wr));
 }
 
@@ -154,29 +165,14 @@ static void deliver_to(struct nwr_node *n, struct write *wr, uint32_t slot)
     nwr_deliver(n, &wr->job, slot, wr->side[slot].ordinal, wr->batch, true);
 }
 
-/* Nobody counts what the joining member gets; what it misses it copies or learns by repair. */
-static void deliver_to_pending(struct nwr_node *n, struct write *wr)
-{
-    uint16_t joining = n->ring.pending.ordinal;
-    struct nwr_ring next;
-
-    if (!joining || joining == n->ordinal || !nwr_is_up(n, joining))
-        return;
-    nwr_ring_future(&next, &n->ring);
-    if (nwr_ring_holds(&next, wr->pg, joining)) {
-        wr->batch->refs++;
-        nwr_deliver(n, NULL, 0, joining, wr->batch, false);
-    }
-    nwr_ring_deinit(&next);
-}
-
 static void send_all(struct nwr_node *n, struct write *wr)
 {
     wr->state = SENDING;
-    wr->res.round_trips = wr->w > 1;
-    deliver_to_pending(n, wr);
+    wr->res.round_trips = wr->w[NWR_LIST_NOW] > 1 || n->ring.joint;
+    if (wr->epoch != n->ring.epoch)
+        place(n, wr);
     for (uint32_t i = 0; i < wr->nside && !wr->job.ended; i++)
-        if (wr->side[i].ordinal != n->ordinal && wr->side[i].counts)
+        if (wr->side[i].ordinal != n->ordinal && wr->side[i].in)
             deliver_to(n, wr, i);
 }
 
@@ -265,24 +261,58 @@ static void apply_local(struct nwr_node *n, struct write *wr)
         put_blocks(n, wr);
 }
 
+/* Whether W of each list are up, or may still come up. */
+static bool enough_up(const struct nwr_node *n, const struct write *wr, bool maybe)
+{
+    for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++) {
+        uint32_t up = 0;
+
+        for (uint32_t i = 0; i < wr->nside; i++)
+            up += wr->side[i].in >> l & 1 && (nwr_is_up(n, wr->side[i].ordinal) ||
+                                              (maybe && nwr_is_maybe(n, wr->side[i].ordinal)));
+        if (up < wr->w[l])
+            return false;
+    }
+    return true;
+}
+
+static nwr_ms maybe_until(const struct nwr_node *n, const struct write *wr)
+{
+    uint16_t list[NWR_COUNT(wr->side)];
+
+    for (uint32_t i = 0; i < wr->nside; i++)
+        list[i] = wr->side[i].ordinal;
+    return NWR_MIN(nwr_maybe_until(n, list, wr->nside), wr->deadline);
+}
+
+/* Under another ring this node holds the group no longer. */
+static void not_here(struct nwr_node *n, struct write *wr)
+{
+    struct nwr_origin o = wr->origin;
+
+    if (o.kind == NWR_FROM_PEER) {
+        answer(n, wr, NWR_E_EPOCH);
+        return;
+    }
+    wr->origin = (struct nwr_origin){0};
+    nwr_job_end(n, &wr->job, NWR_E_EPOCH);
+    nwr_forward_start(n, &o, false);
+}
+
+/* Only who holds the group already coordinates: guards are judged on what is stored there. */
 static void begin(struct nwr_node *n, struct write *wr)
 {
-    uint16_t list[NWR_REPLICAS_MAX];
-    uint32_t up = 0, maybe = 0;
+    const struct side *self;
 
     place(n, wr);
-    for (uint32_t i = 0; i < wr->m; i++) {
-        list[i] = wr->side[i].ordinal;
-        up += nwr_is_up(n, list[i]);
-        maybe += nwr_is_maybe(n, list[i]);
-    }
-    if (!side_find(wr, n->ordinal) || !side_find(wr, n->ordinal)->counts) {
-        answer(n, wr, NWR_E_EPOCH);
-    } else if (up >= wr->w) {
+    self = side_find(wr, n->ordinal);
+    if (!self || !(self->in >> NWR_LIST_NOW & 1)) {
+        not_here(n, wr);
+    } else if (enough_up(n, wr, false)) {
         nwr_job_wake(n, &wr->job, wr->deadline);
         apply_local(n, wr);
-    } else if (up + maybe >= wr->w) {
-        nwr_job_wake(n, &wr->job, NWR_MIN(nwr_maybe_until(n, list, wr->m), wr->deadline));
+    } else if (enough_up(n, wr, true)) {
+        nwr_job_wake(n, &wr->job, maybe_until(n, wr));
     } else {
         answer(n, wr, NWR_E_HOSTDOWN);
     }
@@ -335,7 +365,7 @@ static bool try_elsewhere(struct nwr_node *n, struct write *wr, enum nwr_err err
 
     if (err != NWR_E_NOSPC && err != NWR_E_IO && err != NWR_E_CORRUPT)
         return false;
-    if (o.kind == NWR_FROM_PEER || wr->m < 2)
+    if (o.kind == NWR_FROM_PEER || wr->m[NWR_LIST_NOW] < 2)
         return false;
     wr->origin = (struct nwr_origin){0};
     nwr_job_end(n, &wr->job, err);

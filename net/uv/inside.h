@@ -48,7 +48,7 @@ struct nwr_line {
     struct nwr_line *next;
 };
 
-/* Another member, or the pending one, of the node's ring. */
+/* Another member of the node's ring. */
 struct nwr_mate {
     uint16_t ordinal;
     nwr_node_id id;

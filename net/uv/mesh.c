@@ -372,7 +372,7 @@ void nwr_mesh_members(struct nwr_peer *p)
 {
     const struct nwr_ring *ring = nwr_node_ring(p->node);
     uint16_t self = nwr_node_ordinal(p->node);
-    uint32_t total = ring ? ring->nmember + (ring->pending.ordinal ? 1 : 0) : 0;
+    uint32_t total = ring ? ring->nmember : 0;
 
     for (uint32_t i = 0; i < p->nmate; i++) {
         if (ring && nwr_ring_find(ring, p->mate[i].ordinal))
@@ -385,7 +385,7 @@ void nwr_mesh_members(struct nwr_peer *p)
         i--;
     }
     for (uint32_t i = 0; i < total; i++) {
-        const struct nwr_member *m = i < ring->nmember ? &ring->member[i] : &ring->pending;
+        const struct nwr_member *m = &ring->member[i];
         struct nwr_mate *mate = nwr_mesh_mate(p, m->ordinal);
 
         if (m->ordinal == self || m->id == p->id)

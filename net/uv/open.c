@@ -1,7 +1,8 @@
 /* open.c -- a data directory becomes a store, an identity and a ring.
  *
  * META "identity": version(1) node id(8). "ring" and "counters" are the node's; the ring of a
- * new volume is made here. A node whose ring does not list it has not finished joining.
+ * new volume is made here. A node whose ring has it only in the list to come has not finished
+ * joining.
  */
 #include <dirent.h>
 #include <errno.h>

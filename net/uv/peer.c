@@ -159,8 +159,8 @@ void nwr_peer_joined(struct nwr_peer *p, enum nwr_err err, const char *text)
     if (!err) {
         nwr_mesh_joined(p);
         report(p, NWR_OK, "");
-    } else if (p->join_ever) {
-        nwr_peer_fail(p, err, "join: %s: %s", p->join[0], text);
+    } else if (p->join_ever || p->has_ring) {
+        nwr_peer_fail(p, err, "join: %s: %s", p->o.njoin ? p->join[0] : "its volume", text);
     } else {
         join_failed(p);
     }
@@ -199,7 +199,7 @@ void nwr_peer_maybe_ready(struct nwr_peer *p)
         return;
     if (nwr_node_ordinal(p->node) == 0 || !p->was_member) {
         /* Every address was tried and said no, some of them several times. */
-        if (waited > NWR_JOIN_WAIT_MS && !p->join_ever && !p->join_line &&
+        if (waited > NWR_JOIN_WAIT_MS && !p->has_ring && !p->join_ever && !p->join_line &&
             p->join_next >= p->o.njoin)
             join_failed(p);
         return;
@@ -361,12 +361,7 @@ static enum nwr_err decide(struct nwr_peer *p, char *text, size_t n)
         p->probing = p->o.njoin > 0;
         return NWR_OK;
     }
-    if (p->has_ring && p->o.njoin == 0) {
-        snprintf(text, n, "data: %s: has not finished joining its volume; give --join again",
-                 p->dir);
-        return NWR_E_INVAL;
-    }
-    if (p->o.njoin)
+    if (p->has_ring || p->o.njoin) /* it goes on joining, or begins */
         return NWR_OK;
     err = nwr_peer_new_volume(p);
     if (err)
@@ -379,7 +374,7 @@ static void run(struct nwr_peer *p)
 {
     const struct nwr_member *self = p->has_ring ? nwr_ring_find_id(&p->ring, p->id) : NULL;
     struct nwr_node_config config = {.id = p->id,
-                                     .ordinal = p->was_member ? self->ordinal : 0,
+                                     .ordinal = self ? self->ordinal : 0,
                                      .incarnation = p->incarnation,
                                      .seed = nwr_rng_next(&p->rng),
                                      .ino_next = p->ino_next,

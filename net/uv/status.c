@@ -97,17 +97,18 @@ static void put_member(struct nwr_out *o, const struct nwr_member *m, const stru
     put(o, ",\"hints\":0,\"lag_s\":null}");
 }
 
-static struct shown show(struct nwr_peer *p, const struct nwr_member *m, bool pending,
+static struct shown show(struct nwr_peer *p, const struct nwr_member *m,
                          const struct nwr_store_stat *own)
 {
+    bool joining = !m->weight;
     const struct nwr_mate *mate = nwr_mesh_mate(p, m->ordinal);
     nwr_ms now = uv_now(p->loop);
 
     if (m->id == p->id)
-        return (struct shown){pending ? "joining" : "up", (now - p->started) / 1000, own};
+        return (struct shown){joining ? "joining" : "up", (now - p->started) / 1000, own};
     if (!mate)
         return (struct shown){"unknown", 0, NULL};
-    return (struct shown){pending    ? "joining"
+    return (struct shown){joining    ? "joining"
                           : mate->up ? "up"
                                      : "down",
                           (now - mate->since) / 1000, mate->stat.bytes_total ? &mate->stat : NULL};
@@ -120,16 +121,10 @@ static void put_members(struct nwr_peer *p, struct nwr_out *o, const struct nwr_
     p->store->stat(p->store, &own);
     put(o, "\"members\":[");
     for (uint32_t i = 0; i < ring->nmember; i++) {
-        struct shown s = show(p, &ring->member[i], false, &own);
+        struct shown s = show(p, &ring->member[i], &own);
 
         put(o, "%s", i ? "," : "");
         put_member(o, &ring->member[i], &s);
-    }
-    if (ring->pending.ordinal) {
-        struct shown s = show(p, &ring->pending, true, &own);
-
-        put(o, "%s", ring->nmember ? "," : "");
-        put_member(o, &ring->pending, &s);
     }
     put(o, "]");
 }

@@ -245,7 +245,7 @@ SHAPE(stat_shape, nwr_msg, stat_fields);
     X(RING, ring_shape)                                                                            \
     X(JOIN, ring_shape)                                                                            \
     X(JOIN_OK, ring_shape)                                                                         \
-    X(JOINED, ring_shape)                                                                          \
+    X(COPIED, ring_shape)                                                                          \
     X(REFUSED, ring_shape)                                                                         \
     X(REQUEST, req_shape)                                                                          \
     X(RESPONSE, res_shape)                                                                         \

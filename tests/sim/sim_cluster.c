@@ -384,6 +384,15 @@ static bool is_noticed(struct sim *s, struct sim_conn *c, int a, int b)
     return s->now >= c->bad_since + (dead ? RESET_US : NOTICE_US);
 }
 
+static void drop_conn(struct sim *s, struct sim_conn *c, int a, int b)
+{
+    break_conn(s, c);
+    if (s->node[a].alive && c->known[0])
+        step_peer(s, a, NWR_EV_PEER_DOWN, c->known[0]);
+    if (s->node[b].alive && c->known[1])
+        step_peer(s, b, NWR_EV_PEER_DOWN, c->known[1]);
+}
+
 static void sweep_pair(struct sim *s, int a, int b)
 {
     struct sim_conn *c = conn_of(s, a, b);
@@ -391,15 +400,15 @@ static void sweep_pair(struct sim *s, int a, int b)
     uint16_t a_at_b = s->node[b].alive ? ordinal_at(s, b, a) : 0;
 
     if (c->up) {
-        if (!is_noticed(s, c, a, b))
-            return;
-        break_conn(s, c);
-        if (s->node[a].alive && b_at_a)
-            step_peer(s, a, NWR_EV_PEER_DOWN, b_at_a);
-        if (s->node[b].alive && a_at_b)
-            step_peer(s, b, NWR_EV_PEER_DOWN, a_at_b);
+        /* A node that joined again has another ordinal, and a connection of its own for it. */
+        bool other = (b_at_a && b_at_a != c->known[0]) || (a_at_b && a_at_b != c->known[1]);
+
+        if (other || is_noticed(s, c, a, b))
+            drop_conn(s, c, a, b);
     } else if (can_talk(s, a, b) && b_at_a && a_at_b) {
         c->up = true;
+        c->known[0] = b_at_a;
+        c->known[1] = a_at_b;
         step_peer(s, a, NWR_EV_PEER_UP, b_at_a);
         step_peer(s, b, NWR_EV_PEER_UP, a_at_b);
     } else if (!can_talk(s, a, b)) {
@@ -489,6 +498,7 @@ static void start(struct sim *s, int i)
         nwr_assert(nwr_ring_find_id(&r, sn->id) != NULL);
         config.ordinal = nwr_ring_find_id(&r, sn->id)->ordinal;
         config.ring = &r;
+        sn->joined = nwr_ring_lists(&r, config.ordinal);
     }
     config.incarnation = (uint32_t)nwr_rng_next(&s->rng);
     config.seed = nwr_rng_next(&s->rng);

@@ -46,8 +46,9 @@ struct sim_node {
 struct sim_conn {
     bool up;
     uint32_t generation;
-    sim_us bad_since; /* a direction is cut, or a node is gone; 0: neither */
-    sim_us last[2];   /* delivery time of the last message, each way: keeps order */
+    sim_us bad_since;  /* a direction is cut, or a node is gone; 0: neither */
+    sim_us last[2];    /* delivery time of the last message, each way: keeps order */
+    uint16_t known[2]; /* ordinal by which the lower knows the higher, and the other way round */
 };
 
 struct sim;

@@ -122,7 +122,10 @@ static void encoding_returns_the_same_ring(void **state)
     struct nwr_out o = {0}, again = {0};
 
     (void)state;
-    r.pending = (struct nwr_member){.id = 9, .ordinal = 5, .weight = 256, .address = "[::1]:9"};
+    r.joint = true;
+    r.next = (struct nwr_quorums){2, 0, 1};
+    r.member[1].next_weight = 512;
+    nwr_ring_admit(&r, 9, "[::1]:9");
     nwr_ring_encode(&r, &o);
     assert_int_equal(nwr_ring_decode(&back, o.data, o.len), NWR_OK);
     nwr_ring_encode(&back, &again);
@@ -153,20 +156,59 @@ static void every_cut_and_every_flipped_byte_is_refused_or_harmless(void **state
     nwr_ring_deinit(&r);
 }
 
-static void the_future_lists_the_pending_member(void **state)
+static void a_change_opens_admits_and_settles(void **state)
 {
-    struct nwr_ring r = ring_of(2, 3), next;
+    struct nwr_ring r = ring_of(2, 3), joint, next, back;
 
     (void)state;
-    r.pending = (struct nwr_member){.id = 9, .ordinal = 3, .weight = 256};
-    assert_false(nwr_ring_lists(&r, 3));
-    assert_non_null(nwr_ring_find(&r, 3));
-    nwr_ring_future(&next, &r);
+    nwr_ring_open(&joint, &r);
+    nwr_ring_admit(&joint, 9, "[::1]:9");
+    nwr_ring_check(&joint);
+    assert_false(nwr_ring_lists(&joint, 3));
+    assert_non_null(nwr_ring_find(&joint, 3));
+    assert_int_equal(nwr_ring_size(&joint, NWR_LIST_NOW), 2);
+    assert_int_equal(nwr_ring_size(&joint, NWR_LIST_NEXT), 3);
+    assert_true(nwr_ring_gains(&joint, 0, 3));
+    assert_false(nwr_ring_gains(&joint, 0, 1));
+    nwr_ring_settle(&next, &joint);
+    nwr_ring_check(&next);
     assert_true(nwr_ring_lists(&next, 3));
-    assert_int_equal(next.epoch, r.epoch + 1);
-    assert_int_equal(next.pending.ordinal, 0);
+    assert_int_equal(next.epoch, r.epoch + 2);
+    nwr_ring_give_up(&back, &joint);
+    nwr_ring_check(&back);
+    assert_null(nwr_ring_find(&back, 3));
+    assert_int_equal(back.next_ordinal, 4);
+    assert_int_equal(back.epoch, r.epoch + 2);
     nwr_ring_deinit(&r);
+    nwr_ring_deinit(&joint);
     nwr_ring_deinit(&next);
+    nwr_ring_deinit(&back);
+}
+
+static void while_joint_each_list_has_sides_and_quorums_of_its_own(void **state)
+{
+    struct nwr_ring r = ring_of(3, 3), joint;
+    struct nwr_sides s;
+
+    (void)state;
+    nwr_ring_open(&joint, &r);
+    joint.next = (struct nwr_quorums){1, 0, 0};
+    joint.member[2].next_weight = 0;
+    nwr_ring_sides(&joint, 5, &s);
+    assert_int_equal(s.m[NWR_LIST_NOW], 3);
+    assert_int_equal(s.m[NWR_LIST_NEXT], 1);
+    assert_int_equal(s.n, 3);
+    assert_int_equal(nwr_ring_w_in(&joint, NWR_LIST_NOW, 0), 2);
+    assert_int_equal(nwr_ring_w_in(&joint, NWR_LIST_NEXT, 0), 1);
+    assert_int_equal(nwr_ring_barrier(&joint), 2);
+    joint.w = 1;
+    joint.r = 3;
+    assert_int_equal(nwr_ring_barrier(&joint), 3);
+    nwr_ring_sides(&r, 5, &s);
+    assert_int_equal(s.m[NWR_LIST_NEXT], 0);
+    assert_int_equal(nwr_ring_w_in(&r, NWR_LIST_NEXT, NWR_QUORUM_ALL), 0);
+    nwr_ring_deinit(&r);
+    nwr_ring_deinit(&joint);
 }
 
 int main(void)
@@ -179,7 +221,8 @@ int main(void)
         cmocka_unit_test(asked_quorums_are_cut_to_the_members),
         cmocka_unit_test(encoding_returns_the_same_ring),
         cmocka_unit_test(every_cut_and_every_flipped_byte_is_refused_or_harmless),
-        cmocka_unit_test(the_future_lists_the_pending_member),
+        cmocka_unit_test(a_change_opens_admits_and_settles),
+        cmocka_unit_test(while_joint_each_list_has_sides_and_quorums_of_its_own),
     };
 
     return cmocka_run_group_tests_name("ring", tests, NULL, NULL);

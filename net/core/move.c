@@ -1,0 +1,207 @@
+/* move.c -- copying the groups that this node gains while the ring is joint (DESIGN 6).
+ *
+ *     IDLE --joint ring adopted--> COPYING one job a group, some at a time --all here--> SYNCING
+ *      ^                              | another ring: from the start                        |
+ *      \--settled-- TELLING: COPIED to every member, every second <--on disk----------------/
+ *
+ * A group is copied page by page (a copy of read.c): what is here already has an equal digest and
+ * is not sent again, so a copy that was broken off goes on where it was. What is written meanwhile
+ * comes by itself, since this node is in the list to come. A node that gains nothing says so too.
+ */
+#include "net/core/job.h"
+
+enum {
+    COPY_RETRY_MS = 500,
+    TELL_MS = 1000
+};
+enum state {
+    IDLE,
+    COPYING,
+    SYNCING,
+    TELLING
+};
+
+struct move {
+    struct nwr_job job;
+    enum state state;
+    uint64_t epoch;
+    uint32_t next_pg;
+    uint32_t copying;
+    nwr_ms progress; /* when a page was last copied */
+};
+
+struct copy {
+    struct nwr_job job;
+    nwr_pg pg;
+    struct nwr_key after;
+    uint64_t epoch;
+};
+
+static struct move *of(struct nwr_job *j)
+{
+    return nwr_container_of(j, struct move, job);
+}
+
+/* ---- copying one group ----------------------------------------------------------------------- */
+
+static void copy_page(struct nwr_node *n, struct copy *c)
+{
+    struct nwr_range range = {.after = c->after};
+
+    if (c->epoch != n->ring.epoch) {
+        nwr_job_end(n, &c->job, NWR_E_EPOCH);
+        return;
+    }
+    range.prefix.len = 2;
+    range.prefix.b[0] = (uint8_t)(c->pg >> 8);
+    range.prefix.b[1] = (uint8_t)c->pg;
+    nwr_read_copy(n, &c->job, c->pg, &range);
+}
+
+/* A node that only joins gives up where it is full, or gets nowhere: a person started it and waits.
+ * A member has no choice. */
+static bool is_lasting(const struct nwr_node *n, const struct move *mv, enum nwr_err err)
+{
+    return n->joining &&
+           (err == NWR_E_NOSPC || err == NWR_E_IO || n->now >= mv->progress + NWR_DEADLINE_MS);
+}
+
+static void on_copy_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *child,
+                          enum nwr_err err)
+{
+    struct copy *c = nwr_container_of(j, struct copy, job);
+    struct move *mv = of(j->parent);
+
+    if (err == NWR_E_EPOCH || (err && is_lasting(n, mv, err))) {
+        nwr_job_end(n, j, err);
+        return;
+    }
+    if (err) {
+        nwr_job_wake(n, j, n->now + COPY_RETRY_MS);
+        return;
+    }
+    mv->progress = n->now;
+    if (nwr_read_page(child, &c->after))
+        copy_page(n, c);
+    else
+        nwr_job_end(n, j, NWR_OK);
+}
+
+static void on_copy_wake(struct nwr_node *n, struct nwr_job *j)
+{
+    copy_page(n, nwr_container_of(j, struct copy, job));
+}
+
+static const struct nwr_job_kind copy_kind = {
+    .name = "copy", .child = on_copy_child, .wake = on_copy_wake};
+
+/* ---- all of them ----------------------------------------------------------------------------- */
+
+static void tell(struct nwr_node *n, struct move *mv)
+{
+    for (uint32_t i = 0; i < n->ring.nmember; i++) {
+        uint16_t peer = n->ring.member[i].ordinal;
+        struct nwr_msg m = {.kind = NWR_MSG_COPIED};
+
+        if (peer != n->ordinal && nwr_is_up(n, peer))
+            nwr_send(n, peer, &m);
+    }
+    nwr_job_wake(n, &mv->job, n->now + TELL_MS);
+    nwr_change_copied(n, n->ordinal, mv->epoch);
+}
+
+static void copy_more(struct nwr_node *n, struct move *mv)
+{
+    uint64_t epoch = mv->epoch;
+
+    while (mv->state == COPYING && mv->epoch == epoch && mv->next_pg < n->ring.pgs &&
+           mv->copying < NWR_COPY_PARALLEL) {
+        nwr_pg pg = (nwr_pg)mv->next_pg++;
+        struct copy *c;
+
+        if (!nwr_ring_gains(&n->ring, pg, n->ordinal))
+            continue;
+        mv->copying++;
+        c = nwr_job_new(n, &copy_kind, sizeof(*c), &mv->job, 0);
+        c->pg = pg;
+        c->epoch = epoch;
+        copy_page(n, c);
+    }
+    if (mv->state != COPYING || mv->epoch != epoch || mv->copying || mv->next_pg < n->ring.pgs)
+        return;
+    mv->state = SYNCING;
+    nwr_lend_submit(n, nwr_lend(n, &mv->job, 0, NWR_STORE_SYNC, 0));
+}
+
+static void look(struct nwr_node *n, struct move *mv)
+{
+    bool takes_part = n->ring.joint && nwr_ring_find(&n->ring, n->ordinal);
+
+    if (mv->epoch == n->ring.epoch || mv->state == SYNCING)
+        return;
+    mv->epoch = n->ring.epoch;
+    mv->state = takes_part ? COPYING : IDLE;
+    mv->next_pg = 0;
+    mv->progress = n->now;
+    nwr_job_wake(n, &mv->job, n->now + TELL_MS);
+    if (takes_part)
+        copy_more(n, mv);
+}
+
+static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
+{
+    struct move *mv = of(j);
+    uint64_t synced = mv->epoch;
+
+    mv->state = IDLE;
+    if (l->op.err || synced != n->ring.epoch) {
+        mv->epoch = 0;
+        look(n, mv);
+        return;
+    }
+    mv->state = TELLING;
+    tell(n, mv);
+}
+
+static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *child, enum nwr_err err)
+{
+    struct move *mv = of(j);
+    bool current = nwr_container_of(child, struct copy, job)->epoch == mv->epoch;
+
+    mv->copying--;
+    if (current && err) {
+        mv->state = IDLE;
+        mv->epoch = 0; /* from the start, at the next look */
+    }
+    if (current && err && err != NWR_E_EPOCH) {
+        n->copy_err = err;
+        nwr_jobs_changed(n);
+    }
+    copy_more(n, mv);
+}
+
+static void on_wake(struct nwr_node *n, struct nwr_job *j)
+{
+    struct move *mv = of(j);
+
+    nwr_job_wake(n, j, n->now + TELL_MS);
+    look(n, mv);
+    if (mv->state == TELLING && mv->epoch == n->ring.epoch)
+        tell(n, mv);
+}
+
+static void on_changed(struct nwr_node *n, struct nwr_job *j)
+{
+    look(n, of(j));
+}
+
+static const struct nwr_job_kind move_kind = {
+    .name = "move", .stored = on_stored, .child = on_child, .wake = on_wake, .changed = on_changed};
+
+void nwr_move_start(struct nwr_node *n)
+{
+    struct move *mv = nwr_job_new(n, &move_kind, sizeof(*mv), NULL, 0);
+
+    nwr_job_wake(n, &mv->job, n->now + TELL_MS);
+    look(n, mv);
+}
