@@ -29,6 +29,7 @@ struct mounting {
     struct nwr_options options;
     struct nwr_daemon daemon;
     char mountpoint[PATH_MAX], source[PATH_MAX], dir[PATH_MAX];
+    char spool[PATH_MAX + 16]; /* empty: none */
     struct nwr_peer *peer;
     struct nwr_link *link;
     struct nwr_session *session;
@@ -137,13 +138,21 @@ static void fail(struct mounting *m, const char *text)
     end(m);
 }
 
+static void on_session_log(void *user, const char *text)
+{
+    (void)user;
+    nwr_log_warn("%s", text);
+}
+
 static void on_volume_ready(struct mounting *m, struct nwr_volume *volume, enum nwr_err err,
                             const char *text)
 {
     struct nwr_session_options o = {.mountpoint = m->mountpoint,
                                     .source = m->source,
                                     .options = m->options.mount_options,
+                                    .spool = m->spool[0] ? m->spool : NULL,
                                     .user = m,
+                                    .on_log = on_session_log,
                                     .on_stopped = on_session_stopped};
     char why[NWR_TEXT_MAX];
 
@@ -200,6 +209,8 @@ static enum nwr_err start_peer(struct mounting *m, char *text, size_t len)
     }
     snprintf(m->source, sizeof(m->source), "%s", path);
     snprintf(m->dir, sizeof(m->dir), "%s", path);
+    if (!m->spool[0])
+        snprintf(m->spool, sizeof(m->spool), "%s/rejected", path);
     return NWR_OK;
 }
 
@@ -250,10 +261,13 @@ static int run(struct mounting *m)
 /* What was refused before anything was started. */
 static int check_request(struct mounting *m)
 {
-    char word[128];
+    char word[128], spool[PATH_MAX];
 
     if (!nwr_session_options_valid(m->options.mount_options, word, sizeof(word)))
         return nwr_cmd_usage("mount: -o %s: unknown option; see nwrfs mount --help", word);
+    if (nwr_session_options_spool(m->options.mount_options, spool, sizeof(spool)) &&
+        !nwr_mounts_absolute(spool, m->spool, sizeof(m->spool)))
+        return nwr_cmd_fail("mount: -o spool=%s: no such directory; make it first", spool);
     return check_mountpoint(m);
 }
 

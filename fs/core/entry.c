@@ -19,7 +19,7 @@ static bool stands_for(const struct nwr_txn *t, const struct nwr_node *n, const 
     const struct nwr_record *rec = contents(t, x->root);
     const struct nwr_version *v = rec ? nwr_record_find(rec, x->version.dot) : NULL;
 
-    if (n->type != x->type)
+    if (n->type != x->type || n->refused)
         return false;
     if (x->type != NWR_TYPE_REG)
         return n->ino == x->ino;
@@ -43,7 +43,7 @@ void nwr_entry_refresh(struct nwr_txn *t, struct nwr_node *n, const struct nwr_s
     if (n->type == NWR_TYPE_DIR)
         n->dirs = x->dirs;
     if (n->type != NWR_TYPE_REG || x->version.dot.counter == 0 || n->held || n->pushing ||
-        nwr_node_unsent(n))
+        n->refused || nwr_node_unsent(n))
         return;
     if (!same && rec && n->version.dot.counter && !nwr_ctx_has(&rec->ctx, n->version.dot))
         return;

@@ -38,6 +38,14 @@ void nwr_file_rebase(struct nwr_file *f, const struct nwr_map *map)
     f->size = map->size;
 }
 
+void nwr_file_drop_map(struct nwr_file *f)
+{
+    uint64_t size = f->map.size;
+
+    nwr_map_deinit(&f->map);
+    f->map.size = size;
+}
+
 uint64_t nwr_file_size(const struct nwr_file *f)
 {
     return f->size;

@@ -89,6 +89,8 @@ struct nwr_file *nwr_file_create(nwr_ino ino, struct nwr_block_cache *cache);
 void nwr_file_destroy(struct nwr_file *f);
 /* The committed contents are these now; only while clean. */
 void nwr_file_rebase(struct nwr_file *f, const struct nwr_map *map);
+/* The committed contents are lost: what is not dirty reads as zeros, at the same size. */
+void nwr_file_drop_map(struct nwr_file *f);
 uint64_t nwr_file_size(const struct nwr_file *f);        /* with dirty bytes and truncation */
 uint64_t nwr_file_blocks(const struct nwr_file *f);      /* st_blocks, 512 bytes each: allocated */
 bool nwr_file_dirty(const struct nwr_file *f);           /* also while a push is under way */

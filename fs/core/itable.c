@@ -112,6 +112,8 @@ struct nwr_node *nwr_itable_add(struct nwr_itable *it, nwr_ino ino, nwr_ino root
 
 bool nwr_node_unsent(const struct nwr_node *n)
 {
+    if (n->refused)
+        return !n->saved;
     return !n->dropped && (n->held || (n->file && nwr_file_dirty(n->file)));
 }
 

@@ -51,10 +51,14 @@ struct nwr_node {
     bool reported; /* its error was given to somebody */
     bool failed;   /* the last push failed, the bytes are kept */
     bool on_disk;  /* the last push went to disk */
+    bool refused;  /* its base was replaced: it goes to the spool, not to the volume (refuse.c) */
+    bool saved;    /* what was refused is there as it is now */
     bool dropped;  /* unlinked before it was ever sent: lives on this mount only */
     bool unlinked; /* its last name went while it was open here */
     bool pushing;
-    nwr_wid *unsure; /* content writes whose end is unknown: named by the next one */
+    uint64_t kept_as; /* what was refused; 0 */
+    uint64_t kept;    /* it stands for this refused content itself; 0 */
+    nwr_wid *unsure;  /* content writes whose end is unknown: named by the next one */
     uint32_t nunsure;
     enum nwr_err err;  /* of a push, until flush or fsync has reported it */
     uint64_t read_end; /* end of the last READ: sequential readers get readahead */

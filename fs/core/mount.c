@@ -15,7 +15,10 @@ struct nwr_mount *nwr_mount_create(const struct nwr_mount_config *config)
     nwr_itable_init(&m->nodes);
     m->cache = nwr_block_cache_create(NWR_CACHE_BYTES);
     m->change = nwr_zalloc(NWR_CHANGES * sizeof(*m->change));
-    m->next_txn = m->next_handle = 1;
+    m->next_txn = m->next_handle = m->kept_next = 1;
+    for (uint32_t i = 0; i < config->nkept; i++)
+        nwr_spool_put(m, &config->kept[i]);
+    m->config.kept = NULL;
     return m;
 }
 
@@ -40,6 +43,7 @@ void nwr_mount_destroy(struct nwr_mount *m)
         nwr_fs_req_destroy(m->early[i]);
     nwr_free(m->early);
     nwr_free(m->due);
+    nwr_free(m->kept);
     nwr_free(m->reap);
     nwr_free(m);
 }
@@ -73,6 +77,12 @@ void nwr_mount_submit(struct nwr_mount *m, struct nwr_request *vreq, uint64_t to
     m->counters.volume_puts += vreq->op == NWR_OP_PUT;
     m->counters.volume_blocks += vreq->op == NWR_OP_BLOCK_PUT || vreq->op == NWR_OP_BLOCK_GET;
     effect(m, NWR_FS_VOLUME)->vreq = vreq;
+}
+
+void nwr_mount_spool(struct nwr_mount *m, struct nwr_spool_op *op, uint64_t token)
+{
+    op->token = token;
+    effect(m, NWR_FS_SPOOL)->spool = op;
 }
 
 void nwr_mount_inval(struct nwr_mount *m, struct nwr_node *n)
@@ -202,7 +212,8 @@ static bool only_looks(enum nwr_fs_op op)
 
 static void run_request(struct nwr_mount *m, struct nwr_fs_req *req)
 {
-    struct nwr_plan_of of = nwr_plan_of(req->op);
+    const struct nwr_node *n = m->nkept ? nwr_itable_find(&m->nodes, req->node) : NULL;
+    struct nwr_plan_of of = n && n->kept ? nwr_kept_plan_of(req->op) : nwr_plan_of(req->op);
     struct nwr_txn *t = nwr_txn_new(m, of.plan, of.finish, req);
 
     nwr_walk_begin(t);
@@ -269,6 +280,17 @@ static void on_volume(struct nwr_mount *m, struct nwr_request *vreq, struct nwr_
         nwr_txn_answer(t, vreq, res);
 }
 
+static void on_spool(struct nwr_mount *m, struct nwr_spool_op *op)
+{
+    struct nwr_txn *t = m->txns;
+
+    while (t && t->id != op->token)
+        t = t->next;
+    if (t)
+        nwr_txn_spooled(t, op);
+    nwr_spool_op_destroy(op);
+}
+
 void nwr_mount_step(struct nwr_mount *m, struct nwr_fs_event *ev, struct nwr_fs_effects *out)
 {
     m->out = out;
@@ -277,6 +299,7 @@ void nwr_mount_step(struct nwr_mount *m, struct nwr_fs_event *ev, struct nwr_fs_
     switch (ev->kind) {
     case NWR_FS_EV_REQUEST: on_request(m, ev->req); break;
     case NWR_FS_EV_VOLUME: on_volume(m, ev->vreq, ev->res); break;
+    case NWR_FS_EV_SPOOL: on_spool(m, ev->spool); break;
     case NWR_FS_EV_INVALED:
     case NWR_FS_EV_TICK: break;
     case NWR_FS_EV_STOP: m->stopping = true; break;

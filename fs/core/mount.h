@@ -14,6 +14,7 @@
 #ifndef NWR_FS_MOUNT_H
 #define NWR_FS_MOUNT_H
 
+#include "fs/core/spool.h"
 #include "nwr/volume.h"
 
 #include <sys/stat.h>
@@ -134,9 +135,10 @@ struct nwr_fs_reply {
 enum nwr_fs_effect_kind {
     NWR_FS_REPLY,       /* answer req, then nwr_fs_req_destroy and nwr_fs_reply_deinit */
     NWR_FS_VOLUME,      /* submit vreq; its answer comes back as NWR_FS_EV_VOLUME */
+    NWR_FS_SPOOL,       /* carry out spool; it comes back as NWR_FS_EV_SPOOL */
     NWR_FS_INVAL_INODE, /* drop pages of node from off (whole: 0); attributes too */
     NWR_FS_INVAL_ENTRY, /* forget node/name */
-    NWR_FS_LOG          /* text: a conflict appeared; background write failed */
+    NWR_FS_LOG          /* text, "event=...": a warning for operators */
 };
 
 struct nwr_fs_effect {
@@ -144,6 +146,7 @@ struct nwr_fs_effect {
     struct nwr_fs_req *req;
     struct nwr_fs_reply reply;
     struct nwr_request *vreq;
+    struct nwr_spool_op *spool;
     uint64_t node;
     uint64_t off;
     char *text; /* name of INVAL_ENTRY, line of LOG; owned */
@@ -157,6 +160,7 @@ struct nwr_fs_effects {
 enum nwr_fs_event_kind {
     NWR_FS_EV_REQUEST, /* req, taken */
     NWR_FS_EV_VOLUME,  /* vreq and res of a VOLUME effect; res->rows may be taken */
+    NWR_FS_EV_SPOOL,   /* a spool op is done; taken */
     NWR_FS_EV_INVALED, /* an INVAL_INODE of `node` returned */
     NWR_FS_EV_TICK,    /* nwr_mount_deadline passed */
     NWR_FS_EV_STOP     /* push everything; stopped when nwr_mount_idle */
@@ -169,6 +173,7 @@ struct nwr_fs_event {
     struct nwr_fs_req *req;
     struct nwr_request *vreq;
     struct nwr_response *res;
+    struct nwr_spool_op *spool;
     uint64_t node;
 };
 
@@ -177,6 +182,9 @@ struct nwr_mount_config {
     uint64_t seed;     /* for write_ids */
     uint32_t uid, gid; /* of the mounting user */
     bool sync;         /* -o sync: every close and write at disk level */
+    bool spool;        /* refused contents can be kept; these are (borrowed) */
+    const struct nwr_spool_item *kept;
+    uint32_t nkept;
 };
 
 struct nwr_mount;

@@ -102,6 +102,7 @@ static enum nwr_plan set_size(struct nwr_txn *t, struct nwr_node *n)
         t->sized = true;
         nwr_file_truncate(n->file, t->req->size);
         n->mtime = n->changed = t->m->wall;
+        n->saved = false;
         nwr_push_later(t->m, n);
     }
     if (n->opens == 0 && !n->dropped && (n->pushing || nwr_node_unsent(n)))

@@ -53,7 +53,21 @@ static void keep_seen(struct nwr_txn *t, struct nwr_dir *d, const struct nwr_sho
         if (x->type == NWR_TYPE_REG) /* what this mount has not sent counts */
             n = nwr_itable_of(&t->m->nodes, x->root);
         seen->plain = !has_xattrs(t, x->root);
-        seen->whole = nwr_attr_stat(t, x, n && nwr_node_unsent(n) ? n : NULL, &seen->st);
+        seen->whole =
+            nwr_attr_stat(t, x, n && !n->refused && nwr_node_unsent(n) ? n : NULL, &seen->st);
+    }
+}
+
+/* What was refused on this mount stands behind all else. */
+static void add_kept(struct nwr_txn *t, const struct nwr_node *n, struct nwr_dir *d)
+{
+    const struct nwr_spool_item *item = NULL;
+
+    while (!n->policy.hide && (item = nwr_spool_in(t->m, &n->dirs, item))) {
+        struct nwr_shown x = {.ino = item->ino, .root = item->ino, .type = NWR_TYPE_REG};
+
+        x.name_len = nwr_spool_name(item, x.name);
+        nwr_dir_add(d, &x);
     }
 }
 
@@ -81,14 +95,18 @@ static bool take_page(struct nwr_txn *t, struct nwr_node *n, struct nwr_dir *d)
         d->page_pid = t->req->pid;
         d->page_changes = t->m->changes;
         d->hint = 0;
-        for (i = 0; i < list.n; i++)
+        for (i = 0; i < list.n; i++) {
+            nwr_spool_yield(t->m, &n->dirs, list.e[i].name);
             keep_seen(t, d, &list.e[i]);
+        }
         if (p->more)
             d->after = p->last;
         else
             d->after.len = 0;
-        if (!p->more && ++d->part >= n->dirs.n)
+        if (!p->more && ++d->part >= n->dirs.n) {
             d->complete = true;
+            add_kept(t, n, d);
+        }
         t->page.ready = false;
     }
     nwr_shown_list_deinit(&list);

@@ -54,6 +54,7 @@ static enum nwr_plan ready(struct nwr_txn *t)
 static void changed(struct nwr_txn *t, struct nwr_node *n)
 {
     n->mtime = n->changed = t->m->wall;
+    n->saved = false;
     n->failed = n->failed && n->err == NWR_OK ? false : n->failed;
     nwr_push_later(t->m, n);
 }
@@ -72,6 +73,20 @@ void nwr_op_reply_open(struct nwr_txn *t, struct nwr_node *n)
     n->has_pages = true;
 }
 
+/* Where a write can be refused, what it does not change is fetched while it is there: a replaced
+ * version's blocks go. Of a larger file, only what was read is kept. */
+static enum nwr_plan fetch_base(struct nwr_txn *t, struct nwr_node *n)
+{
+    bool whole;
+
+    if (!n->policy.reject || n->held || (t->req->flags & NWR_O_ACCMODE) == 0 ||
+        t->req->flags & NWR_O_TRUNC || nwr_file_size(n->file) > NWR_BLOCK_MAX)
+        return NWR_PLAN_DONE;
+    whole = nwr_file_read(n->file, 0, NWR_BLOCK_MAX, &t->slices, &t->blocks);
+    nwr_slices_deinit(&t->slices);
+    return whole ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
+}
+
 /* Close-to-open: what another mount closed before is seen now. */
 enum nwr_plan nwr_plan_open(struct nwr_txn *t)
 {
@@ -86,6 +101,8 @@ enum nwr_plan nwr_plan_open(struct nwr_txn *t)
         return plan;
     nwr_entry_refresh(t, n, &t->x);
     plan = nwr_op_file(t, n);
+    if (plan == NWR_PLAN_DONE)
+        plan = fetch_base(t, n);
     if (plan == NWR_PLAN_DONE && t->req->flags & NWR_O_TRUNC && t->req->kill_priv &&
         nwr_attr_merge(t, n->root, &a)) {
         if (nwr_op_kill_priv(&a))
@@ -256,6 +273,8 @@ enum nwr_plan nwr_plan_write(struct nwr_txn *t)
         return nwr_txn_fail(t, EINVAL);
     if (t->req->off > (uint64_t)INT64_MAX - t->req->data->len)
         return nwr_txn_fail(t, EFBIG);
+    if (n->refused && nwr_file_dirty_bytes(n->file) > DIRTY_MAX)
+        return nwr_txn_fail(t, ESTALE);
     if (n->pushing && nwr_file_dirty_bytes(n->file) > DIRTY_MAX)
         return nwr_txn_after_push(t, n);
     return needs_kill(t) ? kill_priv(t) : NWR_PLAN_DONE;
@@ -286,7 +305,8 @@ static int take_error(struct nwr_node *n)
     return eno;
 }
 
-/* Everything written before goes out; each caller tries once. */
+/* Everything written before goes out; each caller tries once. What was refused stays refused: a
+ * shell's dup2 and close has nobody to tell, the next close has. */
 static enum nwr_plan push_all(struct nwr_txn *t, enum nwr_level level)
 {
     struct nwr_node *n = t->node;
@@ -299,6 +319,8 @@ static enum nwr_plan push_all(struct nwr_txn *t, enum nwr_level level)
         return NWR_PLAN_WAIT;
     }
     eno = take_error(n);
+    if (n->refused)
+        eno = ESTALE;
     return eno ? nwr_txn_fail(t, eno) : NWR_PLAN_DONE;
 }
 

@@ -76,9 +76,16 @@ void nwr_finish_lookup(struct nwr_txn *t)
     if (t->reply.kind == NWR_REPLY_ENTRY)
         return;
     if (t->x.ino == 0) {
+        const struct nwr_spool_item *item = nwr_spool_find(t->m, &t->node->dirs, t->req->name);
+
+        if (item) {
+            nwr_kept_reply(t, item);
+            return;
+        }
         t->reply.err = ENOENT;
         return;
     }
+    nwr_spool_yield(t->m, &t->node->dirs, t->req->name);
     nwr_entry_reply(t, &t->x);
     nwr_intent_meet(t, &t->x);
     if (t->reply.kind == NWR_REPLY_ENTRY)

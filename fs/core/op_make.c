@@ -14,6 +14,8 @@ static enum nwr_plan look(struct nwr_txn *t, struct nwr_node **dir)
     nwr_txn_policy(t, *dir);
     if (!nwr_view_find(t, &(*dir)->dirs, t->req->name, len, true, &t->x))
         return NWR_PLAN_WAIT;
+    if (t->x.ino == 0 && nwr_spool_find(t->m, &(*dir)->dirs, t->req->name))
+        return nwr_txn_fail(t, EEXIST);
     return NWR_PLAN_DONE;
 }
 
@@ -252,7 +254,7 @@ enum nwr_plan nwr_plan_link(struct nwr_txn *t)
         return NWR_PLAN_WAIT;
     if (t->x.ino == 0 || (nwr_attr_links(t, t->x.root) == 0 && !t->x.restored))
         return nwr_txn_fail(t, ENOENT);
-    if (t->y.ino)
+    if (t->y.ino || nwr_spool_find(t->m, &dir->dirs, t->req->name2))
         return nwr_txn_fail(t, EEXIST);
     plan = NWR_PLAN_DONE;
     if (!nwr_view_link(t, &t->x, &ino, &root) ||

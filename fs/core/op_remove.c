@@ -9,7 +9,7 @@ enum nwr_plan nwr_op_sent(struct nwr_txn *t, const struct nwr_shown *x)
     struct nwr_node *n = nwr_itable_of(&t->m->nodes, x->root);
 
     for (; n; n = nwr_itable_next(n))
-        if (n->pushing || nwr_node_unsent(n))
+        if (!n->refused && (n->pushing || nwr_node_unsent(n)))
             return nwr_txn_after_push(t, n);
     return NWR_PLAN_DONE;
 }
@@ -93,6 +93,8 @@ enum nwr_plan nwr_plan_unlink(struct nwr_txn *t)
     struct nwr_node *dir, *n;
     enum nwr_plan plan = find(t, &dir);
 
+    if (plan == NWR_PLAN_FAIL && t->eno == ENOENT && nwr_spool_find(t->m, &dir->dirs, t->req->name))
+        return nwr_kept_remove(t, nwr_spool_find(t->m, &dir->dirs, t->req->name));
     if (plan != NWR_PLAN_DONE)
         return plan;
     if (t->x.type == NWR_TYPE_DIR)
@@ -106,7 +108,7 @@ enum nwr_plan nwr_plan_unlink(struct nwr_txn *t)
         return NWR_PLAN_DONE;
     }
     for (n = nwr_itable_of(&t->m->nodes, t->x.root); n; n = nwr_itable_next(n))
-        if (n->pushing)
+        if (n->pushing && !n->refused)
             return nwr_txn_after_push(t, n);
     if (!detach_hidden(t) || !nwr_view_detach(t, &t->x, true, NULL, NULL))
         return NWR_PLAN_WAIT;
@@ -133,7 +135,7 @@ enum nwr_plan nwr_plan_rmdir(struct nwr_txn *t)
         return plan;
     if (t->x.type != NWR_TYPE_DIR)
         return nwr_txn_fail(t, ENOTDIR);
-    if (!bury(t, &t->x))
+    if (nwr_spool_in(t->m, &t->x.dirs, NULL) || !bury(t, &t->x))
         return nwr_txn_fail(t, ENOTEMPTY);
     return nwr_view_detach(t, &t->x, true, NULL, NULL) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
 }
@@ -162,8 +164,10 @@ static enum nwr_plan check_rename(struct nwr_txn *t, struct nwr_node *to)
     enum nwr_plan plan;
     int eno;
 
-    if (t->x.ino == 0)
-        return nwr_txn_fail(t, ENOENT);
+    if (t->x.ino == 0) /* what was refused is on this mount alone: mv copies it */
+        return nwr_txn_fail(t, nwr_spool_find(t->m, &t->node->dirs, req->name) ? EXDEV : ENOENT);
+    if (t->y.ino == 0 && nwr_spool_find(t->m, &to->dirs, req->name2))
+        return nwr_txn_fail(t, EPERM);
     if (t->x.dirs.n > 1) /* parts of several nodes: mv copies what is there now */
         return nwr_txn_fail(t, EXDEV);
     if (req->flags & NWR_RENAME_NOREPLACE && t->y.ino)
@@ -238,7 +242,7 @@ enum nwr_plan nwr_plan_rename(struct nwr_txn *t)
     struct nwr_node *from = nwr_entry_dir(t, t->req->node), *to = nwr_entry_dir(t, t->req->node2);
     size_t len = nwr_entry_name(t, t->req->name), len2 = nwr_entry_name(t, t->req->name2);
     enum nwr_plan plan;
-    bool both;
+    bool both, over;
 
     if (!from || !to || !len || !len2)
         return nwr_txn_fail(t, t->eno);
@@ -254,9 +258,12 @@ enum nwr_plan nwr_plan_rename(struct nwr_txn *t)
         t->y.ino = 0;
         return NWR_PLAN_DONE;
     }
-    if (t->y.ino && t->y.type == NWR_TYPE_REG && t->y.number == 0 && t->req->flags == 0 &&
+    over = t->y.ino && t->y.type == NWR_TYPE_REG && t->y.number == 0 && t->req->flags == 0;
+    if (over &&
         !nwr_view_base(t, &to->dirs, t->req->name2, len2, t->req->process, t->m->reads, &t->y))
         return NWR_PLAN_WAIT;
+    if (over && to->policy.reject && (t->y.ino == 0 || t->y.number))
+        return nwr_txn_fail(t, ESTALE); /* its temporary file keeps what it wrote */
     return stage_rename(t, to, len2);
 }
 

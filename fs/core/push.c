@@ -65,9 +65,9 @@ void nwr_push_later(struct nwr_mount *m, struct nwr_node *n)
     if (!nwr_node_unsent(n))
         return;
     if (n->push_at == 0)
-        n->push_at = m->now + NWR_PUSH_MS;
+        n->push_at = m->now + (n->refused ? NWR_REFUSED_MS : NWR_PUSH_MS);
     due_add(m, n);
-    if (n->file && nwr_file_dirty_bytes(n->file) >= NWR_PUSH_BYTES)
+    if (n->file && !n->refused && nwr_file_dirty_bytes(n->file) >= NWR_PUSH_BYTES)
         nwr_push_start(m, n, nwr_push_level(m, n));
 }
 
@@ -180,8 +180,15 @@ static void stage_blocks(struct nwr_txn *t)
 static enum nwr_plan plan_push(struct nwr_txn *t)
 {
     struct nwr_node *n = t->node;
-    struct nwr_key key = nwr_key_reg(n->root, NWR_REG_CONTENT);
 
+    if (n->policy.reject && !n->held && !n->unlinked) {
+        if (!nwr_txn_object(t, n->root))
+            return NWR_PLAN_WAIT;
+        t->superseded = nwr_refuse_due(t, n);
+        if (t->superseded)
+            return nwr_txn_fail(t, ESTALE);
+        nwr_refuse_guard(t, n);
+    }
     if (!t->push_ready && n->file && nwr_file_dirty(n->file)) {
         if (!nwr_file_push_begin(n->file, t->wid, &t->push, &t->blocks))
             return NWR_PLAN_WAIT;
@@ -191,8 +198,6 @@ static enum nwr_plan plan_push(struct nwr_txn *t)
     if (n->held)
         nwr_birth_send(t, n);
     nwr_view_write(t, n, t->wid, &t->push, n->mtime);
-    if (n->policy.reject && !n->held)
-        nwr_guard_seen(nwr_txn_guard(t, NWR_GUARD_SEEN, &key), n->version.dot, n->version.wid);
     stage_blocks(t);
     return NWR_PLAN_DONE;
 }
@@ -202,6 +207,12 @@ static bool is_unsure(enum nwr_err err)
     return err == NWR_E_TIMEDOUT || err == NWR_E_HOSTDOWN || err == NWR_E_CANCELED;
 }
 
+static void note_unsure(struct nwr_node *n, nwr_wid wid)
+{
+    n->unsure = nwr_realloc(n->unsure, (n->nunsure + 1) * sizeof(*n->unsure));
+    n->unsure[n->nunsure++] = wid;
+}
+
 static void push_failed(struct nwr_txn *t, enum nwr_err err)
 {
     struct nwr_node *n = t->node;
@@ -209,8 +220,7 @@ static void push_failed(struct nwr_txn *t, enum nwr_err err)
     n->err = err;
     n->failed = true;
     if (is_unsure(err) && t->sent) {
-        n->unsure = nwr_realloc(n->unsure, (n->nunsure + 1) * sizeof(*n->unsure));
-        n->unsure[n->nunsure++] = t->wid;
+        note_unsure(n, t->wid);
         n->tried = n->held != NULL;
     }
 }
@@ -235,6 +245,15 @@ static void push_done(struct nwr_txn *t)
     t->m->counters.pushes++;
 }
 
+void nwr_push_ended(struct nwr_mount *m, struct nwr_node *n, nwr_ms at)
+{
+    n->push_at = at;
+    if (at)
+        due_add(m, n);
+    due_clean(m);
+    nwr_push_wake(m, n);
+}
+
 static void finish_push(struct nwr_txn *t)
 {
     struct nwr_node *n = t->node;
@@ -243,17 +262,19 @@ static void finish_push(struct nwr_txn *t)
     n->pushing = false;
     if (t->pushed_bytes)
         nwr_file_push_end(n->file, err == NWR_OK);
+    if (t->superseded || (err == NWR_E_SUPERSEDED && n->policy.reject)) {
+        if (t->sent) /* another coordinator may have taken it before */
+            note_unsure(n, t->wid);
+        nwr_refuse_start(t->m, n);
+        return;
+    }
     if (err == NWR_OK)
         push_done(t);
     else
         push_failed(t, err);
     if (n->failed && n->opens == 0 && n->reported)
         nwr_node_give_up(t->m, n);
-    n->push_at = nwr_node_unsent(n) ? t->m->now + (err ? RETRY_MS : NWR_PUSH_MS) : 0;
-    if (n->push_at)
-        due_add(t->m, n);
-    due_clean(t->m);
-    nwr_push_wake(t->m, n);
+    nwr_push_ended(t->m, n, nwr_node_unsent(n) ? t->m->now + (err ? RETRY_MS : NWR_PUSH_MS) : 0);
 }
 
 void nwr_push_start(struct nwr_mount *m, struct nwr_node *n, enum nwr_level level)
@@ -264,6 +285,10 @@ void nwr_push_start(struct nwr_mount *m, struct nwr_node *n, enum nwr_level leve
         return;
     if (!nwr_node_unsent(n)) {
         n->push_at = 0; /* unlinked meanwhile: due for ever otherwise, at each tick */
+        return;
+    }
+    if (n->refused) {
+        nwr_refuse_start(m, n);
         return;
     }
     n->pushing = true;

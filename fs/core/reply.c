@@ -38,6 +38,7 @@ void nwr_fs_effects_deinit(struct nwr_fs_effects *out)
         nwr_fs_reply_deinit(&out->e[i].reply);
         nwr_fs_req_destroy(out->e[i].req);
         nwr_request_destroy(out->e[i].vreq);
+        nwr_spool_op_destroy(out->e[i].spool);
         nwr_free(out->e[i].text);
     }
     nwr_free(out->e);

@@ -16,7 +16,9 @@
 #define NWR_CHANGES 256    /* records of which it is known that this mount changed them */
 #define NWR_LISTED_MS 1000 /* how long a listing serves the LOOKUPs of the thread that reads it */
 #define NWR_CACHE_BYTES (64 << 20)
-#define NWR_BLOCKS_INFLIGHT 8 /* BLOCK_GETs of one transaction at once */
+#define NWR_REFUSED_MS 30000        /* changes of a refused file are kept after this, or at flush */
+#define NWR_TOKEN_NOBODY UINT64_MAX /* of a spool op that no transaction waits for */
+#define NWR_BLOCKS_INFLIGHT 8       /* BLOCK_GETs of one transaction at once */
 
 /* An open file or directory. */
 struct nwr_handle {
@@ -70,7 +72,10 @@ struct nwr_mount {
     struct nwr_reads *reads;
     struct nwr_node **due; /* nodes with push_at or touch_at set */
     uint32_t ndue, capdue;
-    nwr_ms due_at; /* not later than the first of them */
+    nwr_ms due_at;               /* not later than the first of them */
+    struct nwr_spool_item *kept; /* refused contents */
+    uint32_t nkept, capkept;
+    uint64_t kept_next;
     struct nwr_reap *reap;
     uint32_t nreap, capreap, nreaping;
     nwr_ms reap_at; /* not later than the first that waits */
@@ -89,6 +94,8 @@ struct nwr_mount {
 /* ---- effects (mount.c) ---- */
 void nwr_mount_reply(struct nwr_mount *m, struct nwr_fs_req *req, struct nwr_fs_reply *reply);
 void nwr_mount_submit(struct nwr_mount *m, struct nwr_request *vreq, uint64_t token);
+/* Takes op. */
+void nwr_mount_spool(struct nwr_mount *m, struct nwr_spool_op *op, uint64_t token);
 void nwr_mount_inval(struct nwr_mount *m, struct nwr_node *n);
 /* Takes text. */
 void nwr_mount_log(struct nwr_mount *m, char *text);
@@ -133,6 +140,8 @@ bool nwr_is_pending(struct nwr_dot dot);
 void nwr_push_start(struct nwr_mount *m, struct nwr_node *n, enum nwr_level level);
 /* After a write: pushes if there is enough, else sets the time for it. */
 void nwr_push_later(struct nwr_mount *m, struct nwr_node *n);
+/* The push of n is over: the next one is due at `at`, 0: nothing is. Who waited goes on. */
+void nwr_push_ended(struct nwr_mount *m, struct nwr_node *n, nwr_ms at);
 /* n has nothing to send any more. */
 void nwr_push_stop(struct nwr_mount *m, struct nwr_node *n);
 void nwr_node_give_up(struct nwr_mount *m, struct nwr_node *n);
@@ -141,6 +150,35 @@ void nwr_push_tick(struct nwr_mount *m, bool everything);
 /* When something will be due; UINT64_MAX: nothing. */
 nwr_ms nwr_push_deadline(const struct nwr_mount *m);
 enum nwr_level nwr_push_level(const struct nwr_mount *m, const struct nwr_node *n);
+
+/* ---- refused pushes (refuse.c) and what is kept of them (spool.c, op_kept.c) ---- */
+/* Somebody else has replaced n's base; the object is in the snapshot. */
+bool nwr_refuse_due(const struct nwr_txn *t, const struct nwr_node *n);
+/* The coordinator is to look as well: nothing is there that the snapshot does not show. */
+void nwr_refuse_guard(struct nwr_txn *t, const struct nwr_node *n);
+/* What n holds goes to the spool; write_ids in n->unsure are retired. Its push is under way. */
+void nwr_refuse_start(struct nwr_mount *m, struct nwr_node *n);
+struct nwr_spool_op *nwr_spool_op_new(enum nwr_spool_kind kind, const struct nwr_spool_item *item);
+struct nwr_spool_item *nwr_spool_by_id(struct nwr_mount *m, uint64_t id);
+/* The first number from `from` on that is free for the item's name. */
+uint32_t nwr_spool_number(const struct nwr_mount *m, const struct nwr_spool_item *item,
+                          uint32_t from);
+void nwr_spool_put(struct nwr_mount *m, const struct nwr_spool_item *item);
+void nwr_spool_drop(struct nwr_mount *m, uint64_t id);
+/* name.rejected.K into a buffer of a name; its length. */
+uint16_t nwr_spool_name(const struct nwr_spool_item *item, char *out);
+/* What is kept in a directory, one after the other; NULL: no more. */
+const struct nwr_spool_item *nwr_spool_in(const struct nwr_mount *m, const struct nwr_dirs *dir,
+                                          const struct nwr_spool_item *after);
+const struct nwr_spool_item *nwr_spool_find(const struct nwr_mount *m, const struct nwr_dirs *dir,
+                                            const char *name);
+/* An ordinary file has that name: what was kept under it takes the next number. */
+void nwr_spool_yield(struct nwr_mount *m, const struct nwr_dirs *dir, const char *name);
+/* The entry of a kept content replied to the request. */
+void nwr_kept_reply(struct nwr_txn *t, const struct nwr_spool_item *item);
+enum nwr_plan nwr_kept_remove(struct nwr_txn *t, const struct nwr_spool_item *item);
+/* Operations on a node that stands for one. */
+struct nwr_plan_of nwr_kept_plan_of(enum nwr_fs_op op);
 
 /* ---- attributes (attr.c) ---- */
 /* All versions of the attribute record of root merged by field; root and what is missing have

@@ -68,6 +68,9 @@ void nwr_txn_destroy(struct nwr_txn *t)
     for (uint32_t i = 0; i < t->slices.n; i++)
         nwr_blob_unref(t->slices.slice[i].blob);
     nwr_free(t->slices.slice);
+    nwr_spool_op_destroy(t->spool);
+    nwr_free(t->item);
+    nwr_blob_unref(t->spool_data);
     nwr_fs_reply_deinit(&t->reply);
     nwr_fs_req_destroy(t->req);
     if (t->prev)
@@ -310,6 +313,12 @@ static bool wait_for(struct nwr_txn *t)
         submit(t, req);
         return true;
     }
+    if (t->spool) {
+        t->inflight++;
+        nwr_mount_spool(t->m, t->spool, t->id);
+        t->spool = NULL;
+        return true;
+    }
     if (t->wants_ids)
         nwr_mount_ids_want(t->m);
     send_reads(t);
@@ -510,6 +519,16 @@ static void on_block(struct nwr_txn *t, const struct nwr_block_id *id, struct nw
         nwr_file_have(n->file, id, data);
     else
         nwr_block_cache_put(t->m->cache, id, data);
+}
+
+void nwr_txn_spooled(struct nwr_txn *t, struct nwr_spool_op *op)
+{
+    nwr_assert(t->inflight == 1);
+    t->inflight--;
+    t->spool_err = op->err;
+    nwr_blob_unref(t->spool_data);
+    t->spool_data = nwr_blob_ref(op->data);
+    nwr_txn_run(t);
 }
 
 void nwr_txn_answer(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_response *res)

@@ -102,6 +102,11 @@ struct nwr_txn {
     struct nwr_shown x, y;
     nwr_ino ino;
     nwr_wid wid;
+    struct nwr_spool_op *spool; /* to be carried out before the next run */
+    struct nwr_spool_item *item;
+    enum nwr_err spool_err; /* of the last, and what it read */
+    struct nwr_blob *spool_data;
+    bool superseded, keeping;
     struct nwr_push push;
     bool push_ready, pushed_bytes, tried, sized, rewound;
     struct nwr_slice_list slices;
@@ -116,6 +121,8 @@ struct nwr_txn *nwr_txn_new(struct nwr_mount *m, enum nwr_plan (*plan)(struct nw
 void nwr_txn_run(struct nwr_txn *t);
 /* An answer of the volume to one of t's requests. */
 void nwr_txn_answer(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_response *res);
+/* A spool op of t is done; op stays the caller's. */
+void nwr_txn_spooled(struct nwr_txn *t, struct nwr_spool_op *op);
 /* Throws the snapshot away and runs the plan again. */
 void nwr_txn_again(struct nwr_txn *t);
 /* Ends t with an error; nothing of it is under way. */

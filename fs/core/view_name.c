@@ -27,11 +27,11 @@ static size_t cut_utf8(const char *s, size_t len)
     return len;
 }
 
-uint16_t nwr_sibling_name(char *out, const char *base, size_t len, uint64_t k)
+uint16_t nwr_numbered_name(char *out, const char *base, size_t len, const char *suffix, uint64_t k)
 {
     char number[20];
     size_t digits = put_digits(number, k, 10, 1);
-    size_t room = NWR_NAME_MAX - strlen(NWR_SIBLING) - digits, n = len;
+    size_t room = NWR_NAME_MAX - strlen(suffix) - digits, n = len;
 
     if (len > room)
         n = cut_utf8(base, room - 1 - HASH_DIGITS);
@@ -40,12 +40,17 @@ uint16_t nwr_sibling_name(char *out, const char *base, size_t len, uint64_t k)
         out[n++] = '~';
         n += put_digits(out + n, nwr_hash64(base, len, 0) >> 32, 16, HASH_DIGITS);
     }
-    memcpy(out + n, NWR_SIBLING, strlen(NWR_SIBLING));
-    n += strlen(NWR_SIBLING);
+    memcpy(out + n, suffix, strlen(suffix));
+    n += strlen(suffix);
     memcpy(out + n, number, digits);
     n += digits;
     out[n] = 0;
     return (uint16_t)n;
+}
+
+uint16_t nwr_sibling_name(char *out, const char *base, size_t len, uint64_t k)
+{
+    return nwr_numbered_name(out, base, len, NWR_SIBLING, k);
 }
 
 size_t nwr_sibling_base(const char *name, size_t len)

@@ -47,7 +47,9 @@ struct nwr_key nwr_slots_hidden_key(nwr_ino parent, const char *base, size_t len
 struct nwr_blob *nwr_slots_hidden_encode(const nwr_ino *ino, uint32_t n);
 uint32_t nwr_slots_hidden_decode(const struct nwr_version *v, nwr_ino *ino, uint32_t max);
 
-/* base.conflict.K, cut to 255 bytes: at a UTF-8 boundary, then ~ and 8 digits of a hash. */
+/* base, suffix, K, cut to 255 bytes: at a UTF-8 boundary, then ~ and 8 digits of a hash. */
+uint16_t nwr_numbered_name(char *out, const char *base, size_t len, const char *suffix, uint64_t k);
+/* base.conflict.K */
 uint16_t nwr_sibling_name(char *out, const char *base, size_t len, uint64_t k);
 /* The length of the base if name is one of these; 0 if not. */
 size_t nwr_sibling_base(const char *name, size_t len);

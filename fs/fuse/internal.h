@@ -57,6 +57,22 @@ void nwr_notifier_watch(struct nwr_notifier *n, nwr_ms now);
 /* Stops the thread (the connection must be gone or answering), then on_closed. */
 void nwr_notifier_close(struct nwr_notifier *n, void (*on_closed)(void *arg), void *arg);
 
+/* ---- refused contents, in a directory of this machine (spool.c) ---- */
+struct nwr_spool;
+struct nwr_spool_list {
+    struct nwr_spool_item *item; /* the caller's */
+    uint32_t n, cap;
+};
+/* Opens it, made if need be, and lists what it keeps of a volume. NULL: text says why. */
+struct nwr_spool *nwr_spool_open(const char *path, uint64_t volume, struct nwr_spool_list *list,
+                                 char *text, size_t text_len);
+/* Carries op out on a worker thread; done gets it back, on the loop. Ops of one item come one
+ * after the other. */
+void nwr_spool_submit(struct nwr_spool *s, uv_loop_t *loop, struct nwr_spool_op *op,
+                      void (*done)(void *arg, struct nwr_spool_op *op), void *arg);
+/* Nothing of it is under way. NULL is ignored. */
+void nwr_spool_close(struct nwr_spool *s);
+
 struct nwr_session {
     uv_loop_t *loop;
     struct nwr_volume *volume;
@@ -72,11 +88,12 @@ struct nwr_session {
     uint32_t init_flags;      /* what the kernel offered */
     struct nwr_proc_cache proc;
     struct nwr_notifier *notifier;
+    struct nwr_spool *spool; /* NULL: refused contents are not kept */
     uv_poll_t poll;
     uv_timer_t timer;
     int fd;
     unsigned device;              /* minor: names the connection below /sys/fs/fuse */
-    uint32_t volume_pending;      /* volume requests under way */
+    uint32_t volume_pending;      /* volume requests under way, and spool ops */
     uint32_t requests_pending;    /* kernel requests not answered */
     bool stopping, gone, stopped; /* gone: the kernel ended the connection */
     bool unmounted;

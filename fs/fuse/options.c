@@ -22,6 +22,7 @@ static const char *const eaten[] = {"sync",
                                     "users",
                                     "default_permissions",
                                     "subtype=",
+                                    "spool=",
                                     "x-",
                                     "nonempty"};
 
@@ -64,6 +65,20 @@ bool nwr_session_options_valid(const char *options, char *text, size_t text_len)
         p += len + (p[len] == ',');
     }
     return true;
+}
+
+bool nwr_session_options_spool(const char *options, char *dir, size_t dir_len)
+{
+    const char *p = options ? options : "";
+
+    while (*p) {
+        size_t len = strcspn(p, ",");
+
+        if (matches(p, len, "spool="))
+            return (size_t)snprintf(dir, dir_len, "%.*s", (int)len - 6, p + 6) < dir_len;
+        p += len + (p[len] == ',');
+    }
+    return false;
 }
 
 static void add(struct nwr_out *o, const char *word, size_t len)

@@ -73,6 +73,19 @@ static void on_volume_done(struct nwr_request *req, const struct nwr_response *r
     check_stop(s);
 }
 
+static void on_spool_done(void *arg, struct nwr_spool_op *op)
+{
+    struct nwr_session *s = arg;
+    struct nwr_fs_event ev = {.kind = NWR_FS_EV_SPOOL, .spool = op};
+
+    s->volume_pending--;
+    if (!s->stopped)
+        nwr_session_event(s, &ev);
+    else
+        nwr_spool_op_destroy(op);
+    check_stop(s);
+}
+
 static void undo_lookup(struct nwr_session *s, const struct nwr_fs_reply *reply)
 {
     struct nwr_fs_event ev = {.kind = NWR_FS_EV_REQUEST};
@@ -113,9 +126,13 @@ static void carry_out(struct nwr_session *s, struct nwr_fs_effect *e)
         s->volume_pending++;
         s->volume->submit(s->volume, e->vreq);
         break;
+    case NWR_FS_SPOOL:
+        s->volume_pending++;
+        nwr_spool_submit(s->spool, s->loop, e->spool, on_spool_done, s);
+        break;
     case NWR_FS_INVAL_INODE: nwr_notifier_inode(s->notifier, e->node, e->off); break;
     case NWR_FS_INVAL_ENTRY: nwr_notifier_entry(s->notifier, e->node, e->text); break;
-    case NWR_FS_LOG: fprintf(stderr, "%s\n", e->text); break;
+    case NWR_FS_LOG: s->options.on_log(s->options.user, e->text); break;
     }
     nwr_free(e->text);
 }
@@ -255,27 +272,43 @@ static void start_polling(struct nwr_session *s)
     nwr_assert(uv_poll_start(&s->poll, UV_READABLE, on_readable) == 0);
 }
 
+static bool open_spool(struct nwr_session *s, struct nwr_spool_list *list, char *text,
+                       size_t text_len)
+{
+    if (!s->options.spool)
+        return true;
+    s->spool = nwr_spool_open(s->options.spool, s->volume->info.id, list, text, text_len);
+    return s->spool;
+}
+
 enum nwr_err nwr_session_start(struct nwr_session **out, uv_loop_t *loop, struct nwr_volume *volume,
                                const struct nwr_session_options *o, char *text, size_t text_len)
 {
     struct nwr_session *s = nwr_zalloc(sizeof(*s));
     struct nwr_mount_config config = {.info = volume->info, .seed = uv_hrtime() ^ wall_ns()};
     char *args_text = nwr_session_mount_options(o->options, o->source, &config.sync);
+    struct nwr_spool_list list = {0};
 
     s->loop = loop;
     s->volume = volume;
     s->options = *o;
     s->mountpoint = nwr_strdup(o->mountpoint);
-    if (!mount_session(s, args_text, text, text_len)) {
+    if (!open_spool(s, &list, text, text_len) || !mount_session(s, args_text, text, text_len)) {
+        nwr_spool_close(s->spool);
+        nwr_free(list.item);
         nwr_free(args_text);
         nwr_free(s->mountpoint);
         nwr_free(s);
         return NWR_E_IO;
     }
     nwr_free(args_text);
+    config.spool = s->spool;
+    config.kept = list.item;
+    config.nkept = list.n;
     config.uid = getuid();
     config.gid = getgid();
     s->mount = nwr_mount_create(&config);
+    nwr_free(list.item);
     s->pool = nwr_fuse_pool_create();
     start_polling(s);
     *out = s;
@@ -305,6 +338,7 @@ static void free_session(void *arg)
 
     fuse_session_destroy(s->se);
     nwr_mount_destroy(s->mount);
+    nwr_spool_close(s->spool);
     if (s->buf)
         nwr_fuse_pool_put(s->buf);
     nwr_fuse_pool_destroy(s->pool);

@@ -23,13 +23,17 @@ struct nwr_session_options {
     const char *mountpoint;
     const char *source;  /* what the mount table shows, behind "nwrfs:" */
     const char *options; /* -o text, commas; NULL: none */
+    const char *spool;   /* directory for refused contents; NULL: they are not kept */
     void *user;
+    void (*on_log)(void *user, const char *text); /* a warning: "event=..." */
     /* The mount is gone and everything that could be pushed has been: close the session. */
     void (*on_stopped)(struct nwr_session *s);
 };
 
 /* Whether every word of a -o text is known; if not, the first unknown one goes to text. */
 bool nwr_session_options_valid(const char *options, char *text, size_t text_len);
+/* The directory in spool=DIR of a -o text; false: there is none, or it is too long. */
+bool nwr_session_options_spool(const char *options, char *dir, size_t dir_len);
 /* Mounts. text: one line when it fails. Options are copied. */
 enum nwr_err nwr_session_start(struct nwr_session **out, uv_loop_t *loop, struct nwr_volume *volume,
                                const struct nwr_session_options *o, char *text, size_t text_len);

@@ -145,6 +145,8 @@ static void count(struct fake *f, const struct nwr_request *req)
     f->blocks += req->op == NWR_OP_BLOCK_PUT || req->op == NWR_OP_BLOCK_GET;
     if (req->op == NWR_OP_PUT) {
         f->writes += req->nwrite;
+        for (uint32_t i = 0; i < req->nwrite; i++)
+            f->retired += req->write[i].nretire;
         f->level = req->level;
         f->hlc = req->hlc;
     }
@@ -181,15 +183,34 @@ static void step(struct fake *f, struct nwr_fs_event *ev)
             count(f, e->vreq);
             f->queue = nwr_grow(f->queue, &f->capqueue, f->nqueue + 1, sizeof(*f->queue));
             f->queue[f->nqueue++] = e->vreq;
+        } else if (e->kind == NWR_FS_SPOOL) {
+            fake_spool_do(f->spool, e->spool);
+            nwr_assert(f->nspooled < NWR_COUNT(f->spooled));
+            f->spooled[f->nspooled++] = e->spool;
         } else if (e->kind == NWR_FS_INVAL_INODE) {
             f->invals++;
+        } else if (e->kind == NWR_FS_LOG) {
+            snprintf(f->said, sizeof(f->said), "%s", e->text);
         }
         nwr_free(e->text);
     }
     nwr_free(out.e);
 }
 
-static void answer_first(struct fake *f)
+static void tell_spooled(struct fake *f)
+{
+    struct nwr_fs_event ev = {.kind = NWR_FS_EV_SPOOL, .spool = f->spooled[0]};
+
+    memmove(f->spooled, f->spooled + 1, --f->nspooled * sizeof(f->spooled[0]));
+    step(f, &ev);
+}
+
+static bool pending(const struct fake *f)
+{
+    return f->nqueue || f->nspooled;
+}
+
+static void answer_request(struct fake *f)
 {
     struct nwr_request *req = f->queue[0];
     struct nwr_response res;
@@ -203,9 +224,16 @@ static void answer_first(struct fake *f)
     nwr_request_destroy(req);
 }
 
+static void answer_first(struct fake *f)
+{
+    if (f->nspooled)
+        return tell_spooled(f);
+    answer_request(f);
+}
+
 void fake_drain(struct fake *f)
 {
-    while (f->nqueue)
+    while (pending(f))
         answer_first(f);
 }
 
@@ -233,7 +261,7 @@ struct nwr_fs_reply fake_end(struct fake *f)
 struct nwr_fs_reply fake_call(struct fake *f, struct nwr_fs_req *req)
 {
     fake_begin(f, req);
-    while (!f->answered && f->nqueue)
+    while (!f->answered && pending(f))
         answer_first(f);
     if (!f->hold)
         fake_drain(f);
@@ -251,15 +279,20 @@ void fake_pass(struct fake *f, nwr_ms ms)
         fake_drain(f);
 }
 
+static void mount(struct fake *f, struct nwr_mount_config *config)
+{
+    config->info = (struct nwr_volume_info){.id = 7, .pgs = 16, .n = 1, .w = 1, .r = 1};
+    f->mount = nwr_mount_create(config);
+}
+
 static void start(struct fake *f, uint64_t seed)
 {
     struct nwr_mount_config config = {.seed = seed};
 
-    config.info = (struct nwr_volume_info){.id = 7, .pgs = 16, .n = 1, .w = 1, .r = 1};
     f->now = 1000;
     f->put_max = UINT32_MAX;
     f->wall = START_NS;
-    f->mount = nwr_mount_create(&config);
+    mount(f, &config);
 }
 
 void fake_init(struct fake *f, uint64_t seed)
@@ -275,6 +308,19 @@ void fake_second(struct fake *f, struct fake *first, uint64_t seed)
     memset(f, 0, sizeof(*f));
     f->shares = first;
     start(f, seed);
+}
+
+void fake_again(struct fake *f, struct fake_spool *spool)
+{
+    struct nwr_spool_item kept[FAKE_KEPT_MAX];
+    struct nwr_mount_config config = {.seed = f->wall, .kept = kept, .spool = spool};
+
+    nwr_assert(!pending(f));
+    if (spool)
+        config.nkept = fake_spool_list(spool, kept);
+    f->spool = spool;
+    nwr_mount_destroy(f->mount);
+    mount(f, &config);
 }
 
 void fake_deinit(struct fake *f)

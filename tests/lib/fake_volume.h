@@ -11,6 +11,7 @@
 
 #include "fs/core/mount.h"
 #include "net/store/store.h"
+#include "tests/lib/fake_spool.h"
 
 struct fake {
     struct nwr_store *store;
@@ -21,6 +22,9 @@ struct fake {
     uint64_t ids;
     struct nwr_request **queue; /* volume requests not answered yet */
     uint32_t nqueue, capqueue;
+    struct nwr_spool_op *spooled[8]; /* done, the mount does not know yet */
+    uint32_t nspooled;
+    struct fake_spool *spool; /* NULL: the mount has none */
     bool hold;
     enum nwr_err fail_put, fail_read;
     bool behind; /* fewer than all replicas know entries, but no inodes */
@@ -30,7 +34,8 @@ struct fake {
     bool answered;
     struct nwr_fs_reply reply;
     uint32_t reads, puts, blocks, writes, pages; /* asked of the volume since fake_reset */
-    uint32_t invals;
+    uint32_t invals, retired;
+    char said[512]; /* the last line of the log */
     uint64_t bytes_put;
     enum nwr_level level; /* of the last PUT */
     nwr_hlc hlc;
@@ -41,6 +46,8 @@ struct fake {
 void fake_init(struct fake *f, uint64_t seed);
 /* A second mount of f's volume. */
 void fake_second(struct fake *f, struct fake *first, uint64_t seed);
+/* Unmounts and mounts again, with a spool (the caller's) or without. */
+void fake_again(struct fake *f, struct fake_spool *spool);
 void fake_deinit(struct fake *f);
 void fake_reset(struct fake *f);
 /* Time passes; what was due is done. */

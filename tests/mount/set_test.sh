@@ -68,7 +68,61 @@ done
 same "" "$(ls "$MB/strict" | grep conflict || true)"
 END
 
-skip the_refused_bytes_are_kept_on_this_node "name.rejected.K is not in this version"
+# What was refused is kept on the mount of its writer alone.
+try the_refused_bytes_are_kept_beside_the_name <<'END'
+same "f f.rejected.1" "$(echo $(ls "$MA/strict"))"
+same f "$(ls "$MB/strict")"
+same "$(printf 'mine\n')" "$(cat "$MA/strict/f.rejected.1")"
+same 5 "$(stat -c %s "$MA/strict/f.rejected.1")"
+no sh -c 'echo x >>"$MA/strict/f.rejected.1"'
+no rmdir "$MA/strict"
+grep -q 'event=rejected name="f.rejected.1"' "$T/a/log"
+END
+
+kill9 a
+again a
+check they_are_there_after_a_crash grep -qx mine "$MA/strict/f.rejected.1"
+try mv_makes_an_ordinary_file_of_them <<'END'
+mv "$MA/strict/f.rejected.1" "$MA/strict/other"
+same "f other" "$(echo $(ls "$MA/strict"))"
+same "f other" "$(echo $(ls "$MB/strict"))"
+same "$(printf 'mine\n')" "$(cat "$MB/strict/other")"
+rm "$MB/strict/other"
+END
+
+# refused MOUNT -- opens f there, lets B write, and closes.
+cat >"$T/refused.py" <<'PY'
+import errno, os, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+with open(sys.argv[2], "w") as f:
+    f.write("theirs\n")
+os.write(fd, b"mine")
+try:
+    os.close(os.dup(fd))
+except OSError as e:
+    sys.exit(0 if e.errno == errno.ESTALE else "got %s" % e)
+sys.exit("close succeeded")
+PY
+check a_save_is_refused python3 "$T/refused.py" "$MA/strict/f" "$MB/strict/f"
+check rm_ends_it rm "$MA/strict/f.rejected.1"
+halt a
+again a
+equal and_it_does_not_come_back f "$(ls "$MA/strict")"
+
+# A mount that stores nothing keeps them where -o spool= says, or says that it does not.
+mkdir "$T/spool"
+remote guest "$(address b)" -o spool="$T/spool"
+G=$T/mnt.guest
+check a_mount_without_storage_is_refused_too python3 "$T/refused.py" "$G/strict/f" "$MB/strict/f"
+equal and_keeps_the_bytes_in_its_spool "mine" "$(head -c 4 "$G/strict/f.rejected.1")"
+refuse a_spool_in_use_is_refused 'spool.*in use' \
+    "$NWRFS" mount --peers "$(address b)" -o spool="$T/spool" "$T/run"
+limited 20 "$NWRFS" umount "$G"
+remote guest "$(address b)"
+check a_mount_without_a_spool_is_refused_too python3 "$T/refused.py" "$G/strict/f" "$MB/strict/f"
+equal and_shows_nothing_it_does_not_have f "$(ls "$G/strict")"
+check and_says_so_in_its_log grep -rq 'spool=DIR' /run/nwrfs "$T/run"
+limited 20 "$NWRFS" umount "$G"
 
 try an_ordinary_sequence_is_never_refused <<'END'
 for i in 1 2 3 4 5; do
