@@ -22,6 +22,7 @@ struct forward {
     enum nwr_err err; /* why the last one would not */
     struct nwr_response res;
     nwr_ms deadline;
+    bool knocked;
 };
 
 static struct forward *of(struct nwr_job *j)
@@ -87,6 +88,8 @@ static void look(struct nwr_node *n, struct forward *f)
     until = nwr_maybe_until(n, f->list, f->m);
     if (f->out || f->err == NWR_E_TIMEDOUT || f->err == NWR_E_EPOCH)
         until = NWR_NEVER;
+    else if (until == NWR_NEVER && nwr_knock(n, &f->knocked, f->list, f->m))
+        until = nwr_maybe_until(n, f->list, f->m);
     else if (until == NWR_NEVER) {
         fail(n, f, f->err ? f->err : NWR_E_HOSTDOWN);
         return;

@@ -22,6 +22,8 @@
 enum {
     NWR_CALL_BUCKETS = 4096,
     NWR_GRACE_MS = 1000,       /* a peer that went this short ago may be back at once */
+    NWR_KNOCK_MS = 250,        /* one that is down gets to answer before a request is refused */
+    NWR_TEACH_MS = 1000,       /* a ring that is behind, found out by gossip */
     NWR_RETRY_WRITE_MS = 2000, /* a silent coordinator: the next one gets the same write */
     NWR_RETRY_READ_MS = 300,
     NWR_SETTLE_MS = 1000,            /* answers that come later than this do not repair */
@@ -92,6 +94,7 @@ struct nwr_peer_state {
     bool up;
     bool known;         /* an event said whether it is up */
     nwr_ms maybe_until; /* until then it may be on its way back */
+    nwr_ms knock_until; /* until then, or an attempt that failed, it is being dialed */
     uint64_t epoch;     /* the newest ring it said it has stored */
     uint64_t copied;    /* it holds what it gains by the ring of this epoch */
 };
@@ -148,6 +151,10 @@ struct nwr_node {
     uint32_t repairs;
     size_t background; /* bytes */
     nwr_ms clock_logged;
+    struct nwr_members *members; /* NULL: not a member yet */
+    uint16_t members_self;
+    uint64_t listed_epoch, load_records, load_bytes;
+    nwr_ms taught_at;
 
     uint64_t next_id;
     struct nwr_call *calls[NWR_CALL_BUCKETS];
@@ -210,6 +217,16 @@ bool nwr_is_up(const struct nwr_node *n, uint16_t ordinal);
 bool nwr_is_maybe(const struct nwr_node *n, uint16_t ordinal);
 /* When the earliest of these stops being a maybe; NWR_NEVER: none is. */
 nwr_ms nwr_maybe_until(const struct nwr_node *n, const uint16_t *list, uint32_t m);
+/* Before a request is refused, once: those that are down are dialed, and are a maybe until that
+ * has failed. False: it was done before, or none is down. */
+bool nwr_knock(struct nwr_node *n, bool *knocked, const uint16_t *list, uint32_t m);
+
+/* ---- liveness (gossip.c) ---- */
+void nwr_gossip_tick(struct nwr_node *n);
+void nwr_gossip_link(struct nwr_node *n, uint16_t peer, bool up);
+/* Borrows m. */
+void nwr_gossip_message(struct nwr_node *n, uint16_t peer, const struct nwr_msg *m);
+nwr_ms nwr_gossip_deadline(const struct nwr_node *n);
 
 /* ---- clock and counters (hlc.c, ids.c) ---- */
 nwr_hlc nwr_hlc_next(struct nwr_node *n);

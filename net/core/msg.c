@@ -27,6 +27,10 @@ void nwr_msg_deinit(struct nwr_msg *m)
         break;
     case NWR_MSG_WHY:
     case NWR_MSG_WHY_OK: nwr_blob_unref(m->u.why.text); break;
+    case NWR_MSG_PROBE:
+    case NWR_MSG_PROBED:
+    case NWR_MSG_PROBE_FOR:
+    case NWR_MSG_NEWS: nwr_free(m->u.gossip.news); break;
     case NWR_MSG_HELLO:
     case NWR_MSG_PING:
     case NWR_MSG_PONG: break;
@@ -110,6 +114,10 @@ size_t nwr_msg_bytes(const struct nwr_msg *m)
         return bytes + blob_bytes(m->u.block.data) + m->u.block.nrefs * sizeof(struct nwr_block_id);
     case NWR_MSG_WHY:
     case NWR_MSG_WHY_OK: return bytes + blob_bytes(m->u.why.text);
+    case NWR_MSG_PROBE:
+    case NWR_MSG_PROBED:
+    case NWR_MSG_PROBE_FOR:
+    case NWR_MSG_NEWS: return bytes + m->u.gossip.nnews * sizeof(struct nwr_news);
     case NWR_MSG_HELLO:
     case NWR_MSG_PING:
     case NWR_MSG_PONG: break;

@@ -16,6 +16,9 @@
  *   BLOCK_GET / BLOCK    one block
  *   PING / PONG          nothing was heard for a while
  *   WHY / WHY_OK         what this replica holds of a key, as text
+ *   PROBE / PROBED       are you there (members.h); PROBED answers PROBE and PROBE_FOR
+ *   PROBE_FOR            is target there: a probe where the direct one was not answered
+ *   NEWS                 of members, where there is something to tell
  *
  * Ownership: a message owns everything in it (blobs by count); nwr_msg_deinit frees it.
  */
@@ -46,7 +49,28 @@ enum nwr_msg_kind {
     NWR_MSG_PING,
     NWR_MSG_PONG,
     NWR_MSG_WHY,
-    NWR_MSG_WHY_OK
+    NWR_MSG_WHY_OK,
+    NWR_MSG_PROBE,
+    NWR_MSG_PROBED,
+    NWR_MSG_PROBE_FOR,
+    NWR_MSG_NEWS
+};
+
+enum nwr_life {
+    NWR_LIFE_UP,
+    NWR_LIFE_SUSPECT,
+    NWR_LIFE_DOWN
+};
+
+/* What is known of one member. incarnation here is SWIM's: only the member itself raises it, to
+ * outbid what others say of it. beat: the member raises it with its figures. */
+struct nwr_news {
+    uint16_t ordinal;
+    enum nwr_life life;
+    uint16_t by; /* SUSPECT: who says so */
+    uint32_t incarnation, beat;
+    uint64_t epoch;          /* of its ring */
+    uint64_t records, bytes; /* its load */
 };
 
 struct nwr_hello {
@@ -109,6 +133,13 @@ struct nwr_msg {
             struct nwr_key key;
             struct nwr_blob *text;
         } why;
+        struct {             /* PROBE, PROBED, PROBE_FOR, NEWS */
+            uint32_t seq;    /* an answer repeats it */
+            uint16_t target; /* who is probed */
+            bool heard;      /* PROBED: it has answered */
+            struct nwr_news self, *news;
+            uint32_t nnews;
+        } gossip;
     } u;
 };
 

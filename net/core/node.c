@@ -41,6 +41,7 @@ void nwr_node_destroy(struct nwr_node *n)
     nwr_ring_deinit(&n->ring);
     nwr_ring_deinit(&n->storing);
     nwr_ring_deinit(&n->waiting);
+    nwr_members_destroy(n->members);
     nwr_free(n->dots);
     nwr_free(n);
 }
@@ -56,7 +57,7 @@ static nwr_ms maybe_until(const struct nwr_node *n, uint16_t ordinal)
 {
     const struct nwr_peer_state *p = &n->peer[ordinal];
 
-    return p->known ? p->maybe_until : n->started + NWR_GRACE_MS;
+    return NWR_MAX(p->known ? p->maybe_until : n->started + NWR_GRACE_MS, p->knock_until);
 }
 
 bool nwr_is_maybe(const struct nwr_node *n, uint16_t ordinal)
@@ -74,6 +75,21 @@ nwr_ms nwr_maybe_until(const struct nwr_node *n, const uint16_t *list, uint32_t 
     return until;
 }
 
+bool nwr_knock(struct nwr_node *n, bool *knocked, const uint16_t *list, uint32_t m)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < m && !*knocked; i++) {
+        if (nwr_is_up(n, list[i]))
+            continue;
+        n->peer[list[i]].knock_until = n->now + NWR_KNOCK_MS;
+        nwr_emit(n, NWR_EF_CONNECT)->peer = list[i];
+        any = true;
+    }
+    *knocked = true;
+    return any;
+}
+
 static void peer_up(struct nwr_node *n, uint16_t peer)
 {
     if (peer == 0) {
@@ -81,6 +97,7 @@ static void peer_up(struct nwr_node *n, uint16_t peer)
     } else if (!n->peer[peer].up) {
         n->peer[peer] = (struct nwr_peer_state){.up = true, .known = true};
         nwr_epoch_tell(n, peer);
+        nwr_gossip_link(n, peer, true);
     }
     nwr_jobs_changed(n);
 }
@@ -96,6 +113,8 @@ static void peer_down(struct nwr_node *n, uint16_t peer)
         p->maybe_until = n->now + NWR_GRACE_MS;
     p->up = false;
     p->known = true;
+    p->knock_until = 0;
+    nwr_gossip_link(n, peer, false);
     nwr_calls_lost(n, peer);
     nwr_jobs_changed(n);
 }
@@ -235,6 +254,10 @@ void nwr_peer_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
     case NWR_MSG_ROWS:
     case NWR_MSG_BLOCK:
     case NWR_MSG_WHY_OK: nwr_call_answer(n, peer, m); break;
+    case NWR_MSG_PROBE:
+    case NWR_MSG_PROBED:
+    case NWR_MSG_PROBE_FOR:
+    case NWR_MSG_NEWS: nwr_gossip_message(n, peer, m); break;
     case NWR_MSG_HELLO:
     case NWR_MSG_PING:
     case NWR_MSG_PONG: break;
@@ -309,6 +332,7 @@ void nwr_node_step(struct nwr_node *n, struct nwr_node_event *ev, struct nwr_eff
     case NWR_EV_STORE: nwr_lend_back(n, ev->op); break;
     case NWR_EV_TICK: break;
     }
+    nwr_gossip_tick(n);
     nwr_jobs_tick(n);
     nwr_jobs_bury(n);
     n->out = NULL;
@@ -316,12 +340,14 @@ void nwr_node_step(struct nwr_node *n, struct nwr_node_event *ev, struct nwr_eff
 
 nwr_ms nwr_node_deadline(const struct nwr_node *n)
 {
-    return n->nheap ? n->heap[0]->wake : NWR_NEVER;
+    return NWR_MIN(n->nheap ? n->heap[0]->wake : NWR_NEVER, nwr_gossip_deadline(n));
 }
 
 void nwr_node_check(const struct nwr_node *n)
 {
     nwr_jobs_check(n);
+    if (n->members)
+        nwr_members_check(n->members);
     if (n->ring.epoch)
         nwr_ring_check(&n->ring);
     nwr_assert(n->ids.ino_next <= n->ids.ino_end);

@@ -40,6 +40,7 @@
 #ifndef NWR_NODE_H
 #define NWR_NODE_H
 
+#include "net/core/members.h"
 #include "net/core/msg.h"
 #include "net/core/ring.h"
 #include "net/store/store.h"
@@ -70,7 +71,8 @@ enum nwr_node_effect_kind {
     NWR_EF_SEND,    /* msg to member `peer`, or on connection `link` */
     NWR_EF_RESPOND, /* own mount: call request->done(response), then destroy both */
     NWR_EF_STORE,   /* submit op */
-    NWR_EF_CONNECT, /* members changed: keep connections to every member of nwr_node_ring() */
+    NWR_EF_CONNECT, /* members changed: keep connections to every member of nwr_node_ring();
+                       with a peer: dial that one now, PEER_UP or PEER_DOWN says how it went */
     NWR_EF_JOINED,  /* this node is a member now (err OK) or was refused (text) */
     NWR_EF_LOG      /* one line for operators */
 };
@@ -122,6 +124,10 @@ struct nwr_node_counters {
         digests_equal, digests_differ, hedges, retries, timeouts, round_trips, syncs;
 };
 const struct nwr_node_counters *nwr_node_counters(const struct nwr_node *n);
+/* Who is up, as members.h sees it, for status; NULL: not a member yet. */
+const struct nwr_members *nwr_node_members(const struct nwr_node *n);
+/* This node's own figures, for the status of others; the driver knows them. */
+void nwr_node_load(struct nwr_node *n, uint64_t records, uint64_t bytes);
 /* This node's ordinal; 0 until a founder gave one. */
 uint16_t nwr_node_ordinal(const struct nwr_node *n);
 /* META "counters": the values for config. Empty or absent: 1 and 0. */

@@ -248,7 +248,7 @@ static void not_enough(struct nwr_node *n, struct read *rd)
         if (rd->side[i].state == SIDE_FAILED && rd->side[i].err != NWR_E_HOSTDOWN)
             err = rd->side[i].err;
     }
-    if (!enough_could(n, rd))
+    if (!enough_could(n, rd) && !nwr_knock(n, &rd->knocked, list, rd->m))
         finish(n, rd, err == NWR_E_EPOCH ? NWR_E_HOSTDOWN : err);
     else
         nwr_job_wake(n, &rd->job, NWR_MIN(nwr_maybe_until(n, list, rd->m), rd->deadline));

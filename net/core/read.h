@@ -64,6 +64,7 @@ struct read {
     uint8_t w[NWR_LISTS];    /* replicas that must hold the result first; 0: none must */
     bool repair;             /* for nobody */
     bool copy;               /* into this node, which holds the group only in the list to come */
+    bool knocked;
     bool rows_asked;
     bool differs; /* LATE: a replica has something else */
     uint16_t trips;

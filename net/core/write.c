@@ -51,6 +51,7 @@ struct write {
     struct nwr_response res;
     uint32_t supplies;
     nwr_ms deadline;
+    bool knocked;
 };
 
 static struct write *of(struct nwr_job *j)
@@ -276,13 +277,26 @@ static bool enough_up(const struct nwr_node *n, const struct write *wr, bool may
     return true;
 }
 
+static void ordinals(const struct write *wr, uint16_t *list)
+{
+    for (uint32_t i = 0; i < wr->nside; i++)
+        list[i] = wr->side[i].ordinal;
+}
+
 static nwr_ms maybe_until(const struct nwr_node *n, const struct write *wr)
 {
     uint16_t list[NWR_COUNT(wr->side)];
 
-    for (uint32_t i = 0; i < wr->nside; i++)
-        list[i] = wr->side[i].ordinal;
+    ordinals(wr, list);
     return NWR_MIN(nwr_maybe_until(n, list, wr->nside), wr->deadline);
+}
+
+static bool knock(struct nwr_node *n, struct write *wr)
+{
+    uint16_t list[NWR_COUNT(wr->side)];
+
+    ordinals(wr, list);
+    return nwr_knock(n, &wr->knocked, list, wr->nside);
 }
 
 /* Under another ring this node holds the group no longer. */
@@ -311,7 +325,7 @@ static void begin(struct nwr_node *n, struct write *wr)
     } else if (enough_up(n, wr, false)) {
         nwr_job_wake(n, &wr->job, wr->deadline);
         apply_local(n, wr);
-    } else if (enough_up(n, wr, true)) {
+    } else if (enough_up(n, wr, true) || knock(n, wr)) {
         nwr_job_wake(n, &wr->job, maybe_until(n, wr));
     } else {
         answer(n, wr, NWR_E_HOSTDOWN);

@@ -108,7 +108,12 @@ static void carry_out(struct nwr_peer *p, struct nwr_node_effect *e)
         respond(p, req, &res);
         break;
     case NWR_EF_STORE: submit_op(p, e->op); break;
-    case NWR_EF_CONNECT: nwr_drive_ring(p); break;
+    case NWR_EF_CONNECT:
+        if (e->peer)
+            nwr_mesh_dial(p, e->peer);
+        else
+            nwr_drive_ring(p);
+        break;
     case NWR_EF_JOINED:
         nwr_drive_ring(p);
         nwr_peer_joined(p, e->err, e->text);
@@ -245,6 +250,7 @@ static void on_sync_time(uv_timer_t *t)
     struct nwr_store_op *op;
 
     p->store->stat(p->store, &stat);
+    nwr_node_load(p->node, stat.records, stat.block_bytes);
     if (p->syncing || stat.applies == p->applies_synced)
         return;
     p->applies_synced = stat.applies;

@@ -20,6 +20,7 @@ enum {
     NWR_JOIN_MAX = 16,
     NWR_BACKOFF_MIN_MS = 50,
     NWR_BACKOFF_MAX_MS = 2000,
+    NWR_REDIAL_MS = 100,       /* a dial this old may have missed that the member is back */
     NWR_READY_WAIT_MS = 1000,  /* members that neither answer nor refuse are not waited for */
     NWR_JOIN_WAIT_MS = 1500,   /* a node to join through may be starting too */
     NWR_SIMULTANEOUS_MS = 2000 /* two connections this close were dialed at the same time */
@@ -41,10 +42,11 @@ struct nwr_line {
     enum nwr_line_role role;
     bool dialed;      /* by this node */
     bool greeted;     /* HELLO came and was accepted */
+    bool replaced;    /* another attempt is made, this one says nothing of the member */
     bool lost;        /* replaced or closing: what it says no longer counts */
     uint16_t ordinal; /* DIAL, MEMBER */
     uint64_t link;    /* LINK */
-    nwr_ms since;     /* greeted */
+    nwr_ms since;     /* greeted; of one being dialed: the start */
     struct nwr_line *next;
 };
 
@@ -148,6 +150,8 @@ void nwr_drive_stop(struct nwr_peer *p);
 int nwr_mesh_listen(struct nwr_peer *p);   /* of uv_listen */
 void nwr_mesh_members(struct nwr_peer *p); /* dials those of the ring, drops others */
 void nwr_mesh_sweep(struct nwr_peer *p);
+/* At once, whatever the back-off. */
+void nwr_mesh_dial(struct nwr_peer *p, uint16_t ordinal);
 void nwr_mesh_send(struct nwr_peer *p, uint16_t ordinal, uint64_t link, struct nwr_msg *m);
 void nwr_mesh_flush(struct nwr_peer *p);
 void nwr_mesh_joined(struct nwr_peer *p); /* the connection joined through has done its work */

@@ -66,6 +66,7 @@ static struct nwr_line *dial(struct nwr_peer *p, const char *address, enum nwr_l
         return NULL;
     l = line_new(p, role);
     l->dialed = true;
+    l->since = now_of(p);
     l->conn = nwr_conn_dial(p->loop, (struct sockaddr *)&to, &calls, l);
     return l;
 }
@@ -325,7 +326,7 @@ static void on_closed(struct nwr_conn *c, const char *why)
         m->dialing = NULL;
     if (p->join_line == l)
         join_line_closed(p, l, why);
-    if (m && (m->up == l || (!m->up && l->role == NWR_LINE_DIAL)) && !p->drained)
+    if (m && (m->up == l || (!m->up && l->role == NWR_LINE_DIAL && !l->replaced)) && !p->drained)
         member_down(p, m, why);
     if (l->role == NWR_LINE_NEW && !l->lost && !p->closing)
         nwr_log_warn("event=bad_connection from=%s why=\"%s\"", nwr_conn_remote(c), why);
@@ -413,6 +414,22 @@ static void dial_mate(struct nwr_peer *p, struct nwr_mate *m)
         m->dialing->ordinal = m->ordinal;
     else
         back_off(p, m);
+}
+
+/* The node waits for what comes of it: an attempt that is under way for long is made anew. */
+void nwr_mesh_dial(struct nwr_peer *p, uint16_t ordinal)
+{
+    struct nwr_mate *m = nwr_mesh_mate(p, ordinal);
+
+    if (!m || p->closing)
+        return;
+    if (m->dialing && !m->dialing->greeted && now_of(p) - m->dialing->since > NWR_REDIAL_MS) {
+        m->dialing->replaced = true;
+        lose(m->dialing, "dialed anew");
+        m->dialing = NULL;
+    }
+    m->retry_at = 0;
+    dial_mate(p, m);
 }
 
 /* --join: through one address after the other. */

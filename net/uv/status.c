@@ -73,7 +73,8 @@ static char *text_of(struct nwr_out *o)
 struct shown {
     const char *state;
     uint64_t since_s;
-    const struct nwr_store_stat *stat; /* NULL: not known */
+    bool known; /* the figures are */
+    uint64_t records, bytes;
 };
 
 /* Addresses are digits, dots, colons and brackets: nothing to escape. A copy may say anything. */
@@ -89,29 +90,48 @@ static void put_member(struct nwr_out *o, const struct nwr_member *m, const stru
     put(o, "{\"ordinal\":%u,\"id\":\"%016" PRIx64 "\",\"address\":\"", m->ordinal, m->id);
     put_address(o, m->address);
     put(o, "\",\"state\":\"%s\",\"since_s\":%" PRIu64, s->state, s->since_s);
-    if (s->stat)
-        put(o, ",\"records\":%" PRIu64 ",\"bytes\":%" PRIu64, s->stat->records,
-            s->stat->block_bytes);
+    if (s->known)
+        put(o, ",\"records\":%" PRIu64 ",\"bytes\":%" PRIu64, s->records, s->bytes);
     else
         put(o, ",\"records\":null,\"bytes\":null");
     put(o, ",\"hints\":0,\"lag_s\":null}");
 }
 
+/* Figures of a member: what its last ping said, or what gossip brought. */
+static void show_figures(const struct nwr_mate *mate, const struct nwr_news *news, struct shown *s)
+{
+    if (mate && mate->stat.bytes_total) {
+        s->known = true;
+        s->records = mate->stat.records;
+        s->bytes = mate->stat.block_bytes;
+    } else if (news && news->incarnation) {
+        s->known = true;
+        s->records = news->records;
+        s->bytes = news->bytes;
+    }
+}
+
 static struct shown show(struct nwr_peer *p, const struct nwr_member *m,
                          const struct nwr_store_stat *own)
 {
+    static const char *const names[] = {"up", "suspect", "down"};
+    const struct nwr_members *members = nwr_node_members(p->node);
+    struct shown s = {.state = "unknown"};
+    const struct nwr_news *news;
+    nwr_ms now = uv_now(p->loop), since = now;
     bool joining = !m->weight;
-    const struct nwr_mate *mate = nwr_mesh_mate(p, m->ordinal);
-    nwr_ms now = uv_now(p->loop);
 
     if (m->id == p->id)
-        return (struct shown){joining ? "joining" : "up", (now - p->started) / 1000, own};
-    if (!mate)
-        return (struct shown){"unknown", 0, NULL};
-    return (struct shown){joining    ? "joining"
-                          : mate->up ? "up"
-                                     : "down",
-                          (now - mate->since) / 1000, mate->stat.bytes_total ? &mate->stat : NULL};
+        return (struct shown){joining ? "joining" : "up", (now - p->started) / 1000, true,
+                              own->records, own->block_bytes};
+    news = members ? nwr_members_find(members, m->ordinal, &since) : NULL;
+    if (news)
+        s.state = names[news->life];
+    if (joining)
+        s.state = "joining";
+    s.since_s = (now - since) / 1000;
+    show_figures(nwr_mesh_mate(p, m->ordinal), news, &s);
+    return s;
 }
 
 static void put_members(struct nwr_peer *p, struct nwr_out *o, const struct nwr_ring *ring)

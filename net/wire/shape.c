@@ -9,6 +9,7 @@ enum {
     GUARDS_MAX = NWR_BATCH_WRITES_MAX * 4,
     SEEN_MAX = 1 << 12,
     REFS_MAX = 1 << 16,
+    NEWS_MAX = 64,
     RING_BYTES_MAX = 1 << 16
 };
 
@@ -240,6 +241,19 @@ static const struct nwr_field stat_fields[] = {
     UINT(nwr_msg, u.stat.bytes_free)};
 SHAPE(stat_shape, nwr_msg, stat_fields);
 
+static const struct nwr_field news_fields[] = {
+    UINT(nwr_news, ordinal), UINT_UP_TO(nwr_news, life, NWR_LIFE_DOWN),
+    UINT(nwr_news, by),      UINT(nwr_news, incarnation),
+    UINT(nwr_news, beat),    UINT(nwr_news, epoch),
+    UINT(nwr_news, records), UINT(nwr_news, bytes)};
+SHAPE(news_shape, nwr_news, news_fields);
+
+static const struct nwr_field gossip_fields[] = {
+    UINT(nwr_msg, u.gossip.seq), UINT(nwr_msg, u.gossip.target), BOOL(nwr_msg, u.gossip.heard),
+    STRUCT(nwr_msg, u.gossip.self, news_shape),
+    LIST(nwr_msg, u.gossip.news, u.gossip.nnews, NEWS_MAX, news_shape)};
+SHAPE(gossip_shape, nwr_msg, gossip_fields);
+
 #define KINDS(X)                                                                                   \
     X(HELLO, hello_shape)                                                                          \
     X(RING, ring_shape)                                                                            \
@@ -259,7 +273,11 @@ SHAPE(stat_shape, nwr_msg, stat_fields);
     X(PING, stat_shape)                                                                            \
     X(PONG, stat_shape)                                                                            \
     X(WHY, why_shape)                                                                              \
-    X(WHY_OK, why_shape)
+    X(WHY_OK, why_shape)                                                                           \
+    X(PROBE, gossip_shape)                                                                         \
+    X(PROBED, gossip_shape)                                                                        \
+    X(PROBE_FOR, gossip_shape)                                                                     \
+    X(NEWS, gossip_shape)
 
 static const struct {
     const char *name;

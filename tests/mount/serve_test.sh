@@ -5,6 +5,9 @@
 
 status() { "$NWRFS" status --data "$T/$1" --json; }
 members_up() { [ "$(status "$1" | jq '[.members[] | select(.state == "up")] | length')" = "$2" ]; }
+# state AT OF WORD -- AT says so of the member with the ordinal OF.
+state() { [ "$(status "$1" | jq -r ".members[] | select(.ordinal == $2) | .state")" = "$3" ]; }
+since() { status "$1" | jq ".members[] | select(.ordinal == $2) | .since_s"; }
 exit_of() { "$@" >"$OUT" 2>&1; echo $?; }
 
 # A frame [1, 0, 0, 0, 0, MIN, MAX, volume, node, ordinal, address, info] as hello.c sends it.
@@ -92,7 +95,11 @@ again c && equal it_comes_back_on_the_same_port "$was" "$(address c)"
 eventually 10 members_up a 3 && eventually 10 members_up c 3 &&
     ok it_finds_its_peers_by_itself || fail it_finds_its_peers_by_itself "$(status c)"
 kill9 b
-eventually 15 members_up a 2 && ok a_killed_member_is_down || fail a_killed_member_is_down
+eventually 5 state a 2 suspect && ok a_killed_member_is_suspect || fail a_killed_member_is_suspect
+eventually 20 state a 2 down && eventually 5 state c 2 down && ok a_killed_member_is_down ||
+    fail a_killed_member_is_down "$(status a) $(status c)"
+[ "$(since a 2)" -lt "$(since a 3)" ] && ok status_says_since_when ||
+    fail status_says_since_when "$(status a)"
 again b && eventually 10 members_up b 3 && ok a_killed_member_comes_back ||
     fail a_killed_member_comes_back
 check a_used_directory_may_name_a_member_again sh -c \
@@ -100,7 +107,8 @@ check a_used_directory_may_name_a_member_again sh -c \
 remember b
 pid=$(node_pid c)
 kill -STOP "$pid"
-eventually 15 members_up a 2 && ok a_silent_member_is_down || fail a_silent_member_is_down
+eventually 20 state a 3 down && eventually 5 state b 3 down && ok a_silent_member_is_down ||
+    fail a_silent_member_is_down "$(status a)"
 kill -CONT "$pid"
 eventually 15 members_up a 3 && eventually 15 members_up c 3 &&
     ok a_member_that_wakes_up_is_back || fail a_member_that_wakes_up_is_back "$(status c)"
