@@ -1,4 +1,5 @@
 /* op_lookup.c -- LOOKUP, GETATTR, READLINK, STATFS and what else only looks. */
+#include "fs/core/conflict.h"
 #include "fs/core/ops.h"
 
 /* A name that the thread was just told, or a directory that it just passed. */
@@ -45,6 +46,33 @@ static void remember(struct nwr_txn *t, uint64_t parent, const char *name, uint6
     memcpy(memo->name, name, strlen(name) + 1);
 }
 
+static struct nwr_guess *guess_of(struct nwr_mount *m, uint64_t name)
+{
+    return &m->guess[name & (NWR_GUESSES - 1)];
+}
+
+/* A subdirectory has a PG of its own: its inode is asked for while its name is, if the name leads
+ * to the same inode as the last time. */
+static void guess(struct nwr_txn *t, const struct nwr_node *dir, size_t len)
+{
+    uint64_t name = nwr_name_hash(dir->dirs.ino[0], t->req->name, len);
+    const struct nwr_guess *g = guess_of(t->m, name);
+
+    if (g->root && g->name == name)
+        nwr_txn_guess(t, g->root);
+}
+
+static void note_guess(struct nwr_txn *t, const struct nwr_node *dir)
+{
+    uint64_t name = nwr_name_hash(dir->dirs.ino[0], t->req->name, strlen(t->req->name));
+    struct nwr_guess *g = guess_of(t->m, name);
+
+    if (t->x.root && nwr_ino_pg(t->x.root) != nwr_ino_pg(dir->dirs.ino[0]))
+        *g = (struct nwr_guess){name, t->x.root};
+    else if (g->name == name)
+        *g = (struct nwr_guess){0};
+}
+
 enum nwr_plan nwr_plan_lookup(struct nwr_txn *t)
 {
     struct nwr_node *dir = nwr_entry_dir(t, t->req->node);
@@ -55,6 +83,8 @@ enum nwr_plan nwr_plan_lookup(struct nwr_txn *t)
     nwr_txn_policy(t, dir);
     if (t->runs == 1 && answered(t, dir, len))
         return NWR_PLAN_DONE;
+    if (t->runs == 1)
+        guess(t, dir, len);
     if (!nwr_view_find(t, &dir->dirs, t->req->name, len, true, &t->x))
         return NWR_PLAN_WAIT;
     return NWR_PLAN_DONE;
@@ -75,6 +105,7 @@ void nwr_finish_lookup(struct nwr_txn *t)
 {
     if (t->reply.kind == NWR_REPLY_ENTRY)
         return;
+    note_guess(t, t->node);
     if (t->x.ino == 0) {
         const struct nwr_spool_item *item = nwr_spool_find(t->m, &t->node->dirs, t->req->name);
 

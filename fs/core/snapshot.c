@@ -279,6 +279,15 @@ bool nwr_txn_object(struct nwr_txn *t, nwr_ino root)
     return false;
 }
 
+void nwr_txn_guess(struct nwr_txn *t, nwr_ino root)
+{
+    if (inos_has(&t->objects, root) || nwr_birth_of(t->m, root))
+        return;
+    t->need = nwr_grow(t->need, &t->capneed, t->nneed + 1, sizeof(*t->need));
+    t->need[t->nneed] = (struct nwr_need){.guess = true};
+    t->need[t->nneed++].range.prefix = nwr_key_object(root);
+}
+
 void nwr_txn_born(struct nwr_txn *t, nwr_ino root)
 {
     inos_add(&t->objects, root);

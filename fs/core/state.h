@@ -13,6 +13,7 @@
 #define NWR_IDS_LOW 1024   /* and asked for again when so few are left */
 #define NWR_WALK_MS 4      /* how long a LOOKUP may serve what its thread asks next */
 #define NWR_WALKS 32       /* threads it is remembered of */
+#define NWR_GUESSES 1024   /* names whose inodes are guessed, a power of 2 */
 #define NWR_CHANGES 256    /* records of which it is known that this mount changed them */
 #define NWR_LISTED_MS 1000 /* how long a listing serves the LOOKUPs of the thread that reads it */
 #define NWR_CACHE_BYTES (64 << 20)
@@ -42,6 +43,12 @@ struct nwr_walk {
     struct nwr_snapshot snap;
 };
 
+/* Which inode a name had when it was looked up last: a hint what to read along with the name. */
+struct nwr_guess {
+    uint64_t name; /* nwr_name_hash */
+    nwr_ino root;
+};
+
 struct nwr_reap { /* an inode whose last name went */
     nwr_ino root;
     nwr_ms at;
@@ -64,6 +71,7 @@ struct nwr_mount {
     uint64_t next_txn, next_handle, next_pending;
     struct nwr_walk walk[NWR_WALKS];
     uint32_t walk_at;
+    struct nwr_guess guess[NWR_GUESSES];
     uint64_t changed; /* records, ever; the last of them: */
     struct nwr_change {
         struct nwr_key key;

@@ -209,6 +209,12 @@ static void submit(struct nwr_txn *t, struct nwr_request *req)
     nwr_mount_submit(t->m, req, t->id);
 }
 
+enum { /* kinds of READ, in nwr_request.count */
+    READ_PLAIN,
+    READ_PAGE,
+    READ_GUESS
+};
+
 static void send_reads(struct nwr_txn *t)
 {
     for (uint32_t i = 0; i < t->nneed; i++) {
@@ -218,13 +224,14 @@ static void send_reads(struct nwr_txn *t)
         if (t->need[i].range.prefix.len == 0)
             continue;
         req = nwr_request_new(NWR_OP_READ, pg);
-        /* A page is alone in its request, so that `more` can only mean the page. */
-        req->count = t->need[i].page;
+        /* A page is alone in its request, so that `more` can only mean the page; a guess is, so
+         * that it can fail alone. */
+        req->count = t->need[i].page ? READ_PAGE : t->need[i].guess ? READ_GUESS : READ_PLAIN;
         for (uint32_t j = i; j < t->nneed; j++) {
             struct nwr_need *n = &t->need[j];
 
             if (nwr_key_pg(&n->range.prefix) != pg || n->range.prefix.len == 0 ||
-                (j > i && (n->page || req->count)))
+                (j > i && (n->page || n->guess || req->count)))
                 continue;
             *nwr_request_range(req) = n->range;
             n->range.prefix.len = 0;
@@ -435,14 +442,16 @@ static bool widen(struct nwr_txn *t, const struct nwr_request *vreq)
 
 static void on_read(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_response *res)
 {
-    bool page = vreq->count;
+    bool page = vreq->count == READ_PAGE, guess = vreq->count == READ_GUESS;
 
     for (uint32_t i = 0; i < res->rows.n; i++)
         for (uint32_t j = 0; j < res->rows.row[i].rec.n; j++)
             nwr_mount_seen(t->m, res->rows.row[i].rec.v[j].hlc);
-    if (res->more && !page)
+    if (res->more && !page && !guess)
         read_on(t, vreq, &res->rows);
     take_rows(t, &res->rows);
+    if (guess && (res->more || nwr_snapshot_behind(t, &vreq->range[0])))
+        return;
     if (!page && !res->more && widen(t, vreq))
         return;
     for (uint32_t i = 0; i < vreq->nrange; i++) {
@@ -497,6 +506,8 @@ static void on_other(struct nwr_txn *t, struct nwr_response *res)
 
 static void note_error(struct nwr_txn *t, const struct nwr_request *vreq, enum nwr_err err)
 {
+    if (vreq->op == NWR_OP_READ && vreq->count == READ_GUESS)
+        return;
     if (vreq->op == NWR_OP_BLOCK_GET && err == NWR_E_NOENT)
         err = NWR_E_STALE; /* the version that named it was replaced long ago */
     /* A guard that found what the snapshot did not show: look again, if nothing was sent before. */
@@ -537,7 +548,7 @@ void nwr_txn_answer(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_resp
 
     nwr_assert(t->inflight);
     t->inflight--;
-    t->m->counters.round_trips += res->round_trips;
+    t->trips = NWR_MAX(t->trips, res->round_trips);
     if (res->err != NWR_OK)
         note_error(t, vreq, res->err);
     else if (vreq->op == NWR_OP_READ)
@@ -550,6 +561,8 @@ void nwr_txn_answer(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_resp
         on_other(t, res);
     if (t->inflight)
         return;
+    t->m->counters.round_trips += t->trips;
+    t->trips = 0;
     if (t->err != NWR_OK)
         return complete(t);
     if (t->stale) {

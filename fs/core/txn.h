@@ -41,7 +41,7 @@ struct nwr_inos { /* a set */
 
 struct nwr_need { /* one range of a READ that is missing */
     struct nwr_range range;
-    bool page;
+    bool page, guess;
 };
 
 struct nwr_snapshot { /* what outlives its transaction (walk.c) */
@@ -68,6 +68,7 @@ struct nwr_txn {
     int eno;          /* of NWR_PLAN_FAIL */
     enum nwr_err err; /* of a volume request */
     uint32_t runs, inflight;
+    uint16_t trips; /* round trips of what is in flight, the longest */
     bool stale;     /* it must be: a guard refused what was planned on it */
     bool walks;     /* the snapshot came from what the thread was told before */
     uint64_t since; /* nwr_mount.changed when the snapshot began */
@@ -141,6 +142,9 @@ const struct nwr_record *nwr_txn_entry(struct nwr_txn *t, nwr_ino parent, const 
                                        size_t len);
 /* All registers of an inode. */
 bool nwr_txn_object(struct nwr_txn *t, nwr_ino root);
+/* The registers of an inode that the plan will probably ask for next: read beside what it needs
+ * now. Nothing depends on it: if the guess was wrong, or fails, the plan asks itself. */
+void nwr_txn_guess(struct nwr_txn *t, nwr_ino root);
 /* True if they are in the snapshot already; asks for nothing. */
 bool nwr_txn_has_object(const struct nwr_txn *t, nwr_ino root);
 /* A record that is in the snapshot, or NULL; asks for nothing. */

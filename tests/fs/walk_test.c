@@ -98,6 +98,65 @@ static void creating_by_path_asks_for_each_name_once(void **state)
     assert_int_equal(f->puts, 2);
 }
 
+static uint64_t trips(const struct fake *f)
+{
+    return nwr_mount_counters(f->mount)->round_trips;
+}
+
+static void directory_known_from_before_is_looked_up_in_one_round_trip(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    uint64_t dir, before;
+
+    assert_int_equal(fake_mkdir(f, ROOT, "d", &dir), 0);
+    settle(f, dir);
+    before = trips(f);
+    assert_int_equal(fake_lookup(f, ROOT, "d", &e), 0);
+    assert_int_equal(trips(f) - before, 2); /* the name, then the inode elsewhere */
+    assert_int_equal(fake_lookup(f, ROOT, "d", &e), 0);
+    assert_int_equal(trips(f) - before, 3);
+    assert_int_equal(f->reads, 4);
+}
+
+static void wrong_guess_at_an_inode_does_no_harm(void **state)
+{
+    struct fake *f = *state, g;
+    struct nwr_fs_entry e;
+    struct stat st;
+    uint64_t dir, node, fh;
+
+    assert_int_equal(fake_mkdir(f, ROOT, "d", &dir), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "d", &e), 0);
+    fake_second(&g, f, 12);
+    assert_int_equal(fake_lookup(&g, ROOT, "d", &e), 0);
+    assert_int_equal(fake_rmdir(&g, ROOT, "d"), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "d", &e), ENOENT);
+    assert_int_equal(fake_mkdir(f, ROOT, "d", &dir), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "d", &e), 0);
+    assert_int_equal(fake_lookup(&g, ROOT, "d", &e), 0);
+    assert_int_equal(fake_rmdir(&g, ROOT, "d"), 0);
+    assert_int_equal(fake_create(&g, ROOT, "d", EXCL, &node, &fh), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "d", &e), 0);
+    assert_int_equal(fake_stat(f, e.node, &st), 0);
+    assert_true(S_ISREG(st.st_mode));
+    fake_pass(&g, 5000);
+    fake_deinit(&g);
+}
+
+static void guess_that_cannot_be_read_does_no_harm(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    uint64_t dir;
+
+    assert_int_equal(fake_mkdir(f, ROOT, "d", &dir), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "d", &e), 0);
+    f->fail_guess = NWR_E_TIMEDOUT;
+    assert_int_equal(fake_lookup(f, ROOT, "d", &e), 0);
+    assert_int_equal(e.node, dir);
+}
+
 static void opening_by_path_asks_once(void **state)
 {
     struct fake *f = *state;
@@ -261,6 +320,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(creating_by_path_asks_for_each_name_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(directory_known_from_before_is_looked_up_in_one_round_trip,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(wrong_guess_at_an_inode_does_no_harm, setup, teardown),
+        cmocka_unit_test_setup_teardown(guess_that_cannot_be_read_does_no_harm, setup, teardown),
         cmocka_unit_test_setup_teardown(opening_by_path_asks_once, setup, teardown),
         cmocka_unit_test_setup_teardown(making_and_removing_a_directory_look_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_of_the_same_system_call_asks, setup, teardown),

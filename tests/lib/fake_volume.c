@@ -112,7 +112,11 @@ static void answer(struct fake *f, struct nwr_request *req, struct nwr_response 
     switch (req->op) {
     case NWR_OP_READ:
         res->err = f->fail_read;
-        if (!f->fail_read)
+        if (f->fail_guess && req->range[0].prefix.b[2] == 'I') {
+            res->err = f->fail_guess;
+            f->fail_guess = NWR_OK;
+        }
+        if (!res->err)
             do_read(f, req, res);
         break;
     case NWR_OP_PUT:

@@ -27,7 +27,8 @@ struct fake {
     struct fake_spool *spool; /* NULL: the mount has none */
     bool hold;
     enum nwr_err fail_put, fail_read;
-    bool behind; /* fewer than all replicas know entries, but no inodes */
+    enum nwr_err fail_guess; /* of the first READ of an inode alone, once */
+    bool behind;             /* fewer than all replicas know entries, but no inodes */
     uint32_t puts_tried;
     uint32_t put_max;           /* after so many since fake_reset E_HOSTDOWN; UINT32_MAX: never */
     struct nwr_fs_req *waiting; /* the call under way */
