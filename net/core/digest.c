@@ -51,6 +51,49 @@ int nwr_element_cmp(const struct nwr_element *a, const struct nwr_element *b)
     return c ? c : compare(a->version, b->version);
 }
 
+static void swap(struct nwr_element *a, struct nwr_element *b)
+{
+    struct nwr_element t = *a;
+
+    *a = *b;
+    *b = t;
+}
+
+static void sift(struct nwr_element *e, uint32_t at, uint32_t n)
+{
+    for (;;) {
+        uint32_t kid = 2 * at + 1;
+
+        if (kid + 1 < n && nwr_element_cmp(&e[kid], &e[kid + 1]) < 0)
+            kid++;
+        if (kid >= n || nwr_element_cmp(&e[at], &e[kid]) >= 0)
+            return;
+        swap(&e[at], &e[kid]);
+        at = kid;
+    }
+}
+
+/* A heap sort: elements come from outside, and no order of theirs makes it slow. */
+void nwr_elements_sort(struct nwr_element *e, uint32_t n)
+{
+    for (uint32_t i = n / 2; i-- > 0;)
+        sift(e, i, n);
+    for (uint32_t end = n; end-- > 1;) {
+        swap(&e[0], &e[end]);
+        sift(e, 0, end);
+    }
+}
+
+uint32_t nwr_elements_unique(struct nwr_element *e, uint32_t n)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        if (i == 0 || nwr_object_id_cmp(&e[kept - 1].id, &e[i].id) != 0)
+            e[kept++] = e[i];
+    return kept;
+}
+
 static uint64_t term(const struct nwr_element *e, int half)
 {
     return nwr_mix64(nwr_mix64(e->id.half[half] ^ e->version) + e->version);

@@ -39,6 +39,11 @@ int nwr_object_id_cmp(const struct nwr_object_id *a, const struct nwr_object_id 
 /* By id, then version. */
 int nwr_element_cmp(const struct nwr_element *a, const struct nwr_element *b);
 
+/* Ascending; a core has no qsort. */
+void nwr_elements_sort(struct nwr_element *e, uint32_t n);
+/* Of sorted elements: leaves the first of each object; returns how many that are. */
+uint32_t nwr_elements_unique(struct nwr_element *e, uint32_t n);
+
 void nwr_digest_add(struct nwr_pg_digest *d, const struct nwr_element *e);
 void nwr_digest_remove(struct nwr_pg_digest *d, const struct nwr_element *e);
 bool nwr_digest_equal(const struct nwr_pg_digest *a, const struct nwr_pg_digest *b);

@@ -155,6 +155,10 @@ struct nwr_node {
     uint16_t members_self;
     uint64_t listed_epoch, load_records, load_bytes;
     nwr_ms taught_at;
+    uint64_t served; /* writes and reads of other coordinators */
+    struct nwr_job *reconciler;
+    bool only_asked;
+    struct nwr_repair_state repair;
 
     uint64_t next_id;
     struct nwr_call *calls[NWR_CALL_BUCKETS];

@@ -31,6 +31,8 @@ void nwr_msg_deinit(struct nwr_msg *m)
     case NWR_MSG_PROBED:
     case NWR_MSG_PROBE_FOR:
     case NWR_MSG_NEWS: nwr_free(m->u.gossip.news); break;
+    case NWR_MSG_COMPARE:
+    case NWR_MSG_COMPARED: nwr_blob_unref(m->u.compare.data); break;
     case NWR_MSG_HELLO:
     case NWR_MSG_PING:
     case NWR_MSG_PONG: break;
@@ -118,6 +120,8 @@ size_t nwr_msg_bytes(const struct nwr_msg *m)
     case NWR_MSG_PROBED:
     case NWR_MSG_PROBE_FOR:
     case NWR_MSG_NEWS: return bytes + m->u.gossip.nnews * sizeof(struct nwr_news);
+    case NWR_MSG_COMPARE:
+    case NWR_MSG_COMPARED: return bytes + blob_bytes(m->u.compare.data);
     case NWR_MSG_HELLO:
     case NWR_MSG_PING:
     case NWR_MSG_PONG: break;

@@ -19,6 +19,7 @@
  *   PROBE / PROBED       are you there (members.h); PROBED answers PROBE and PROBE_FOR
  *   PROBE_FOR            is target there: a probe where the direct one was not answered
  *   NEWS                 of members, where there is something to tell
+ *   COMPARE / COMPARED   where two replicas differ (reconcile.h)
  *
  * Ownership: a message owns everything in it (blobs by count); nwr_msg_deinit frees it.
  */
@@ -53,7 +54,16 @@ enum nwr_msg_kind {
     NWR_MSG_PROBE,
     NWR_MSG_PROBED,
     NWR_MSG_PROBE_FOR,
-    NWR_MSG_NEWS
+    NWR_MSG_NEWS,
+    NWR_MSG_COMPARE,
+    NWR_MSG_COMPARED
+};
+
+enum nwr_compare_what {
+    NWR_COMPARE_DIGESTS,
+    NWR_COMPARE_CELLS,
+    NWR_COMPARE_RANGE,
+    NWR_COMPARE_ROWS
 };
 
 enum nwr_life {
@@ -140,6 +150,12 @@ struct nwr_msg {
             struct nwr_news self, *news;
             uint32_t nnews;
         } gossip;
+        struct {              /* COMPARE, COMPARED */
+            uint8_t what;     /* enum nwr_compare_what */
+            uint64_t session; /* CELLS: the asker's */
+            struct nwr_key after, until;
+            struct nwr_blob *data;
+        } compare;
     } u;
 };
 

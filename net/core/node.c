@@ -1,6 +1,8 @@
 /* node.c -- events in, machines to them; who is up. See node.h. */
 #include "net/core/job.h"
 
+#include "net/core/reconcile.h"
+
 static void text_copy(char *dst, size_t room, const char *src)
 {
     size_t len = src ? NWR_MIN(strlen(src), room - 1) : 0;
@@ -20,6 +22,7 @@ struct nwr_node *nwr_node_create(const struct nwr_node_config *config)
     n->ordinal = config->ordinal;
     n->incarnation = config->incarnation;
     n->joining = !config->ring || !nwr_ring_lists(config->ring, config->ordinal);
+    n->only_asked = config->only_asked;
     text_copy(n->address, sizeof(n->address), config->address);
     nwr_rng_init(&n->rng, config->seed);
     if (config->ring)
@@ -215,6 +218,9 @@ static void refuse_epoch(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
     } else if (m->kind == NWR_MSG_REQUEST) {
         answer.kind = NWR_MSG_RESPONSE;
         answer.u.response.err = NWR_E_EPOCH;
+    } else if (m->kind == NWR_MSG_COMPARE) {
+        answer.kind = NWR_MSG_COMPARED;
+        answer.u.compare.what = m->u.compare.what;
     }
     nwr_reply(n, &o, &answer);
 }
@@ -228,6 +234,8 @@ static void on_placed_message(struct nwr_node *n, uint16_t peer, struct nwr_msg 
         nwr_epoch_hold(n, peer, m);
     else if (m->kind == NWR_MSG_REQUEST)
         on_request_message(n, peer, 0, m);
+    else if (m->kind == NWR_MSG_COMPARE)
+        nwr_compare_message(n, peer, m);
     else
         nwr_replica_message(n, peer, m);
 }
@@ -241,7 +249,8 @@ void nwr_peer_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
     case NWR_MSG_REPLICATE:
     case NWR_MSG_FETCH:
     case NWR_MSG_BLOCKS:
-    case NWR_MSG_REQUEST: on_placed_message(n, peer, m); break;
+    case NWR_MSG_REQUEST:
+    case NWR_MSG_COMPARE: on_placed_message(n, peer, m); break;
     case NWR_MSG_BLOCK_GET:
     case NWR_MSG_WHY: nwr_replica_message(n, peer, m); break;
     case NWR_MSG_RING: nwr_epoch_ring(n, peer, m); break;
@@ -253,7 +262,8 @@ void nwr_peer_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
     case NWR_MSG_ACK:
     case NWR_MSG_ROWS:
     case NWR_MSG_BLOCK:
-    case NWR_MSG_WHY_OK: nwr_call_answer(n, peer, m); break;
+    case NWR_MSG_WHY_OK:
+    case NWR_MSG_COMPARED: nwr_call_answer(n, peer, m); break;
     case NWR_MSG_PROBE:
     case NWR_MSG_PROBED:
     case NWR_MSG_PROBE_FOR:
@@ -293,6 +303,7 @@ static void on_message(struct nwr_node *n, struct nwr_node_event *ev)
 static void on_start(struct nwr_node *n)
 {
     n->started = n->now;
+    nwr_reconcile_start(n);
     if (n->ring.epoch) {
         nwr_ids_start(n);
         nwr_emit(n, NWR_EF_CONNECT);
@@ -330,6 +341,7 @@ void nwr_node_step(struct nwr_node *n, struct nwr_node_event *ev, struct nwr_eff
             peer_down(n, ev->peer);
         break;
     case NWR_EV_STORE: nwr_lend_back(n, ev->op); break;
+    case NWR_EV_REPAIR: nwr_reconcile_ask(n, ev->pg); break;
     case NWR_EV_TICK: break;
     }
     nwr_gossip_tick(n);
@@ -369,6 +381,11 @@ bool nwr_node_peer_up(const struct nwr_node *n, uint16_t ordinal)
 const struct nwr_node_counters *nwr_node_counters(const struct nwr_node *n)
 {
     return &n->count;
+}
+
+const struct nwr_repair_state *nwr_node_repair(const struct nwr_node *n)
+{
+    return &n->repair;
 }
 
 uint16_t nwr_node_ordinal(const struct nwr_node *n)

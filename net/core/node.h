@@ -53,6 +53,7 @@ enum nwr_node_event_kind {
     NWR_EV_PEER_UP,   /* connection to member `peer` is usable; peer 0: the one to join through */
     NWR_EV_PEER_DOWN, /* known unreachable */
     NWR_EV_STORE,     /* an op lent by a STORE effect is done */
+    NWR_EV_REPAIR,    /* somebody asks that `pg` (NWR_PGS_MAX: all) be compared with all replicas */
     NWR_EV_TICK       /* time passed nwr_node_deadline */
 };
 
@@ -65,6 +66,7 @@ struct nwr_node_event {
     struct nwr_request *request; /* REQUEST: taken */
     struct nwr_msg *msg;         /* MSG: moved out, nothing is left to free */
     struct nwr_store_op *op;     /* STORE */
+    nwr_pg pg;                   /* REPAIR */
 };
 
 enum nwr_node_effect_kind {
@@ -104,6 +106,8 @@ struct nwr_node_config {
     const char *address;         /* where it listens */
     const struct nwr_ring *ring; /* borrowed; NULL: none yet */
     const char *join;            /* the driver has an address to join through; NULL */
+    bool only_asked;             /* compares replicas only when NWR_EV_REPAIR asks: for tests of
+                                    the other layers of repair */
 };
 
 struct nwr_node;
@@ -122,12 +126,26 @@ bool nwr_node_peer_up(const struct nwr_node *n, uint16_t ordinal);
 struct nwr_node_counters {
     uint64_t reads, puts, block_puts, block_gets, forwarded, replicates, read_repairs, write_backs,
         digests_equal, digests_differ, hedges, retries, timeouts, round_trips, syncs;
+    /* Reconciliation this node began: comparisons, bytes both ways of the digests of PGs, and of
+     * finding out what differs; records that did, records sent or taken. */
+    uint64_t compares, compare_digest_bytes, compare_bytes, compare_found, compare_rows;
 };
 const struct nwr_node_counters *nwr_node_counters(const struct nwr_node *n);
 /* Who is up, as members.h sees it, for status; NULL: not a member yet. */
 const struct nwr_members *nwr_node_members(const struct nwr_node *n);
 /* This node's own figures, for the status of others; the driver knows them. */
 void nwr_node_load(struct nwr_node *n, uint64_t records, uint64_t bytes);
+
+/* The runs that NWR_EV_REPAIR asked for, numbered from 1; one that is asked for while another
+ * goes on follows it. The figures are those of the run that is on, or was last. */
+struct nwr_repair_state {
+    uint64_t asked, done;
+    nwr_pg pg;                /* of the run that is asked for */
+    uint64_t found, repaired; /* records */
+    uint32_t left;            /* PGs that still differ, a pair of replicas each */
+    uint32_t peers, silent;   /* compared with; could not be compared with */
+};
+const struct nwr_repair_state *nwr_node_repair(const struct nwr_node *n);
 /* This node's ordinal; 0 until a founder gave one. */
 uint16_t nwr_node_ordinal(const struct nwr_node *n);
 /* META "counters": the values for config. Empty or absent: 1 and 0. */

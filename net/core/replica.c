@@ -173,6 +173,8 @@ void nwr_replica_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
     struct replica *r = nwr_job_new(n, &replica_kind, sizeof(*r), NULL, 0);
     struct nwr_range exact = {.exact = true};
 
+    n->served++;
+
     r->from = (struct nwr_origin){.kind = NWR_FROM_PEER, .peer = peer, .id = m->id};
     r->msg = *m;
     memset(m, 0, sizeof(*m));

@@ -74,10 +74,10 @@ struct nwr_store_op {
     bool coordinator; /* APPLY: SEEN guards count, sibling limit (E_BUSY) too */
     bool heal;        /* APPLY: what is merged replaces a record that is E_CORRUPT */
     const struct nwr_block *block;
-    uint32_t nblock;                  /* BLOCK_GET: block[0].id */
-    const char *name;                 /* META */
-    struct nwr_key after, until;      /* LIST, PICK; len 0: from the start, to the end */
-    const struct nwr_object_id *want; /* PICK: ascending */
+    uint32_t nblock;                /* BLOCK_GET: block[0].id */
+    const char *name;               /* META */
+    struct nwr_key after, until;    /* LIST, PICK; len 0: from the start, to the end */
+    const struct nwr_element *want; /* PICK: ascending objects; versions do not matter */
     uint32_t nwant;
     struct nwr_blob *value; /* META_PUT in, META_GET out (a count the op owns) */
 

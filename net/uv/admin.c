@@ -2,6 +2,8 @@
  *
  *     status   the JSON of `nwrfs status`
  *     ring     members and epoch
+ *     repair all | repair PG   {"run":N}, and the run begins
+ *     repaired                 how far runs are: asked, done, and what the last one found
  *     stop     "ok", then the process ends (on_stop)
  *
  * Who may open the socket may stop the node: the owner of the directory, and root. The path is
@@ -78,6 +80,35 @@ static char *with_newline(char *text)
     return text;
 }
 
+/* A number up to NWR_PGS_MAX - 1, or "all". */
+static bool read_pg(const char *text, nwr_pg *pg)
+{
+    uint32_t v = 0;
+
+    *pg = NWR_PGS_MAX;
+    if (strcmp(text, "all") == 0)
+        return true;
+    for (const char *c = text; *c; c++) {
+        if (*c < '0' || *c > '9' || (v = v * 10 + (uint32_t)(*c - '0')) >= NWR_PGS_MAX)
+            return false;
+    }
+    *pg = (nwr_pg)v;
+    return *text != '\0';
+}
+
+static char *answer_repair(struct nwr_peer *p, const char *line)
+{
+    nwr_pg pg;
+
+    if (!p->node || p->closing)
+        return nwr_strdup("error: the node is not running yet, or not any more");
+    if (strcmp(line, "repaired") == 0)
+        return nwr_status_repair(p);
+    if (!read_pg(line + strlen("repair "), &pg))
+        return nwr_strdup("error: no such placement group");
+    return nwr_status_repair_begin(p, pg);
+}
+
 static void answer(struct client *c)
 {
     struct nwr_peer *p = c->peer;
@@ -89,6 +120,8 @@ static void answer(struct client *c)
         text = nwr_peer_status(p);
     } else if (strcmp(c->line, "ring") == 0) {
         text = nwr_status_ring(p);
+    } else if (strncmp(c->line, "repair ", 7) == 0 || strcmp(c->line, "repaired") == 0) {
+        text = answer_repair(p, c->line);
     } else if (strcmp(c->line, "stop") == 0) {
         c->stop = true;
         text = nwr_strdup("ok");

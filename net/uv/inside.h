@@ -178,6 +178,9 @@ void nwr_status_stat(struct nwr_peer *p, struct nwr_msg *ping);
 /* Answers STATFS and STATUS; false for other operations. */
 bool nwr_status_answer(struct nwr_peer *p, const struct nwr_request *req, struct nwr_response *res);
 char *nwr_status_ring(struct nwr_peer *p);
+/* Only when there is a node. */
+char *nwr_status_repair(struct nwr_peer *p);
+char *nwr_status_repair_begin(struct nwr_peer *p, nwr_pg pg);
 
 /* admin.c */
 enum nwr_err nwr_admin_open(struct nwr_peer *p, char *text, size_t n);

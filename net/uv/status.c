@@ -171,6 +171,11 @@ static void put_counters(struct nwr_peer *p, struct nwr_out *o)
                {"timeouts", c->timeouts},
                {"round_trips", c->round_trips},
                {"node_syncs", c->syncs},
+               {"compares", c->compares},
+               {"compare_digest_bytes", c->compare_digest_bytes},
+               {"compare_bytes", c->compare_bytes},
+               {"compare_found", c->compare_found},
+               {"compare_rows", c->compare_rows},
                {"store_syncs", (p->store->stat(p->store, &st), st.syncs)},
                {"store_applies", st.applies},
                {"store_reads", st.reads},
@@ -218,6 +223,29 @@ char *nwr_status_ring(struct nwr_peer *p)
         ring->founder, ring->pgs);
     put_members(p, &o, ring);
     put(&o, "}");
+    return text_of(&o);
+}
+
+char *nwr_status_repair(struct nwr_peer *p)
+{
+    const struct nwr_repair_state *r = nwr_node_repair(p->node);
+    struct nwr_out o = {0};
+
+    put(&o,
+        "{\"schema\":1,\"asked\":%" PRIu64 ",\"done\":%" PRIu64 ",\"found\":%" PRIu64
+        ",\"repaired\":%" PRIu64 ",\"left\":%u,\"peers\":%u,\"silent\":%u}",
+        r->asked, r->done, r->found, r->repaired, r->left, r->peers, r->silent);
+    return text_of(&o);
+}
+
+/* The run's number is what the node will give it: the event is still on its way. */
+char *nwr_status_repair_begin(struct nwr_peer *p, nwr_pg pg)
+{
+    struct nwr_node_event ev = {.kind = NWR_EV_REPAIR, .pg = pg};
+    struct nwr_out o = {0};
+
+    put(&o, "{\"schema\":1,\"run\":%" PRIu64 "}", nwr_node_repair(p->node)->asked + 1);
+    nwr_drive_event(p, &ev, NULL);
     return text_of(&o);
 }
 

@@ -236,6 +236,12 @@ static const struct nwr_field why_fields[] = {KEY(nwr_msg, u.why.key),
                                               BLOB(nwr_msg, u.why.text, NWR_FRAME_MAX)};
 SHAPE(why_shape, nwr_msg, why_fields);
 
+static const struct nwr_field compare_fields[] = {
+    UINT_UP_TO(nwr_msg, u.compare.what, NWR_COMPARE_ROWS), UINT(nwr_msg, u.compare.session),
+    KEY(nwr_msg, u.compare.after), KEY(nwr_msg, u.compare.until),
+    BLOB(nwr_msg, u.compare.data, NWR_BLOCK_MAX)};
+SHAPE(compare_shape, nwr_msg, compare_fields);
+
 static const struct nwr_field stat_fields[] = {
     UINT(nwr_msg, u.stat.records), UINT(nwr_msg, u.stat.bytes), UINT(nwr_msg, u.stat.bytes_total),
     UINT(nwr_msg, u.stat.bytes_free)};
@@ -277,7 +283,9 @@ SHAPE(gossip_shape, nwr_msg, gossip_fields);
     X(PROBE, gossip_shape)                                                                         \
     X(PROBED, gossip_shape)                                                                        \
     X(PROBE_FOR, gossip_shape)                                                                     \
-    X(NEWS, gossip_shape)
+    X(NEWS, gossip_shape)                                                                          \
+    X(COMPARE, compare_shape)                                                                      \
+    X(COMPARED, compare_shape)
 
 static const struct {
     const char *name;

@@ -3,7 +3,6 @@
 #include "tests/contract/store_kit.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 static struct nwr_pg_digest digest_of(struct kit *k)
 {
@@ -243,24 +242,19 @@ static void a_list_keeps_within_its_bounds(void **state)
     batch_deinit(&b);
 }
 
-static int by_id(const void *a, const void *b)
-{
-    return nwr_object_id_cmp(a, b);
-}
-
 static void pick_gives_the_rows_of_the_objects_wanted_and_no_others(void **state)
 {
     struct kit *k = *state;
-    struct nwr_object_id want[3];
+    struct nwr_element want[3] = {{{{0}}, 0}};
     struct batch b;
 
     fill(k, 100);
     for (uint32_t i = 0; i < 3; i++) {
         struct nwr_key key = content_key(i == 2 ? 1000 : 10 + i);
 
-        want[i] = nwr_object_id_of(&key);
+        want[i].id = nwr_object_id_of(&key);
     }
-    qsort(want, 3, sizeof(*want), by_id);
+    nwr_elements_sort(want, 3);
     batch_init(&b, k, NWR_STORE_PICK);
     b.op.want = want;
     b.op.nwant = 3;

@@ -182,7 +182,7 @@ static void one_dead_replica_is_not_noticed(void **state)
 
 static void a_refusing_replica_fails_the_write_with_its_reason(void **state)
 {
-    struct sim *s = kit_three(6, 2, 2);
+    struct sim *s = kit_three_by_reads(6, 2, 2);
     nwr_ino dir = nwr_ino_make(2, 1, 50);
     struct nwr_key child = nwr_key_entry(dir, "f", 1), marks = nwr_key_reg(dir, NWR_REG_MARKS);
     struct nwr_request *req;
@@ -353,7 +353,7 @@ static void a_silent_replica_delays_no_read(void **state)
 
 static void an_unconfirmed_write_is_at_w_before_a_read_shows_it(void **state)
 {
-    struct sim *s = kit_three(14, 2, 2);
+    struct sim *s = kit_three_by_reads(14, 2, 2);
     struct nwr_key key = kit_key(2, 1);
 
     (void)state;
@@ -375,7 +375,7 @@ static void an_unconfirmed_write_is_at_w_before_a_read_shows_it(void **state)
 
 static void a_plain_read_heals_a_replica_that_was_away(void **state)
 {
-    struct sim *s = kit_three(15, 2, 2);
+    struct sim *s = kit_three_by_reads(15, 2, 2);
     struct nwr_key key = kit_key(2, 1), empty = kit_key(2, 2);
 
     (void)state;

@@ -261,6 +261,11 @@ static void step(struct sim *s, int i, struct nwr_node_event *ev)
     schedule_tick(s, i);
 }
 
+void sim_event(struct sim *s, int node, struct nwr_node_event *ev)
+{
+    step(s, node, ev);
+}
+
 static void step_peer(struct sim *s, int i, enum nwr_node_event_kind kind, uint16_t peer)
 {
     struct nwr_node_event ev = {.kind = kind, .peer = peer};
@@ -502,6 +507,7 @@ static void start(struct sim *s, int i)
     }
     config.incarnation = (uint32_t)nwr_rng_next(&s->rng);
     config.seed = nwr_rng_next(&s->rng);
+    config.only_asked = s->only_asked;
     sn->node = nwr_node_create(&config);
     sn->alive = true;
     sn->life++;

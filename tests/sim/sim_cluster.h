@@ -70,6 +70,7 @@ struct sim {
     bool cut[SIM_NODES][SIM_NODES];             /* from, to */
     struct sim_faults faults;
     uint64_t messages, wire_bytes;
+    bool only_asked; /* of nodes that start: node.h */
     bool trace;
     char text[4096]; /* scratch of sim_kit.c */
 };
@@ -99,6 +100,8 @@ void sim_run(struct sim *s, sim_us us);
 /* Until nothing is outstanding at living nodes, at most so long; false: something still is. */
 bool sim_settle(struct sim *s, sim_us us);
 
+/* An event of the driver's at a node that lives. */
+void sim_event(struct sim *s, int node, struct nwr_node_event *ev);
 /* Submits and runs until it is answered. The caller deinits the response. */
 struct nwr_response sim_ask(struct sim *s, int node, struct nwr_request *req);
 

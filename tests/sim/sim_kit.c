@@ -164,6 +164,15 @@ struct sim *kit_three(uint64_t seed, uint8_t w, uint8_t r)
     return s;
 }
 
+struct sim *kit_three_by_reads(uint64_t seed, uint8_t w, uint8_t r)
+{
+    struct sim *s = sim_create(seed);
+
+    s->only_asked = true;
+    sim_members(s, 3, 16, 3, w, r);
+    return s;
+}
+
 static const char *text_of(struct sim *s, struct nwr_record r)
 {
     kit_text(&r, s->text, sizeof(s->text));

@@ -5,7 +5,7 @@ _nwrfs_mounts() { awk '$3 == "fuse.nwrfs" { print $2 }' /proc/self/mounts; }
 
 _nwrfs() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words=
-    local commands="serve mount umount stop status conflicts why set get"
+    local commands="serve mount umount stop status conflicts why set get repair"
     local keys="w= r= on-conflict=keep on-conflict=reject durability=default durability=memory
         durability=disk conflicts=list conflicts=hide"
 
@@ -19,7 +19,7 @@ _nwrfs() {
         compopt -o dirnames
         return
         ;;
-    --listen | --join | --peers | --n | --w | --r | -o) return ;;
+    --listen | --join | --peers | --n | --w | --r | --pg | -o) return ;;
     esac
     case ${COMP_WORDS[1]} in
     serve) words="--data --listen --join --n --w --r -f --help" ;;
@@ -27,6 +27,7 @@ _nwrfs() {
     umount) words=$(_nwrfs_mounts) ;;
     stop) words="--data --help" ;;
     status) words="--data --json --help $(_nwrfs_mounts)" ;;
+    repair) words="--data --pg --wait --help $(_nwrfs_mounts)" ;;
     conflicts | why) words="--json --help" ;;
     set) words="-R $keys" ;;
     esac

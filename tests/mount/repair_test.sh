@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# repair_test.sh -- a node that was away becomes equal to its replicas without anybody reading:
+# `nwrfs repair --wait` says when, and what was deleted meanwhile stays deleted.
+# sanitizers: yes
+. "$(dirname "$0")/../lib/mount.sh"
+need_fuse
+need jq
+
+FILES=${NWR_REPAIR_FILES:-600}
+
+three_nodes 2 1 || {
+    fail three_nodes_form_a_volume "see above"
+    exit 1
+}
+export MA MB FILES
+counter() { "$NWRFS" status --data "$T/$1" --json | jq ".counters.$2"; }
+export -f counter
+
+try replicas_that_are_equal_need_no_exchange <<'END'
+"$NWRFS" repair --data "$T/a" --wait >"$T/said"
+grep -q ' 0 left, compared with 2 replicas' "$T/said"
+"$NWRFS" repair "$MB" --wait | grep -q '^0 differences found'
+END
+
+try a_node_misses_writes_and_deletes <<'END'
+mkdir "$MA/d"
+for i in $(seq 40); do echo "gone $i" >"$MA/d/gone$i"; done
+"$NWRFS" repair --data "$T/c" --wait >/dev/null
+END
+kill9 c
+try the_others_go_on_without_it <<'END'
+for i in $(seq "$FILES"); do echo "new $i" >"$MA/d/new$i"; done
+head -c 3000000 /dev/urandom >"$MA/large"
+rm "$MB"/d/gone*
+END
+
+refuse a_replica_that_is_away_is_said_and_fails 'could not be compared' \
+    bash -c '"$NWRFS" repair --data "$T/a" --wait >/dev/null'
+
+again c
+# Node a may have begun by itself: whoever did, the records went through a comparison.
+try repair_ends_with_no_difference_and_brings_all_records <<'END'
+"$NWRFS" repair --data "$T/c" --wait >"$T/said"
+grep -qE '^[0-9]+ differences found, [0-9]+ repaired, 0 left' "$T/said"
+"$NWRFS" repair --data "$T/c" --wait | grep -q '^0 differences found'
+rows=$(($(counter a compare_rows) + $(counter b compare_rows) + $(counter c compare_rows)))
+test "$rows" -gt "$FILES"
+same 0 "$(counter c reads)"
+same "$(counter a blocks)" "$(counter c blocks)"
+END
+
+try one_group_can_be_asked_for <<'END'
+"$NWRFS" repair --data "$T/c" --pg 7 --wait | grep -q '^0 differences found'
+no "$NWRFS" repair --data "$T/c" --pg 1024 --wait 2>/dev/null
+no "$NWRFS" repair --data "$T/c" --pg x 2>/dev/null
+"$NWRFS" repair --data "$T/c"
+END
+
+# What it holds by itself.
+cmp_large() { cmp "$MA/large" "$T/large"; }
+cp "$MA/large" "$T/large"
+C=$(address c)
+halt a
+halt b
+check a_mount_of_that_node_alone_comes_up remote solo "$C"
+export SOLO=$T/mnt.solo
+try it_has_what_was_written_and_not_what_was_deleted <<'END'
+same "$FILES" "$(ls "$SOLO/d" | wc -l)"
+same 0 "$(ls "$SOLO/d" | grep -c gone)"
+for i in $(seq "$FILES"); do same "new $i" "$(cat "$SOLO/d/new$i")"; done
+cmp "$SOLO/large" "$T/large"
+END
+
+try repair_refuses_what_it_cannot_do <<'END'
+no "$NWRFS" repair "$SOLO" --wait 2>"$T/said"
+grep -q 'stores nothing' "$T/said"
+no "$NWRFS" repair --data "$T/a" 2>"$T/said"
+grep -q 'no node is running' "$T/said"
+no "$NWRFS" repair 2>/dev/null
+END
