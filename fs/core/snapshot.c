@@ -137,8 +137,8 @@ static bool lacks_attributes(const struct nwr_txn *t, nwr_ino root)
            (!rec || (rec->n == 0 && rec->ctx.vv.n == 0 && rec->ctx.dots.n == 0));
 }
 
-/* An inode that was asked for, or that a slot refers to, is not there, and was not removed
- * either: the replicas that answered are behind (DESIGN 4). */
+/* An inode that was asked for, or that a name or the record beside it refers to, is not there, and
+ * was not removed either: the replicas that answered are behind (DESIGN 4). */
 bool nwr_snapshot_behind(const struct nwr_txn *t, const struct nwr_range *range)
 {
     const struct nwr_row *row;
@@ -149,7 +149,7 @@ bool nwr_snapshot_behind(const struct nwr_txn *t, const struct nwr_range *range)
     for (uint32_t i = 0; row && i < row->rec.n; i++) {
         const struct nwr_version *v = &row->rec.v[i];
 
-        if (v->ref && !(v->flags & (NWR_V_TOMBSTONE | NWR_V_HIDDEN)) &&
+        if (v->ref && !(v->flags & NWR_V_TOMBSTONE) &&
             nwr_ino_pg(v->ref) == nwr_key_pg(&row->key) && lacks_attributes(t, v->ref))
             return true;
     }

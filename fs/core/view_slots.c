@@ -208,6 +208,16 @@ static bool restore(struct nwr_txn *t, struct nwr_slots *s, struct nwr_slot_seen
     return nwr_versions_next(&e->versions, NULL, true);
 }
 
+/* The registers of an inode go when all replicas agree that no name is left (reap.c): a slot that
+ * still says so is old. Each record travels alone when replicas are repaired, so that is seen. */
+static bool is_reaped(const struct nwr_txn *t, nwr_ino ino)
+{
+    struct nwr_key key = nwr_key_reg(ino, NWR_REG_ATTR);
+    const struct nwr_record *rec = nwr_txn_has_object(t, ino) ? nwr_txn_peek(t, &key) : NULL;
+
+    return rec && nwr_record_live(rec) == 0 && (rec->ctx.vv.n || rec->ctx.dots.n);
+}
+
 /* What shows nothing is dropped. */
 static bool is_shown(struct nwr_txn *t, struct nwr_slots *s, struct nwr_slot_seen *e,
                      const char *base, size_t len, bool *missing)
@@ -215,11 +225,13 @@ static bool is_shown(struct nwr_txn *t, struct nwr_slots *s, struct nwr_slot_see
     if (!e->restored)
         e->bare = e->bare && !masked(s, e->seen.wid);
     if (!e->restored && e->type != NWR_TYPE_REG)
-        return true;
+        return !is_reaped(t, e->ino);
     if (!nwr_txn_object(t, e->ino)) {
         *missing = true;
         return false;
     }
+    if (is_reaped(t, e->ino))
+        return false;
     if (e->restored)
         return restore(t, s, e, base, len, missing);
     nwr_versions_read(&e->versions, &t->rows, e->ino);

@@ -18,9 +18,8 @@ static void on_done(struct nwr_store_op *op)
     *(bool *)op->user = true;
 }
 
-static void run(struct fake *f, struct nwr_store_op *op)
+static void run_at(struct nwr_store *s, struct nwr_store_op *op)
 {
-    struct nwr_store *s = owner(f)->store;
     bool done = false;
 
     op->done = on_done;
@@ -30,15 +29,20 @@ static void run(struct fake *f, struct nwr_store_op *op)
     nwr_assert(done);
 }
 
+static void run(struct fake *f, struct nwr_store_op *op)
+{
+    run_at(f->twin ? f->twin->store[f->at] : owner(f)->store, op);
+}
+
 static void do_put(struct fake *f, struct nwr_request *req, struct nwr_response *res)
 {
     struct nwr_store_op op = {.kind = NWR_STORE_APPLY, .pg = req->pg, .coordinator = true};
     struct nwr_apply *apply = nwr_zalloc((req->nwrite + 1) * sizeof(*apply));
 
-    res->dot = (struct nwr_dot){(nwr_actor)1 << 32 | 1, ++owner(f)->counter[req->pg]};
+    res->dot = (struct nwr_dot){(nwr_actor)(1 + f->at) << 32 | 1, ++owner(f)->counter[req->pg]};
     res->hlc = (f->wall / 1000000) << 16 | owner(f)->counter[req->pg];
     res->hlc = NWR_MAX(res->hlc, req->hlc + 1);
-    res->k = 1 + 1000 * owner(f)->counter[req->pg];
+    res->k = 1 + f->at + 1000 * owner(f)->counter[req->pg];
     for (uint32_t i = 0; i < req->nwrite; i++) {
         struct nwr_write *w = &req->write[i];
 
@@ -58,6 +62,8 @@ static void do_put(struct fake *f, struct nwr_request *req, struct nwr_response 
     run(f, &op);
     res->err = op.err;
     res->acks = 1;
+    if (f->twin && !op.err)
+        fake_twin_wrote(f->twin, f->at, req->pg, &op.rows);
     nwr_store_op_deinit(&op);
     nwr_free(apply);
 }
@@ -79,6 +85,10 @@ static void do_read(struct fake *f, struct nwr_request *req, struct nwr_response
 {
     struct nwr_store_op op = {.kind = NWR_STORE_READ, .pg = req->pg};
 
+    if (f->twin && !fake_twin_reads(f->twin, f->at, req)) {
+        res->err = NWR_E_HOSTDOWN;
+        return;
+    }
     op.range = req->range;
     op.nrange = req->nrange;
     run(f, &op);
@@ -99,7 +109,10 @@ static void do_block(struct fake *f, struct nwr_request *req, struct nwr_respons
         op.kind = NWR_STORE_BLOCK_GET;
     op.block = req->block;
     op.nblock = req->nblock;
-    run(f, &op);
+    if (f->twin && req->op == NWR_OP_BLOCK_GET)
+        run_at(fake_twin_block(f->twin, f->at, &req->block[0].id), &op);
+    else
+        run(f, &op);
     res->err = op.err;
     res->data = nwr_blob_ref(op.data);
     nwr_store_op_deinit(&op);
@@ -128,7 +141,7 @@ static void answer(struct fake *f, struct nwr_request *req, struct nwr_response 
     case NWR_OP_BLOCK_GET: do_block(f, req, res); break;
     case NWR_OP_IDS:
         res->first = owner(f)->ids;
-        res->ordinal = 1;
+        res->ordinal = (uint16_t)(1 + f->at);
         owner(f)->ids += req->count;
         break;
     case NWR_OP_STATFS:
@@ -303,6 +316,15 @@ void fake_init(struct fake *f, uint64_t seed)
 {
     memset(f, 0, sizeof(*f));
     f->store = nwr_store_mem_create(seed);
+    f->ids = 100;
+    start(f, seed);
+}
+
+void fake_at(struct fake *f, struct fake_twin *twin, uint32_t at, uint64_t seed)
+{
+    memset(f, 0, sizeof(*f));
+    f->twin = twin;
+    f->at = at;
     f->ids = 100;
     start(f, seed);
 }
@@ -569,17 +591,17 @@ const char *fake_ls(struct fake *f, uint64_t dir, char *buf, size_t size)
     uint64_t fh = r.fh, off = 0;
     uint32_t n = 0;
     size_t at = 0;
+    int err = r.err;
 
-    nwr_assert(r.err == 0);
     nwr_fs_reply_deinit(&r);
-    for (bool more = true; more;) {
+    for (bool more = !err; more;) {
         struct nwr_fs_req *req = fake_req(NWR_FS_READDIR, dir, NULL);
 
         req->fh = fh;
         req->off = off;
         req->size = 512;
         r = fake_call(f, req);
-        nwr_assert(r.err == 0);
+        err = r.err;
         more = r.ndirent > 0;
         for (uint32_t i = 0; i < r.ndirent; i++) {
             off = r.dirent[i].cookie;
@@ -588,12 +610,15 @@ const char *fake_ls(struct fake *f, uint64_t dir, char *buf, size_t size)
         }
         nwr_fs_reply_deinit(&r);
     }
-    on_fh(f, NWR_FS_RELEASEDIR, dir, fh);
+    if (fh)
+        on_fh(f, NWR_FS_RELEASEDIR, dir, fh);
     qsort(name, n, sizeof(name[0]), by_name);
     buf[0] = 0;
     for (uint32_t i = 0; i < n; i++) {
         at += (size_t)snprintf(buf + at, size - at, "%s%s", i ? " " : "", name[i]);
         nwr_free((char *)(uintptr_t)name[i]);
     }
+    if (err)
+        snprintf(buf, size, "!%d", err);
     return buf;
 }

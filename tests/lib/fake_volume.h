@@ -12,6 +12,7 @@
 #include "fs/core/mount.h"
 #include "net/store/store.h"
 #include "tests/lib/fake_spool.h"
+#include "tests/lib/fake_twin.h"
 
 struct fake {
     struct nwr_store *store;
@@ -40,12 +41,16 @@ struct fake {
     uint64_t bytes_put;
     enum nwr_level level; /* of the last PUT */
     nwr_hlc hlc;
-    uint64_t process;    /* who calls; 0: nobody knows */
-    struct fake *shares; /* whose store it is: a second mount */
+    uint64_t process;       /* who calls; 0: nobody knows */
+    struct fake_twin *twin; /* NULL: the volume is the store above */
+    uint32_t at;            /* its node of the twin */
+    struct fake *shares;    /* whose store it is: a second mount */
 };
 
 void fake_init(struct fake *f, uint64_t seed);
 /* A second mount of f's volume. */
+/* A mount at one node of a twin. */
+void fake_at(struct fake *f, struct fake_twin *twin, uint32_t at, uint64_t seed);
 void fake_second(struct fake *f, struct fake *first, uint64_t seed);
 /* Unmounts and mounts again, with a spool (the caller's) or without. */
 void fake_again(struct fake *f, struct fake_spool *spool);
@@ -80,7 +85,7 @@ int fake_link(struct fake *f, uint64_t node, uint64_t dir, const char *name);
 int fake_stat(struct fake *f, uint64_t node, struct stat *st);
 /* lookup, open or create, truncate, write, close. */
 int fake_save(struct fake *f, uint64_t dir, const char *name, const char *text);
-/* Names of a directory without dots, sorted, separated by spaces. */
+/* Names of a directory without dots, sorted, separated by spaces; "!" and errno's number. */
 const char *fake_ls(struct fake *f, uint64_t dir, char *buf, size_t size);
 
 #endif
