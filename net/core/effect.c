@@ -35,8 +35,23 @@ void nwr_send_link(struct nwr_node *n, uint64_t link, struct nwr_msg *m)
     send(n, 0, link, m);
 }
 
+/* What no frame can take would be dropped, and its asker wait. */
+static void refuse_oversize(struct nwr_msg *m)
+{
+    struct nwr_msg small = {.kind = m->kind, .pg = m->pg, .err = NWR_E_RANGE};
+
+    if ((m->kind != NWR_MSG_ROWS && m->kind != NWR_MSG_RESPONSE) ||
+        nwr_msg_bytes(m) <= NWR_FRAME_MAX)
+        return;
+    if (m->kind == NWR_MSG_RESPONSE)
+        small.u.response.err = NWR_E_RANGE;
+    nwr_msg_deinit(m);
+    *m = small;
+}
+
 void nwr_reply(struct nwr_node *n, const struct nwr_origin *o, struct nwr_msg *m)
 {
+    refuse_oversize(m);
     nwr_assert(o->kind == NWR_FROM_LINK || o->kind == NWR_FROM_PEER);
     m->id = o->id;
     send(n, o->peer, o->link, m);

@@ -4,7 +4,8 @@
 #include "net/core/read.h"
 
 enum {
-    OBJECTS_A_CALL = 64
+    OBJECTS_A_CALL = 64,
+    MERGED_BYTES = 6 << 20 /* so that the result, and what is written back, fits a frame */
 };
 
 static bool has_answered(const struct side *s)
@@ -122,6 +123,7 @@ static void finish_merge(struct nwr_node *n, struct read *rd)
             continue;
         nwr_rows_merge(&rd->merged, &s->extra);
     }
+    rd->more |= nwr_rows_fit(&rd->merged, rd->range, rd->nrange, MERGED_BYTES);
     for (uint32_t i = 0; i < rd->m; i++) {
         struct side *s = &rd->side[i];
 
@@ -236,7 +238,7 @@ void nwr_read_merge(struct nwr_node *n, struct read *rd)
         cut = nwr_cut_min(&cut, &own);
         rd->more |= s->more;
     }
-    page = nwr_rows_page(&rd->merged, rd->range, rd->nrange);
+    page = nwr_rows_page(&rd->merged, rd->range, rd->nrange, NWR_SCAN_ROWS);
     cut = nwr_cut_min(&cut, &page);
     rd->more |= page.range != UINT32_MAX;
     if (rd->more)

@@ -1,6 +1,8 @@
 /* rows.c -- see rows.h. */
 #include "net/core/rows.h"
 
+#include "net/core/msg.h"
+
 #include "net/core/digest.h"
 
 bool nwr_record_same(const struct nwr_record *a, const struct nwr_record *b)
@@ -97,7 +99,7 @@ struct nwr_cut nwr_rows_cut_of(const struct nwr_rows *rows, bool more,
 }
 
 struct nwr_cut nwr_rows_page(const struct nwr_rows *rows, const struct nwr_range *range,
-                             uint32_t nrange)
+                             uint32_t nrange, uint32_t max)
 {
     struct nwr_cut cut = {UINT32_MAX, {0}};
     uint32_t direct = 0;
@@ -106,13 +108,42 @@ struct nwr_cut nwr_rows_page(const struct nwr_rows *rows, const struct nwr_range
         for (uint32_t j = 0; j < rows->n; j++) {
             if (!in_range(&rows->row[j].key, &range[i]))
                 continue;
-            if (direct++ == NWR_SCAN_ROWS)
+            if (direct++ == max)
                 return cut;
             cut.range = i;
             cut.key = rows->row[j].key;
         }
     cut.range = UINT32_MAX;
     return cut;
+}
+
+static uint32_t count_direct(const struct nwr_rows *rows, const struct nwr_range *range,
+                             uint32_t nrange)
+{
+    uint32_t direct = 0;
+
+    for (uint32_t i = 0; i < nrange; i++)
+        for (uint32_t j = 0; j < rows->n; j++)
+            direct += in_range(&rows->row[j].key, &range[i]);
+    return direct;
+}
+
+bool nwr_rows_fit(struct nwr_rows *rows, const struct nwr_range *range, uint32_t nrange,
+                  size_t bytes_max)
+{
+    struct nwr_msg m = {.kind = NWR_MSG_ROWS};
+    uint32_t direct = count_direct(rows, range, nrange);
+    bool went = false;
+
+    m.u.rows.rows = *rows;
+    while (direct > 1 && nwr_msg_bytes(&m) > bytes_max) {
+        struct nwr_cut cut = nwr_rows_page(rows, range, nrange, direct /= 2);
+
+        nwr_rows_cut(rows, &cut, range, nrange);
+        m.u.rows.rows = *rows;
+        went = true;
+    }
+    return went;
 }
 
 static int cut_cmp(const struct nwr_cut *a, const struct nwr_cut *b)

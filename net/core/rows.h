@@ -25,9 +25,13 @@ struct nwr_cut {
 };
 struct nwr_cut nwr_rows_cut_of(const struct nwr_rows *rows, bool more,
                                const struct nwr_range *range, uint32_t nrange);
-/* Where NWR_SCAN_ROWS rows of the ranges end; to the end if there are no more. */
+/* Where max rows of the ranges end; to the end if there are no more. */
 struct nwr_cut nwr_rows_page(const struct nwr_rows *rows, const struct nwr_range *range,
-                             uint32_t nrange);
+                             uint32_t nrange, uint32_t max);
+/* Cuts until they take about so many bytes in a message, or one row of the ranges is left; true if
+ * any row went. */
+bool nwr_rows_fit(struct nwr_rows *rows, const struct nwr_range *range, uint32_t nrange,
+                  size_t bytes_max);
 struct nwr_cut nwr_cut_min(const struct nwr_cut *a, const struct nwr_cut *b);
 /* Keeps rows before the cut and the objects that kept rows refer to; true if any row went. */
 bool nwr_rows_cut(struct nwr_rows *rows, const struct nwr_cut *cut, const struct nwr_range *range,

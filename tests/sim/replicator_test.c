@@ -546,6 +546,56 @@ static void a_seed_runs_the_same_way_twice(void **state)
     assert_memory_equal(&a, &b, sizeof(a));
 }
 
+/* 64 records of three siblings of 48 KiB: 9 MiB, more than a frame takes. */
+static void what_is_too_much_for_one_frame_comes_in_pages(void **state)
+{
+    struct sim *s = sim_create(90);
+    char *body = nwr_zalloc((48 << 10) + 1);
+    struct nwr_key after = {0};
+    uint32_t versions = 0, pages = 0;
+    nwr_pg pg = 0;
+    bool more = true;
+
+    (void)state;
+    memset(body, 'x', 48 << 10);
+    sim_members(s, 4, 16, 3, 1, 1);
+    while (kit_holds(s, 0, pg))
+        pg++;
+    for (int i = 1; i < 4; i++)
+        kit_isolate(s, i, true);
+    kit_notice(s);
+    for (uint32_t i = 0; i < 64 * 3; i++) {
+        struct nwr_key key = kit_key(pg, i / 3);
+
+        body[0] = (char)('a' + i % 3);
+        kit_write(s, 1 + (int)(i % 3), &key, body, 100 + i, NULL);
+    }
+    sim_heal(s);
+    sim_run(s, 1000000);
+    while (more) {
+        struct nwr_request *req = nwr_request_new(NWR_OP_READ, pg);
+        struct nwr_range *range = nwr_request_range(req);
+        struct nwr_response res;
+
+        range->prefix = kit_key(pg, 0);
+        range->prefix.len = 2;
+        range->after = after;
+        req->r = NWR_QUORUM_ALL;
+        res = sim_ask(s, 0, req);
+        assert_int_equal(res.err, NWR_OK);
+        for (uint32_t i = 0; i < res.rows.n; i++)
+            versions += res.rows.row[i].rec.n;
+        more = res.more;
+        after = res.rows.row[res.rows.n - 1].key;
+        pages++;
+        nwr_response_deinit(&res);
+    }
+    assert_int_equal(versions, 64 * 3);
+    assert_true(pages > 1);
+    nwr_free(body);
+    sim_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -571,6 +621,7 @@ int main(void)
         cmocka_unit_test(pages_of_replicas_that_differ_skip_nothing),
         cmocka_unit_test(a_listing_brings_the_objects_that_one_side_did_not_follow),
         cmocka_unit_test(a_seed_runs_the_same_way_twice),
+        cmocka_unit_test(what_is_too_much_for_one_frame_comes_in_pages),
     };
 
     return cmocka_run_group_tests_name("replicator", tests, NULL, NULL);
