@@ -7,23 +7,34 @@
  * The barrier, N - min(W, R) + 1 of a group's old list, meets every W and every R of that list:
  * from then on nobody can write or read under the ring before the joint one. A copy asked N - W + 1
  * of them under the joint ring, so it met all that was ever acknowledged under the old list alone.
- * Without votes the founder alone drives.
+ * The lowest ordinal that is up drives, others when it does not for a while: who decides is settled
+ * by decide.c, so that two may try at once.
  */
 #include "net/core/job.h"
 
 enum {
-    LOOK_MS = 1000
+    LOOK_MS = 1000,
+    PATIENCE_MS = 5000 /* of those that are not the first */
 };
 
 struct change {
     struct nwr_job job;
     uint64_t epoch;
-    nwr_ms seen; /* when all that join were last there */
+    nwr_ms since; /* when this epoch was first seen here */
+    nwr_ms seen;  /* when all that join were last there */
 };
 
-static bool drives(const struct nwr_node *n)
+static bool may_drive(const struct nwr_node *n)
 {
-    return n->ring.epoch && n->ring.joint && n->ring.founder == n->ordinal && !n->storing.epoch;
+    return n->ring.joint && nwr_ring_lists(&n->ring, n->ordinal) && !nwr_is_deciding(n);
+}
+
+static bool is_first(const struct nwr_node *n)
+{
+    for (uint32_t i = 0; i < n->ring.nmember; i++)
+        if (n->ring.member[i].weight && nwr_is_up(n, n->ring.member[i].ordinal))
+            return n->ring.member[i].ordinal == n->ordinal;
+    return false;
 }
 
 static bool group_ready(const struct nwr_node *n, nwr_pg pg)
@@ -48,13 +59,13 @@ static void settle(struct nwr_node *n)
 {
     struct nwr_ring next;
 
-    if (!drives(n))
+    if (!may_drive(n))
         return;
     for (uint32_t pg = 0; pg < n->ring.pgs; pg++)
         if (!group_ready(n, (nwr_pg)pg))
             return;
     nwr_ring_settle(&next, &n->ring);
-    nwr_epoch_learn(n, &next);
+    nwr_decide(n, &next);
 }
 
 static void give_up(struct nwr_node *n)
@@ -63,7 +74,7 @@ static void give_up(struct nwr_node *n)
 
     nwr_log(n, "level=warn event=join_given_up", "");
     nwr_ring_give_up(&next, &n->ring);
-    nwr_epoch_learn(n, &next);
+    nwr_decide(n, &next);
 }
 
 static bool joiners_up(const struct nwr_node *n)
@@ -81,7 +92,7 @@ void nwr_change_seen(struct nwr_node *n, uint16_t peer, uint64_t epoch)
     if (epoch <= p->epoch)
         return;
     p->epoch = epoch;
-    if (epoch == n->ring.epoch)
+    if (epoch == n->ring.epoch && is_first(n))
         settle(n);
 }
 
@@ -92,7 +103,7 @@ void nwr_change_copied(struct nwr_node *n, uint16_t peer, uint64_t epoch)
     if (epoch == p->copied)
         return;
     p->copied = epoch;
-    if (epoch == n->ring.epoch)
+    if (epoch == n->ring.epoch && is_first(n))
         settle(n);
 }
 
@@ -101,12 +112,14 @@ static void on_wake(struct nwr_node *n, struct nwr_job *j)
     struct change *ch = nwr_container_of(j, struct change, job);
 
     nwr_job_wake(n, j, n->now + LOOK_MS);
-    if (!drives(n))
-        return;
-    if (ch->epoch != n->ring.epoch || joiners_up(n)) {
+    if (ch->epoch != n->ring.epoch) {
         ch->epoch = n->ring.epoch;
-        ch->seen = n->now;
+        ch->seen = ch->since = n->now;
     }
+    if (joiners_up(n))
+        ch->seen = n->now;
+    if (!may_drive(n) || (!is_first(n) && n->now < ch->since + PATIENCE_MS))
+        return;
     if (n->now >= ch->seen + NWR_DEADLINE_MS)
         give_up(n);
     else

@@ -16,6 +16,7 @@
 
 #include "net/core/copy.h"
 #include "net/core/node.h"
+#include "net/core/register.h"
 
 #define NWR_NEVER UINT64_MAX
 
@@ -142,7 +143,11 @@ struct nwr_node {
     struct nwr_ring ring;    /* epoch 0: none */
     struct nwr_ring storing; /* on its way into META; epoch 0: none */
     struct nwr_ring waiting; /* newer than that; epoch 0: none */
-    enum nwr_err copy_err;   /* why what this node gains cannot be stored here */
+    struct nwr_register reg; /* of epoch reg_epoch, as stored or on its way */
+    uint64_t reg_epoch;
+    bool reg_known;        /* it was read from META */
+    unsigned deciding;     /* proposals of the next ring */
+    enum nwr_err copy_err; /* why what this node gains cannot be stored here */
     struct nwr_peer_state peer[NWR_ORDINAL_MAX + 1];
     uint64_t *dots; /* per PG: the last counter given */
     struct nwr_counters ids;
@@ -278,6 +283,13 @@ void nwr_replica_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m);
 void nwr_join_start(struct nwr_node *n);
 void nwr_admit_message(struct nwr_node *n, struct nwr_origin *o, struct nwr_msg *m);
 void nwr_move_start(struct nwr_node *n);
+/* ---- deciding the next ring (decide.c) ---- */
+void nwr_register_load(struct nwr_node *n);
+void nwr_register_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m);
+/* Takes next, of the epoch after this one. Decided or not: `changed` tells when it is learned. */
+void nwr_decide(struct nwr_node *n, struct nwr_ring *next);
+/* A next ring is being decided or stored: nothing else may be proposed. */
+bool nwr_is_deciding(const struct nwr_node *n);
 /* ---- driving a joint ring on (change.c) ---- */
 void nwr_change_start(struct nwr_node *n);
 /* A message of this epoch came from peer. */

@@ -4,7 +4,7 @@
  *
  *   1 JOIN to the address given, again every second: the answer also tells what became of it
  *   2 the joint ring is stored: members connect, this node is one of those that must acknowledge
- *   3 move.c copies and says so, the founder settles the ring (change.c)
+ *   3 move.c copies and says so, the members settle the ring (change.c)
  *   4 a ring that lists this node: it is a member
  * A restart on the way goes on from the stored ring. If the change was given up, it begins anew,
  * under another ordinal. REFUSED, or nobody who answers within the deadline: it is said, and that
@@ -46,12 +46,9 @@ static void end_join(struct nwr_node *n, struct join *jn, enum nwr_err err, cons
     nwr_job_end(n, &jn->job, err);
 }
 
-/* The founder itself if there is a connection, else the address given, else any member. */
+/* The address given, else any member. */
 static bool way_in(const struct nwr_node *n, uint16_t *peer)
 {
-    *peer = n->ring.founder;
-    if (*peer && nwr_is_up(n, *peer))
-        return true;
     *peer = 0;
     for (uint32_t i = 0; i < n->ring.nmember && !n->link_up && *peer == 0; i++)
         if (n->ring.member[i].ordinal != n->ordinal && nwr_is_up(n, n->ring.member[i].ordinal))
@@ -67,7 +64,8 @@ static void send_join(struct nwr_node *n, struct join *jn)
     nwr_job_wake(n, &jn->job, n->now + ALIVE_MS);
     if (!way_in(n, &through))
         return;
-    nwr_job_forget_calls(n, &jn->job);
+    if (jn->state == WAITING) /* an answer to any of them would do */
+        nwr_job_forget_calls(n, &jn->job);
     m.u.ring.node = n->id;
     memcpy(m.u.ring.text, n->address, strlen(n->address));
     nwr_call(n, &jn->job, through, 0, &m);

@@ -33,6 +33,8 @@ void nwr_msg_deinit(struct nwr_msg *m)
     case NWR_MSG_NEWS: nwr_free(m->u.gossip.news); break;
     case NWR_MSG_COMPARE:
     case NWR_MSG_COMPARED: nwr_blob_unref(m->u.compare.data); break;
+    case NWR_MSG_REGISTER:
+    case NWR_MSG_REGISTER_OK: nwr_blob_unref(m->u.reg.value); break;
     case NWR_MSG_HELLO:
     case NWR_MSG_PING:
     case NWR_MSG_PONG: break;
@@ -122,6 +124,8 @@ size_t nwr_msg_bytes(const struct nwr_msg *m)
     case NWR_MSG_NEWS: return bytes + m->u.gossip.nnews * sizeof(struct nwr_news);
     case NWR_MSG_COMPARE:
     case NWR_MSG_COMPARED: return bytes + blob_bytes(m->u.compare.data);
+    case NWR_MSG_REGISTER:
+    case NWR_MSG_REGISTER_OK: return bytes + blob_bytes(m->u.reg.value);
     case NWR_MSG_HELLO:
     case NWR_MSG_PING:
     case NWR_MSG_PONG: break;

@@ -6,7 +6,7 @@
  *
  *   HELLO      first frame on a connection, both ways
  *   RING       the sender's ring: an answer to an older epoch, and news
- *   JOIN       a new node asks the founder for an ordinal; JOIN_OK carries ordinal and the ring
+ *   JOIN       a new node asks a member for an ordinal; JOIN_OK carries ordinal and the ring
  *              that has it in the list to come; REFUSED says why not
  *   COPIED     the sender holds in full what it gains by the ring of this epoch
  *   REQUEST / RESPONSE   a volume request, coordinated by the receiver
@@ -20,6 +20,7 @@
  *   PROBE_FOR            is target there: a probe where the direct one was not answered
  *   NEWS                 of members, where there is something to tell
  *   COMPARE / COMPARED   where two replicas differ (reconcile.h)
+ *   REGISTER / _OK       a phase of deciding the next ring; err E_STALE: refused
  *
  * Ownership: a message owns everything in it (blobs by count); nwr_msg_deinit frees it.
  */
@@ -56,7 +57,9 @@ enum nwr_msg_kind {
     NWR_MSG_PROBE_FOR,
     NWR_MSG_NEWS,
     NWR_MSG_COMPARE,
-    NWR_MSG_COMPARED
+    NWR_MSG_COMPARED,
+    NWR_MSG_REGISTER,
+    NWR_MSG_REGISTER_OK
 };
 
 enum nwr_compare_what {
@@ -156,6 +159,13 @@ struct nwr_msg {
             struct nwr_key after, until;
             struct nwr_blob *data;
         } compare;
+        struct {            /* REGISTER, REGISTER_OK (register.h) */
+            uint64_t epoch; /* of the ring it decides */
+            bool accept;    /* the second phase */
+            uint64_t round, proposer;
+            uint64_t other_round, other_proposer; /* OK: accepted before; refused: promised */
+            struct nwr_blob *value;
+        } reg;
     } u;
 };
 

@@ -45,6 +45,7 @@ void nwr_node_destroy(struct nwr_node *n)
     nwr_ring_deinit(&n->storing);
     nwr_ring_deinit(&n->waiting);
     nwr_members_destroy(n->members);
+    nwr_register_deinit(&n->reg);
     nwr_free(n->dots);
     nwr_free(n);
 }
@@ -263,11 +264,13 @@ void nwr_peer_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
     case NWR_MSG_ROWS:
     case NWR_MSG_BLOCK:
     case NWR_MSG_WHY_OK:
-    case NWR_MSG_COMPARED: nwr_call_answer(n, peer, m); break;
+    case NWR_MSG_COMPARED:
+    case NWR_MSG_REGISTER_OK: nwr_call_answer(n, peer, m); break;
     case NWR_MSG_PROBE:
     case NWR_MSG_PROBED:
     case NWR_MSG_PROBE_FOR:
     case NWR_MSG_NEWS: nwr_gossip_message(n, peer, m); break;
+    case NWR_MSG_REGISTER: nwr_register_message(n, peer, m); break;
     case NWR_MSG_HELLO:
     case NWR_MSG_PING:
     case NWR_MSG_PONG: break;
@@ -308,6 +311,7 @@ static void on_start(struct nwr_node *n)
         nwr_ids_start(n);
         nwr_emit(n, NWR_EF_CONNECT);
     }
+    nwr_register_load(n);
     nwr_move_start(n);
     nwr_change_start(n);
     if (n->joining)

@@ -25,7 +25,8 @@
  *     peer 0 and link 0. A REFUSED to a HELLO (version, volume) stays in the driver.
  *   - HELLO, PING and PONG are the driver's and never reach the node; STATFS and STATUS requests
  *     are answered by the driver, which has the store's figures and those the pongs carry.
- *   - META "identity" (node id) is the driver's, "ring" and "counters" are the node's. On start
+ *   - META "identity" (node id) is the driver's, "ring", "register" and "counters" are the
+ *     node's. On start
  *     the driver gives the ring of META, and as ordinal the one under which it lists this id.
  *   - PEER_DOWN is also for a connection that could not be made, so that nobody waits for it.
  *   - A member is known by the node id of its hello too: one that joins may not know its ordinal
@@ -146,7 +147,7 @@ struct nwr_repair_state {
     uint32_t peers, silent;   /* compared with; could not be compared with */
 };
 const struct nwr_repair_state *nwr_node_repair(const struct nwr_node *n);
-/* This node's ordinal; 0 until a founder gave one. */
+/* This node's ordinal; 0 until a member gave one. */
 uint16_t nwr_node_ordinal(const struct nwr_node *n);
 /* META "counters": the values for config. Empty or absent: 1 and 0. */
 enum nwr_err nwr_counters_decode(const void *data, size_t len, uint64_t *ino_next,

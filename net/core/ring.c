@@ -155,7 +155,6 @@ void nwr_ring_encode(const struct nwr_ring *r, struct nwr_out *o)
     nwr_out_u8(o, r->next.w);
     nwr_out_u8(o, r->next.r);
     nwr_out_u16(o, r->next_ordinal);
-    nwr_out_u16(o, r->founder);
     nwr_out_u32(o, r->uid);
     nwr_out_u32(o, r->gid);
     nwr_out_var(o, r->nmember);
@@ -208,7 +207,6 @@ enum nwr_err nwr_ring_decode(struct nwr_ring *r, const void *data, size_t len)
     got.next.w = nwr_in_u8(&in);
     got.next.r = nwr_in_u8(&in);
     got.next_ordinal = nwr_in_u16(&in);
-    got.founder = nwr_in_u16(&in);
     got.uid = nwr_in_u32(&in);
     got.gid = nwr_in_u32(&in);
     count = nwr_in_count(&in, MEMBER_BYTES_MIN);

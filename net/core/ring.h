@@ -37,8 +37,7 @@ struct nwr_ring {
     bool joint;
     struct nwr_quorums next; /* while joint */
     uint16_t next_ordinal;
-    uint16_t founder;  /* ordinal that admits and numbers nodes, until changes are voted on */
-    uint32_t uid, gid; /* owner of the root */
+    uint32_t uid, gid;         /* owner of the root */
     struct nwr_member *member; /* of either list, sorted by ordinal */
     uint32_t nmember;
 };

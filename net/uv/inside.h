@@ -131,7 +131,7 @@ struct nwr_peer {
 
 /* open.c -- blocking; text: one line when they fail. */
 enum nwr_err nwr_peer_open_store(struct nwr_peer *p, char *text, size_t n);
-/* Makes the ring of a volume of which this node is the founder, and stores it. */
+/* Makes the ring of a new volume, with this node as its only member, and stores it. */
 enum nwr_err nwr_peer_new_volume(struct nwr_peer *p);
 /* Random bytes of the system. */
 uint64_t nwr_peer_random(void);

@@ -143,7 +143,6 @@ enum nwr_err nwr_peer_new_volume(struct nwr_peer *p)
                                 .w = p->o.w,
                                 .r = p->o.r,
                                 .next_ordinal = 2,
-                                .founder = 1,
                                 .uid = getuid(),
                                 .gid = getgid()};
     nwr_ring_add(&p->ring, &self);

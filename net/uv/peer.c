@@ -5,7 +5,7 @@
  *  2. Bind: --listen, or what DIR/address says, or any port of 127.0.0.1; write DIR/address.
  *  3. Create the node, listen, dial (mesh.c), open DIR/admin.sock.
  *  4. on_ready: a member when each other member was tried once and --join, if given, was asked
- *     whether it is the same volume; a new node when the founder has admitted it.
+ *     whether it is the same volume; a new node when the members have admitted it.
  *  5. close: wait until every request is answered, close connections, sync and close the store,
  *     close handles, on_closed.
  *

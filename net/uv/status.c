@@ -219,8 +219,7 @@ char *nwr_status_ring(struct nwr_peer *p)
 
     if (!ring)
         return nwr_strdup("{}");
-    put(&o, "{\"schema\":1,\"epoch\":%" PRIu64 ",\"founder\":%u,\"pgs\":%u,", ring->epoch,
-        ring->founder, ring->pgs);
+    put(&o, "{\"schema\":1,\"epoch\":%" PRIu64 ",\"pgs\":%u,", ring->epoch, ring->pgs);
     put_members(p, &o, ring);
     put(&o, "}");
     return text_of(&o);

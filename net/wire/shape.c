@@ -241,6 +241,14 @@ static const struct nwr_field compare_fields[] = {
     KEY(nwr_msg, u.compare.after), KEY(nwr_msg, u.compare.until),
     BLOB(nwr_msg, u.compare.data, NWR_BLOCK_MAX)};
 SHAPE(compare_shape, nwr_msg, compare_fields);
+static const struct nwr_field reg_fields[] = {UINT(nwr_msg, u.reg.epoch),
+                                              BOOL(nwr_msg, u.reg.accept),
+                                              UINT(nwr_msg, u.reg.round),
+                                              UINT(nwr_msg, u.reg.proposer),
+                                              UINT(nwr_msg, u.reg.other_round),
+                                              UINT(nwr_msg, u.reg.other_proposer),
+                                              BLOB(nwr_msg, u.reg.value, RING_BYTES_MAX)};
+SHAPE(reg_shape, nwr_msg, reg_fields);
 
 static const struct nwr_field stat_fields[] = {
     UINT(nwr_msg, u.stat.records), UINT(nwr_msg, u.stat.bytes), UINT(nwr_msg, u.stat.bytes_total),
@@ -285,7 +293,9 @@ SHAPE(gossip_shape, nwr_msg, gossip_fields);
     X(PROBE_FOR, gossip_shape)                                                                     \
     X(NEWS, gossip_shape)                                                                          \
     X(COMPARE, compare_shape)                                                                      \
-    X(COMPARED, compare_shape)
+    X(COMPARED, compare_shape)                                                                     \
+    X(REGISTER, reg_shape)                                                                         \
+    X(REGISTER_OK, reg_shape)
 
 static const struct {
     const char *name;

@@ -9,7 +9,7 @@
 #include "net/core/msg.h"
 
 /* kind: 1 .. NWR_FILL_KINDS. blob_max: bytes of the largest blob. */
-#define NWR_FILL_KINDS NWR_MSG_COMPARED
+#define NWR_FILL_KINDS NWR_MSG_REGISTER_OK
 void nwr_fill_msg(struct nwr_msg *m, uint64_t kind, struct nwr_rng *rng, uint32_t blob_max);
 
 /* The whole encoded frame without its length prefix, as one blob. */

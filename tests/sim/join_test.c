@@ -64,7 +64,7 @@ static void an_empty_volume_of_1024_groups_is_joined_well_within_a_second(void *
     sim_destroy(s);
 }
 
-static void without_the_founder_joining_fails_and_says_so(void **state)
+static void any_majority_of_the_members_lets_a_node_in(void **state)
 {
     struct sim *s = kit_three(27, 2, 2);
     int node;
@@ -74,8 +74,42 @@ static void without_the_founder_joining_fails_and_says_so(void **state)
     kit_notice(s);
     node = sim_join(s, 1);
     wait_joined(s, node);
+    assert_true(s->node[node].joined);
+    assert_int_equal(nwr_node_ordinal(s->node[node].node), 4);
+    sim_destroy(s);
+}
+
+static void without_a_majority_of_the_members_joining_fails_and_says_so(void **state)
+{
+    struct sim *s = kit_three(27, 2, 2);
+    int node;
+
+    (void)state;
+    sim_crash(s, 0, false);
+    sim_crash(s, 2, false);
+    kit_notice(s);
+    node = sim_join(s, 1);
+    wait_joined(s, node);
     assert_int_equal(s->node[node].join_err, NWR_E_HOSTDOWN);
-    assert_non_null(strstr(s->node[node].join_text, "a:1"));
+    assert_non_null(strstr(s->node[node].join_text, "majority"));
+    sim_destroy(s);
+}
+
+/* Two members propose different rings of one epoch: one is decided, the other comes next. */
+static void two_nodes_let_in_through_two_members_at_once_get_different_ordinals(void **state)
+{
+    struct sim *s = kit_three(37, 2, 2);
+    int a, b;
+
+    (void)state;
+    s->faults.delay = 50000;
+    a = sim_join(s, 1);
+    b = sim_join(s, 2);
+    wait_joined(s, a);
+    wait_joined(s, b);
+    assert_true(s->node[a].joined && s->node[b].joined);
+    assert_int_not_equal(nwr_node_ordinal(s->node[a].node), nwr_node_ordinal(s->node[b].node));
+    assert_int_equal(sim_ring(s, a)->nmember, 5);
     sim_destroy(s);
 }
 
@@ -273,7 +307,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_joining_node_copies_records_and_blocks_first),
         cmocka_unit_test(an_empty_volume_of_1024_groups_is_joined_well_within_a_second),
-        cmocka_unit_test(without_the_founder_joining_fails_and_says_so),
+        cmocka_unit_test(any_majority_of_the_members_lets_a_node_in),
+        cmocka_unit_test(without_a_majority_of_the_members_joining_fails_and_says_so),
+        cmocka_unit_test(two_nodes_let_in_through_two_members_at_once_get_different_ordinals),
         cmocka_unit_test(two_nodes_that_join_at_once_get_different_ordinals),
         cmocka_unit_test(a_node_that_crashed_while_joining_joins_with_the_same_ordinal),
         cmocka_unit_test(a_node_that_never_finishes_joining_is_dropped_and_its_ordinal_spent),

@@ -544,8 +544,7 @@ int sim_found(struct sim *s, uint16_t pgs, uint8_t n, uint8_t w, uint8_t r)
                             .n = n,
                             .w = w,
                             .r = r,
-                            .next_ordinal = 2,
-                            .founder = 1};
+                            .next_ordinal = 2};
     struct nwr_out o = {0};
 
     nwr_ring_add(&ring, &self);

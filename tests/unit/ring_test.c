@@ -19,7 +19,6 @@ static struct nwr_ring ring_of(uint32_t members, uint8_t n)
         nwr_ring_add(&r, &m);
         r.next_ordinal = (uint16_t)(i + 1);
     }
-    r.founder = 1;
     return r;
 }
 
