@@ -22,6 +22,7 @@ enum {
     NWR_READ_BYTES = 4 << 20, /* and bytes: ends with the row, or its object, that passes it */
     NWR_FRAME_MAX = 8 << 20,  /* bytes of one wire frame */
     NWR_DEADLINE_MS = 10000,  /* every wait for a peer, in all */
+    NWR_LATER_MS = 5,         /* a replica that is not waited for is asked after this */
     NWR_HEDGE_MS = 30,        /* a silent replica is asked around after this */
     NWR_AHEAD_MS = 60000,     /* a clock that is further ahead of ours is not followed */
     NWR_SYNC_MS = 1000,       /* nothing acknowledged stays off the disk longer */

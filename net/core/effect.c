@@ -25,6 +25,12 @@ static void send(struct nwr_node *n, uint16_t peer, uint64_t link, struct nwr_ms
     memset(m, 0, sizeof(*m));
 }
 
+void nwr_send_later(struct nwr_node *n)
+{
+    nwr_assert(n->out->n && n->out->e[n->out->n - 1].kind == NWR_EF_SEND);
+    n->out->e[n->out->n - 1].later = true;
+}
+
 void nwr_send(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
 {
     send(n, peer, 0, m);

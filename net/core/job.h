@@ -209,6 +209,8 @@ void nwr_lend_back(struct nwr_node *n, struct nwr_store_op *op);
 
 /* ---- effects (effect.c) ---- */
 struct nwr_node_effect *nwr_emit(struct nwr_node *n, enum nwr_node_effect_kind kind);
+/* The message sent last need not go at once. */
+void nwr_send_later(struct nwr_node *n);
 /* Both take the message. */
 void nwr_send(struct nwr_node *n, uint16_t peer, struct nwr_msg *m);
 void nwr_send_link(struct nwr_node *n, uint64_t link, struct nwr_msg *m);

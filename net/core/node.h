@@ -71,7 +71,8 @@ struct nwr_node_event {
 };
 
 enum nwr_node_effect_kind {
-    NWR_EF_SEND,    /* msg to member `peer`, or on connection `link` */
+    NWR_EF_SEND,    /* msg to member `peer`, or on connection `link`; later: nobody waits for the
+                       answer yet, it may go along with the next within NWR_LATER_MS */
     NWR_EF_RESPOND, /* own mount: call request->done(response), then destroy both */
     NWR_EF_STORE,   /* submit op */
     NWR_EF_CONNECT, /* members changed: keep connections to every member of nwr_node_ring();
@@ -83,6 +84,7 @@ enum nwr_node_effect_kind {
 struct nwr_node_effect {
     enum nwr_node_effect_kind kind;
     uint16_t peer;
+    bool later;
     uint64_t link;
     struct nwr_msg msg;
     struct nwr_request *request;

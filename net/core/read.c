@@ -12,8 +12,10 @@
  * While the ring is joint, what is said of R and W holds for each list, by its own N, W and R.
  * A copy (move.c) is a read whose second list is this node alone: answers of the list there is
  * meet every W of it, and this node holds the result before the copy goes on.
- * Asking all at once is the hedge: a silent replica is never waited for while others do. It is
- * also what repairs a replica that was away.
+ * All are asked, which is the hedge: a silent replica is never waited for while others answer. It
+ * is also what repairs a replica that was away. Those beyond the answers needed are asked up to
+ * NWR_LATER_MS later, so that on a busy connection several questions, or a question and a write,
+ * are one message: they cost the asker and the asked one wake-up.
  */
 #include "net/core/read.h"
 
@@ -115,14 +117,23 @@ static void fetch(struct nwr_node *n, struct read *rd, uint32_t i, enum phase ph
 /* This node sends itself rows: a digest alone would save nothing. */
 static void ask_idle(struct nwr_node *n, struct read *rd)
 {
+    bool settled = !rd->copy && !rd->repair && rd->need[NWR_LIST_NEXT] == 0;
+    uint32_t asked = 0;
+
+    for (uint32_t i = 0; i < rd->m; i++)
+        asked += rd->side[i].state == SIDE_ASKED || has_answered(&rd->side[i]) ||
+                 rd->side[i].ordinal == n->ordinal;
     for (uint32_t i = 0; i < rd->m; i++) {
         struct side *s = &rd->side[i];
+        bool own = s->ordinal == n->ordinal;
 
         if (s->state != SIDE_IDLE || !nwr_is_up(n, s->ordinal))
             continue;
         s->state = SIDE_ASKED;
-        fetch(n, rd, i, s->ordinal == n->ordinal ? PHASE_ROWS : PHASE_DIGEST, rd->range,
-              rd->nrange);
+        fetch(n, rd, i, own ? PHASE_ROWS : PHASE_DIGEST, rd->range, rd->nrange);
+        if (settled && !own && asked >= rd->need[NWR_LIST_NOW])
+            nwr_send_later(n);
+        asked += !own;
     }
 }
 

@@ -101,7 +101,7 @@ static void carry_out(struct nwr_peer *p, struct nwr_node_effect *e)
     struct nwr_response res = e->response;
 
     switch (e->kind) {
-    case NWR_EF_SEND: nwr_mesh_send(p, e->peer, e->link, &e->msg); break;
+    case NWR_EF_SEND: nwr_mesh_send(p, e->peer, e->link, &e->msg, e->later); break;
     case NWR_EF_RESPOND:
         e->request = NULL;
         memset(&e->response, 0, sizeof(e->response));
@@ -144,7 +144,7 @@ static bool answered(struct nwr_peer *p, struct nwr_queued *q)
     answer = (struct nwr_msg){.kind = NWR_MSG_RESPONSE, .id = m->id, .pg = m->pg};
     answer.err = res.err;
     answer.u.response = res;
-    nwr_mesh_send(p, q->ev.peer, q->ev.link, &answer);
+    nwr_mesh_send(p, q->ev.peer, q->ev.link, &answer, false);
     nwr_msg_deinit(&answer);
     nwr_msg_deinit(m);
     return true;
@@ -295,6 +295,7 @@ void nwr_drive_start(struct nwr_peer *p)
     uv_timer_init(p->loop, &p->tick);
     uv_timer_init(p->loop, &p->sweep);
     uv_timer_init(p->loop, &p->sync);
+    uv_timer_init(p->loop, &p->later);
     uv_poll_init(p->loop, &p->store_poll, fd);
     nwr_peer_handle(p, &p->prepare);
     nwr_peer_handle(p, &p->check);
@@ -302,6 +303,7 @@ void nwr_drive_start(struct nwr_peer *p)
     nwr_peer_handle(p, &p->tick);
     nwr_peer_handle(p, &p->sweep);
     nwr_peer_handle(p, &p->sync);
+    nwr_peer_handle(p, &p->later);
     nwr_peer_handle(p, &p->store_poll);
     uv_prepare_start(&p->prepare, on_prepare);
     uv_check_start(&p->check, on_check);

@@ -43,6 +43,7 @@ struct nwr_line {
     bool dialed;      /* by this node */
     bool greeted;     /* HELLO came and was accepted */
     bool replaced;    /* another attempt is made, this one says nothing of the member */
+    bool urgent;      /* something that was sent must go at once */
     bool lost;        /* replaced or closing: what it says no longer counts */
     uint16_t ordinal; /* DIAL, MEMBER */
     uint64_t link;    /* LINK */
@@ -116,7 +117,7 @@ struct nwr_peer {
 
     uv_tcp_t listener;
     uv_poll_t store_poll;
-    uv_timer_t tick, sweep, sync;
+    uv_timer_t tick, sweep, sync, later;
     uv_prepare_t prepare;
     uv_check_t check;
     uv_idle_t idle;
@@ -152,8 +153,11 @@ void nwr_mesh_members(struct nwr_peer *p); /* dials those of the ring, drops oth
 void nwr_mesh_sweep(struct nwr_peer *p);
 /* At once, whatever the back-off. */
 void nwr_mesh_dial(struct nwr_peer *p, uint16_t ordinal);
-void nwr_mesh_send(struct nwr_peer *p, uint16_t ordinal, uint64_t link, struct nwr_msg *m);
+void nwr_mesh_send(struct nwr_peer *p, uint16_t ordinal, uint64_t link, struct nwr_msg *m,
+                   bool later);
+/* Writes what was sent; what may go later goes along, or alone after NWR_LATER_MS. */
 void nwr_mesh_flush(struct nwr_peer *p);
+void nwr_mesh_flush_all(struct nwr_peer *p);
 void nwr_mesh_joined(struct nwr_peer *p); /* the connection joined through has done its work */
 void nwr_mesh_close(struct nwr_peer *p);
 struct nwr_mate *nwr_mesh_mate(struct nwr_peer *p, uint16_t ordinal);

@@ -168,6 +168,7 @@ static void greet_new(struct nwr_line *l, const struct nwr_hello *h)
     nwr_conn_trust(l->conn);
     nwr_hello_make(p, &answer, false);
     nwr_conn_send(l->conn, &answer);
+    l->urgent = true;
     l->greeted = true;
     l->since = now_of(p);
     m = h->ordinal ? nwr_mesh_mate(p, h->ordinal) : NULL;
@@ -485,19 +486,39 @@ static struct nwr_line *line_to(struct nwr_peer *p, uint16_t ordinal, uint64_t l
     return NULL;
 }
 
+static void on_later(uv_timer_t *t)
+{
+    nwr_mesh_flush_all(t->data);
+}
+
 /* Borrows m. */
-void nwr_mesh_send(struct nwr_peer *p, uint16_t ordinal, uint64_t link, struct nwr_msg *m)
+void nwr_mesh_send(struct nwr_peer *p, uint16_t ordinal, uint64_t link, struct nwr_msg *m,
+                   bool later)
 {
     struct nwr_line *l = line_to(p, ordinal, link);
 
+    if (l)
+        l->urgent |= !later;
+    if (later && !p->closing && !uv_is_active((uv_handle_t *)&p->later))
+        uv_timer_start(&p->later, on_later, NWR_LATER_MS, 0);
     if (l && !l->lost && nwr_conn_send(l->conn, m) == NWR_E_FBIG)
         nwr_log_warn("event=frame_too_big kind=%d pg=%u", m->kind, m->pg);
 }
 
 void nwr_mesh_flush(struct nwr_peer *p)
 {
+    for (struct nwr_line *l = p->lines; l; l = l->next) {
+        if (l->urgent)
+            nwr_conn_flush(l->conn);
+        l->urgent = false;
+    }
+}
+
+void nwr_mesh_flush_all(struct nwr_peer *p)
+{
     for (struct nwr_line *l = p->lines; l; l = l->next)
-        nwr_conn_flush(l->conn);
+        l->urgent = true;
+    nwr_mesh_flush(p);
 }
 
 void nwr_mesh_joined(struct nwr_peer *p)
@@ -510,7 +531,7 @@ void nwr_mesh_joined(struct nwr_peer *p)
 
 void nwr_mesh_close(struct nwr_peer *p)
 {
-    nwr_mesh_flush(p);
+    nwr_mesh_flush_all(p);
     for (struct nwr_line *l = p->lines; l; l = l->next)
         lose(l, "stopping");
 }

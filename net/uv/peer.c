@@ -84,8 +84,8 @@ void nwr_peer_handle_close(struct nwr_peer *p, void *handle)
 
 static void close_handles(struct nwr_peer *p)
 {
-    void *all[] = {&p->listener, &p->admin, &p->prepare, &p->check,
-                   &p->idle,     &p->tick,  &p->sweep,   &p->sync};
+    void *all[] = {&p->listener, &p->admin, &p->prepare, &p->check, &p->idle,
+                   &p->tick,     &p->sweep, &p->sync,    &p->later};
 
     for (size_t i = 0; i < NWR_COUNT(all); i++)
         nwr_peer_handle_close(p, all[i]);

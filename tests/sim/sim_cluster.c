@@ -159,6 +159,7 @@ static void carry_send(struct sim *s, int i, struct nwr_node_effect *e)
     struct sim_node *sn = &s->node[i];
     int to;
 
+    s->later += e->later;
     if (e->peer) {
         to = to_ordinal(s, i, e->peer);
         if (to >= 0 && conn_of(s, i, to)->up)

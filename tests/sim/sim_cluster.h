@@ -71,6 +71,7 @@ struct sim {
     struct sim_faults faults;
     uint64_t messages, wire_bytes;
     bool only_asked; /* of nodes that start: node.h */
+    uint64_t later;  /* messages that need not go at once */
     bool trace;
     char text[4096]; /* scratch of sim_kit.c */
 };

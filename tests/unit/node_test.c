@@ -100,6 +100,31 @@ static void what_one_node_wrote_another_reads_in_one_round_trip(void **state)
     sim_destroy(s);
 }
 
+static void replicas_beyond_r_are_asked_too_but_not_at_once(void **state)
+{
+    struct sim *s = sim_create(7);
+    struct nwr_key key = kit_key(5, 1);
+    struct nwr_request *all = kit_get(&key);
+    struct nwr_record r;
+    struct nwr_response res;
+    uint64_t later;
+
+    (void)state;
+    sim_members(s, 3, 16, 3, 0, 0);
+    kit_write(s, 1, &key, "hello", 7, NULL);
+    sim_run(s, 100000);
+    later = s->later;
+    r = kit_read(s, 2, &key);
+    nwr_record_deinit(&r);
+    assert_int_equal(s->later - later, 1);
+    all->r = 3;
+    res = sim_ask(s, 2, all);
+    assert_int_equal(res.err, NWR_OK);
+    nwr_response_deinit(&res);
+    assert_int_equal(s->later - later, 1);
+    sim_destroy(s);
+}
+
 static void a_version_that_was_seen_is_replaced_one_that_was_not_stays(void **state)
 {
     struct sim *s = sim_create(4);
@@ -248,6 +273,7 @@ int main(void)
         cmocka_unit_test(a_write_is_later_than_what_its_writer_saw_unless_that_is_absurd),
         cmocka_unit_test(a_write_reaches_all_three_and_is_answered_at_two),
         cmocka_unit_test(what_one_node_wrote_another_reads_in_one_round_trip),
+        cmocka_unit_test(replicas_beyond_r_are_asked_too_but_not_at_once),
         cmocka_unit_test(a_version_that_was_seen_is_replaced_one_that_was_not_stays),
         cmocka_unit_test(blocks_travel_with_a_batch_or_ahead_of_it),
         cmocka_unit_test(inode_counters_never_overlap_even_after_power_loss),
