@@ -244,12 +244,58 @@ static bool told_get(struct nwr_txn *t, struct nwr_node *n, enum nwr_op op, stru
     return true;
 }
 
+static void out_count(struct nwr_out *o, const char *before, const char *name, uint64_t v)
+{
+    out_text(o, before);
+    out_text(o, "\"");
+    out_text(o, name);
+    out_text(o, "\":");
+    out_number(o, v, 1);
+}
+
+static void out_counters(struct nwr_out *o, const struct nwr_fs_counters *c)
+{
+    static const char *const op[] = {
+        "lookup",   "forget",   "getattr",   "setattr",     "readlink",   "mknod",
+        "mkdir",    "unlink",   "rmdir",     "symlink",     "rename",     "link",
+        "create",   "open",     "read",      "write",       "flush",      "fsync",
+        "release",  "opendir",  "readdir",   "readdirplus", "releasedir", "statfs",
+        "setxattr", "getxattr", "listxattr", "removexattr", "fallocate",  "lseek"};
+
+    _Static_assert(NWR_COUNT(op) == NWR_FS_LSEEK + 1, "a name for each operation");
+    out_count(o, "{", "round_trips", c->round_trips);
+    out_count(o, ",", "reads", c->volume_reads);
+    out_count(o, ",", "puts", c->volume_puts);
+    out_count(o, ",", "blocks", c->volume_blocks);
+    out_count(o, ",", "pushes", c->pushes);
+    out_text(o, ",\"requests\":{");
+    for (size_t i = 0; i < NWR_COUNT(op); i++)
+        out_count(o, i ? "," : "", op[i], c->requests[i]);
+    out_text(o, "}}");
+}
+
+/* The node's JSON, an object, and in it what this mount has counted. */
+static bool status_get(struct nwr_txn *t, struct nwr_node *n, struct nwr_out *out)
+{
+    if (!told_get(t, n, NWR_OP_STATUS, out))
+        return false;
+    while (out->len && out->data[out->len - 1] != '}')
+        out->len--;
+    if (out->len < 3)
+        return true;
+    out->len--;
+    out_text(out, ",\"mount\":");
+    out_counters(out, nwr_mount_counters(t->m));
+    out_text(out, "}");
+    return true;
+}
+
 bool nwr_virtual_get(struct nwr_txn *t, struct nwr_node *n, const char *name, struct nwr_out *out)
 {
     struct nwr_attr a;
 
     if (strcmp(name, "status") == 0)
-        return told_get(t, n, NWR_OP_STATUS, out);
+        return status_get(t, n, out);
     if (strcmp(name, "why") == 0)
         return told_get(t, n, NWR_OP_WHY, out);
     for (size_t i = 0; i < NWR_COUNT(derived); i++)

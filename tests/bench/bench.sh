@@ -46,25 +46,31 @@ DIR[three]=$MA
 WAYS=()
 for w in plain ptll one three; do [ -z "${DIR[$w]:-}" ] || WAYS+=("$w"); done
 
-# ---- counters of the node that serves the mount ----
+# ---- counters ----
 
-counter() { # NAME -- of node a; syncs of all three
-    local n sum=0
+# What a way has counted: requests of the kernel, round trips the mount waited for, syncs of all
+# its nodes. Asking costs a few requests itself.
+counted() {
+    local nodes n syncs=0
     case $1 in
-    syncs) for n in a b c; do sum=$((sum + $(of_node "$n" store_syncs))); done ;;
-    *) sum=$(of_node a "$1") ;;
+    one) nodes=one ;;
+    three) nodes="a b c" ;;
+    *) return ;;
     esac
-    echo "$sum"
+    for n in $nodes; do
+        syncs=$((syncs + $("$NWRFS" status --data "$T/$n" --json | jq '.counters.store_syncs')))
+    done
+    "$NWRFS" status "${DIR[$1]}" --json |
+        jq -r --argjson s "$syncs" '.mount | "\([.requests[]] | add) \(.round_trips) \($s)"'
 }
-of_node() { "$NWRFS" status --data "$T/$1" --json | jq ".counters.$2 // 0"; }
 
 # ---- measuring ----
 
-declare -A NS=() OPS=() TRIPS=() SYNCS=()
+declare -A NS=() OPS=() COUNTS=()
 measure() { # WHAT WAY cmd... -- a load whose figures are kept
-    local what=$1 way=$2 trips syncs ops ns
+    local what=$1 way=$2 ops ns before
     shift 2
-    if [ "$way" = three ]; then trips=$(counter round_trips) syncs=$(counter syncs); fi
+    before=$(counted "$way")
     read -r ops ns < <(limited "$LIMIT" "$@")
     [ -n "${ns:-}" ] || {
         echo "not ok $what on $way"
@@ -72,9 +78,7 @@ measure() { # WHAT WAY cmd... -- a load whose figures are kept
         return
     }
     NS[$what.$way]=$ns OPS[$what.$way]=$ops
-    if [ "$way" = three ]; then
-        TRIPS[$what]=$(($(counter round_trips) - trips)) SYNCS[$what]=$(($(counter syncs) - syncs))
-    fi
+    COUNTS[$what.$way]="$before $(counted "$way")"
 }
 
 row() { # WHAT UNIT TEXT -- operations per second of each way, and its share of the plain directory
@@ -93,10 +97,18 @@ row() { # WHAT UNIT TEXT -- operations per second of each way, and its share of 
     printf '\n'
 }
 
-trips() { # WHAT TEXT
-    [ -n "${TRIPS[$1]:-}" ] || return
-    awk -v t="$2" -v n="${OPS[$1.three]}" -v r="${TRIPS[$1]}" -v s="${SYNCS[$1]}" \
-        'BEGIN { printf "%-36s%12.3f round trips%12.4f syncs\n", t, r / n, s / n }'
+counts() { # WHAT TEXT -- for each operation
+    local w
+    printf '%-36s' "$2"
+    for w in one three; do
+        if [ -n "${NS[$1.$w]:-}" ]; then
+            echo "${COUNTS[$1.$w]}" | awk -v n="${OPS[$1.$w]}" \
+                '{ printf "%12.2f%12.3f%12.4f", ($4 - $1) / n, ($5 - $2) / n, ($6 - $3) / n }'
+        else
+            printf '%36s' "-"
+        fi
+    done
+    printf '\n'
 }
 
 fresh() { # the kernel and the mount know nothing
@@ -110,6 +122,7 @@ fresh() { # the kernel and the mount know nothing
 for w in "${WAYS[@]}"; do
     mkdir "${DIR[$w]}/create" "${DIR[$w]}/names"
     measure create "$w" "$LOAD" create "${DIR[$w]}/create" "$FILES"
+    measure cat "$w" "$LOAD" cat "${DIR[$w]}/create" "$FILES"
     measure write "$w" "$LOAD" write "${DIR[$w]}/seq" "$MB_SIZE"
     measure read "$w" "$LOAD" read "${DIR[$w]}/seq" "$MB_SIZE"
     (cd "${DIR[$w]}/names" && seq -f n%g "$NAMES" | xargs touch)
@@ -129,14 +142,19 @@ for w in "${WAYS[@]}"; do
 done
 printf '\n'
 row create files "create+close of 4 KiB files"
+row cat files "open+read+close of 4 KiB files"
 row write MiB "sequential write, fsync, $MB_SIZE MiB"
 row read MiB "sequential read, $MB_SIZE MiB"
 row cold names "ls -l of $NAMES files, cold"
 row warm names "ls -l of $NAMES files, warm"
 echo
-echo "n=3 w=2 r=2: round trips that the mount waited for, and syncs of all three nodes"
-trips create "per file created (4 KiB)"
-trips write "per MiB written"
-trips read "per MiB read"
-trips cold "per name listed, cold"
-trips warm "per name listed, warm"
+printf '%-36s%36s%36s\n' "for each operation" "nwrfs, one node" "nwrfs, n=3 w=2 r=2"
+printf '%-36s%12s%12s%12s%12s%12s%12s\n' "" requests "round trips" syncs \
+    requests "round trips" syncs
+counts create "file created (4 KiB)"
+counts cat "file read (4 KiB)"
+counts write "MiB written"
+counts read "MiB read"
+counts cold "name listed, cold"
+counts warm "name listed, warm"
+echo "requests: of the kernel to the mount; round trips: that it waited for; syncs: of all nodes"

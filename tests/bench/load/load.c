@@ -1,6 +1,7 @@
 /* load.c -- one workload of the benchmark on one directory; prints "OPERATIONS NANOSECONDS".
  *
  *     load create DIR N       N files of 4 KiB: open, write, close
+ *     load cat DIR N          reads them: open, read to the end, close
  *     load write FILE MIB     sequential, 1 MiB a call, then fsync and close
  *     load read FILE MIB      sequential, the kernel's pages of the file dropped first
  *     load list DIR           readdir and lstat of every name, as ls -l does
@@ -43,6 +44,22 @@ static long create(const char *dir, long n)
         snprintf(path, sizeof(path), "%s/f%06ld", dir, i);
         fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0644);
         if (fd < 0 || write(fd, block, 4096) != 4096 || close(fd) != 0)
+            die(path);
+    }
+    return n;
+}
+
+static long cat(const char *dir, long n)
+{
+    char path[4096];
+
+    for (long i = 0; i < n; i++) {
+        int fd;
+
+        snprintf(path, sizeof(path), "%s/f%06ld", dir, i);
+        fd = open(path, O_RDONLY);
+        if (fd < 0 || read(fd, block, sizeof(block)) != 4096 ||
+            read(fd, block, sizeof(block)) != 0 || close(fd) != 0)
             die(path);
     }
     return n;
@@ -99,6 +116,8 @@ int main(int argc, char **argv)
     begin = now_ns();
     if (strcmp(what, "create") == 0)
         done = create(argv[2], n);
+    else if (strcmp(what, "cat") == 0)
+        done = cat(argv[2], n);
     else if (strcmp(what, "write") == 0 || strcmp(what, "read") == 0)
         done = transfer(argv[2], n, what[0] == 'w');
     else if (strcmp(what, "list") == 0)
