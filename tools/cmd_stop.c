@@ -1,6 +1,7 @@
 /* cmd_stop.c -- `nwrfs stop`: ends a node, and returns when its process is gone. */
 #include "tools/admin.h"
 #include "tools/cmd.h"
+#include "tools/unsent.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -28,6 +29,8 @@ static int wait_gone(const char *dir, int pidfd)
 
 static int stop(const char *dir)
 {
+    char log[4096];
+    struct nwr_unsent unsent;
     struct stat st;
     long pid;
     int pidfd, status;
@@ -37,8 +40,11 @@ static int stop(const char *dir)
         return nwr_cmd_fail("stop: %s: %s", dir, strerror(errno));
     pid = nwr_admin_pid(dir);
     pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
+    snprintf(log, sizeof(log), "%s/log", dir);
+    nwr_unsent_begin(&unsent, log);
     answer = nwr_admin_ask(dir, "stop");
     if (!answer) {
+        nwr_unsent_end(&unsent, "stop", dir, 1);
         if (pidfd >= 0)
             close(pidfd);
         return nwr_cmd_fail("stop: %s: no node is running there", dir);
@@ -47,7 +53,7 @@ static int stop(const char *dir)
     status = pidfd >= 0 ? wait_gone(dir, pidfd) : 0;
     if (pidfd >= 0)
         close(pidfd);
-    return status;
+    return nwr_unsent_end(&unsent, "stop", dir, status);
 }
 
 int nwr_cmd_stop(int argc, char **argv)

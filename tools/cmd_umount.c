@@ -1,6 +1,7 @@
 /* cmd_umount.c -- `nwrfs umount`: unmounts, and returns when the process of the mount is gone. */
 #include "tools/cmd.h"
 #include "tools/mounts.h"
+#include "tools/unsent.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -57,7 +58,8 @@ static int wait_gone(const char *path, int pidfd)
 int nwr_cmd_umount(int argc, char **argv)
 {
     struct nwr_mount_entry e;
-    char path[PATH_MAX];
+    char path[PATH_MAX], log[PATH_MAX] = "";
+    struct nwr_unsent unsent;
     long pid;
     int pidfd, status;
 
@@ -72,10 +74,12 @@ int nwr_cmd_umount(int argc, char **argv)
         return nwr_cmd_fail("umount: %s: no nwrfs is mounted there", argv[1]);
     pid = nwr_mounts_pid(&e);
     pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
+    nwr_mounts_log(&e, log, sizeof(log));
+    nwr_unsent_begin(&unsent, log);
     status = unmount(path);
     if (status == 0 && pidfd >= 0)
         status = wait_gone(argv[1], pidfd);
     if (pidfd >= 0)
         close(pidfd);
-    return status;
+    return nwr_unsent_end(&unsent, "umount", argv[1], status);
 }

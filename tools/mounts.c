@@ -107,6 +107,17 @@ bool nwr_mounts_run_dir(const char *mountpoint, char *out, size_t len)
     return make_dir(top) && make_dir(out);
 }
 
+bool nwr_mounts_log(const struct nwr_mount_entry *e, char *out, size_t len)
+{
+    char dir[PATH_MAX];
+
+    if (e->source[0] == '/')
+        snprintf(dir, sizeof(dir), "%s", e->source);
+    else if (!nwr_mounts_run_dir(e->mountpoint, dir, sizeof(dir)))
+        return false;
+    return snprintf(out, len, "%s/log", dir) < (int)len;
+}
+
 long nwr_mounts_pid(const struct nwr_mount_entry *e)
 {
     char dir[PATH_MAX];

@@ -22,6 +22,8 @@ bool nwr_mounts_find(const char *mountpoint, struct nwr_mount_entry *out);
 bool nwr_mounts_covers(const char *path);
 /* Where a mount without storage keeps its files: made if it is not there. */
 bool nwr_mounts_run_dir(const char *mountpoint, char *out, size_t len);
+/* Where the process of the mount keeps its log. */
+bool nwr_mounts_log(const struct nwr_mount_entry *e, char *out, size_t len);
 /* The process that serves the mount; 0: not known. */
 long nwr_mounts_pid(const struct nwr_mount_entry *e);
 

@@ -192,6 +192,8 @@ struct nwr_mount *nwr_mount_create(const struct nwr_mount_config *config);
 void nwr_mount_destroy(struct nwr_mount *m);
 void nwr_mount_step(struct nwr_mount *m, struct nwr_fs_event *ev, struct nwr_fs_effects *out);
 nwr_ms nwr_mount_deadline(const struct nwr_mount *m);
+/* At the end: a LOG for each file that reached nobody, and whose error was told to nobody. */
+void nwr_mount_unsent(struct nwr_mount *m, struct nwr_fs_effects *out);
 /* Nothing dirty, nothing under way. */
 bool nwr_mount_idle(const struct nwr_mount *m);
 void nwr_mount_check(const struct nwr_mount *m);

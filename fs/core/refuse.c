@@ -10,6 +10,7 @@
  * Bytes of the base that no replica has any more read as zeros, and the log says so.
  */
 #include "fs/core/ops.h"
+#include "fs/core/say.h"
 
 static void say(struct nwr_mount *m, const char *event, const struct nwr_spool_item *item,
                 const char *why)
@@ -22,7 +23,7 @@ static void say(struct nwr_mount *m, const char *event, const struct nwr_spool_i
 
     nwr_spool_name(item, name);
     for (size_t i = 0; i < NWR_COUNT(part); i++)
-        nwr_out_raw(&o, part[i], strlen(part[i]));
+        nwr_say(&o, part[i]);
     nwr_out_u8(&o, 0);
     nwr_mount_log(m, (char *)o.data);
 }

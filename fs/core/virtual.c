@@ -1,29 +1,14 @@
 /* virtual.c -- see virtual.h. */
 #include "fs/core/virtual.h"
 
+#include "fs/core/say.h"
+
 static const char *const derived[] = {"clock", "node", "time", "siblings", "label", "deleted_by"};
 static const char *const later[] = {"sloppy", "exclusive", "locks"};
 
 bool nwr_virtual_is(const char *name)
 {
     return strncmp(name, NWR_VIRTUAL_PREFIX, strlen(NWR_VIRTUAL_PREFIX)) == 0;
-}
-
-static void out_text(struct nwr_out *o, const char *text)
-{
-    nwr_out_raw(o, text, strlen(text));
-}
-
-static void out_number(struct nwr_out *o, uint64_t v, int width)
-{
-    char text[24];
-    int at = sizeof(text);
-
-    do {
-        text[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v || (int)sizeof(text) - at < width);
-    nwr_out_raw(o, text + at, sizeof(text) - (size_t)at);
 }
 
 /* RFC 3339 in UTC; days to a date after Howard Hinnant's civil calendar. */
@@ -35,20 +20,20 @@ static void out_time(struct nwr_out *o, nwr_hlc hlc)
     uint64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     uint64_t mp = (5 * doy + 2) / 153, month = mp < 10 ? mp + 3 : mp - 9;
 
-    out_number(o, yoe + era * 400 + (month <= 2), 4);
-    out_text(o, "-");
-    out_number(o, month, 2);
-    out_text(o, "-");
-    out_number(o, doy - (153 * mp + 2) / 5 + 1, 2);
-    out_text(o, "T");
-    out_number(o, s / 3600 % 24, 2);
-    out_text(o, ":");
-    out_number(o, s / 60 % 60, 2);
-    out_text(o, ":");
-    out_number(o, s % 60, 2);
-    out_text(o, ".");
-    out_number(o, ms % 1000, 3);
-    out_text(o, "Z");
+    nwr_say_number(o, yoe + era * 400 + (month <= 2), 4);
+    nwr_say(o, "-");
+    nwr_say_number(o, month, 2);
+    nwr_say(o, "-");
+    nwr_say_number(o, doy - (153 * mp + 2) / 5 + 1, 2);
+    nwr_say(o, "T");
+    nwr_say_number(o, s / 3600 % 24, 2);
+    nwr_say(o, ":");
+    nwr_say_number(o, s / 60 % 60, 2);
+    nwr_say(o, ":");
+    nwr_say_number(o, s % 60, 2);
+    nwr_say(o, ".");
+    nwr_say_number(o, ms % 1000, 3);
+    nwr_say(o, "Z");
 }
 
 /* ---- policies ---- */
@@ -58,15 +43,15 @@ static const char *const durabilities[] = {"default", "memory", "disk"};
 static bool policy_get(const struct nwr_policy *p, const char *name, struct nwr_out *out)
 {
     if (strcmp(name, "w") == 0)
-        out_number(out, p->w, 1);
+        nwr_say_number(out, p->w, 1);
     else if (strcmp(name, "r") == 0)
-        out_number(out, p->r, 1);
+        nwr_say_number(out, p->r, 1);
     else if (strcmp(name, "on-conflict") == 0)
-        out_text(out, p->reject ? "reject" : "keep");
+        nwr_say(out, p->reject ? "reject" : "keep");
     else if (strcmp(name, "conflicts") == 0)
-        out_text(out, p->hide ? "hide" : "list");
+        nwr_say(out, p->hide ? "hide" : "list");
     else if (strcmp(name, "durability") == 0)
-        out_text(out, durabilities[p->durability < 3 ? p->durability : 0]);
+        nwr_say(out, durabilities[p->durability < 3 ? p->durability : 0]);
     else
         return false;
     return true;
@@ -148,8 +133,8 @@ static void out_siblings(const struct nwr_shown_list *list, const struct nwr_sho
         if (y->number == 0 || (y->root == x->root && same_seen(y->version, x->version)))
             continue;
         if (out->len)
-            out_text(out, ",");
-        out_number(out, y->number, 1);
+            nwr_say(out, ",");
+        nwr_say_number(out, y->number, 1);
     }
 }
 
@@ -168,27 +153,27 @@ static void out_derived(const struct nwr_version *v, const char *name, struct nw
 
     if (strcmp(name, "clock") == 0) {
         text = nwr_vv_text(&v->past);
-        out_text(out, text);
+        nwr_say(out, text);
         nwr_free(text);
         return;
     }
     if (strcmp(name, "label") == 0)
-        out_text(out, "node ");
+        nwr_say(out, "node ");
     if (strcmp(name, "time") != 0)
-        out_number(out, nwr_actor_ordinal(v->dot.actor), 1);
+        nwr_say_number(out, nwr_actor_ordinal(v->dot.actor), 1);
     if (strcmp(name, "label") == 0)
-        out_text(out, ", ");
+        nwr_say(out, ", ");
     if (strcmp(name, "node") != 0)
         out_time(out, v->hlc);
 }
 
 static void out_deleted_by(const struct nwr_shown *x, struct nwr_out *out)
 {
-    out_text(out, "uid ");
-    out_number(out, x->deleted_by.uid, 1);
-    out_text(out, ", node ");
-    out_number(out, nwr_actor_ordinal(x->deleted_by.dot.actor), 1);
-    out_text(out, ", ");
+    nwr_say(out, "uid ");
+    nwr_say_number(out, x->deleted_by.uid, 1);
+    nwr_say(out, ", node ");
+    nwr_say_number(out, nwr_actor_ordinal(x->deleted_by.dot.actor), 1);
+    nwr_say(out, ", ");
     out_time(out, x->deleted_by.hlc);
 }
 
@@ -246,11 +231,11 @@ static bool told_get(struct nwr_txn *t, struct nwr_node *n, enum nwr_op op, stru
 
 static void out_count(struct nwr_out *o, const char *before, const char *name, uint64_t v)
 {
-    out_text(o, before);
-    out_text(o, "\"");
-    out_text(o, name);
-    out_text(o, "\":");
-    out_number(o, v, 1);
+    nwr_say(o, before);
+    nwr_say(o, "\"");
+    nwr_say(o, name);
+    nwr_say(o, "\":");
+    nwr_say_number(o, v, 1);
 }
 
 static void out_counters(struct nwr_out *o, const struct nwr_fs_counters *c)
@@ -268,10 +253,10 @@ static void out_counters(struct nwr_out *o, const struct nwr_fs_counters *c)
     out_count(o, ",", "puts", c->volume_puts);
     out_count(o, ",", "blocks", c->volume_blocks);
     out_count(o, ",", "pushes", c->pushes);
-    out_text(o, ",\"requests\":{");
+    nwr_say(o, ",\"requests\":{");
     for (size_t i = 0; i < NWR_COUNT(op); i++)
         out_count(o, i ? "," : "", op[i], c->requests[i]);
-    out_text(o, "}}");
+    nwr_say(o, "}}");
 }
 
 /* The node's JSON, an object, and in it what this mount has counted. */
@@ -284,9 +269,9 @@ static bool status_get(struct nwr_txn *t, struct nwr_node *n, struct nwr_out *ou
     if (out->len < 3)
         return true;
     out->len--;
-    out_text(out, ",\"mount\":");
+    nwr_say(out, ",\"mount\":");
     out_counters(out, nwr_mount_counters(t->m));
-    out_text(out, "}");
+    nwr_say(out, "}");
     return true;
 }
 
@@ -324,7 +309,7 @@ void nwr_virtual_list(struct nwr_txn *t, struct nwr_node *n, struct nwr_out *out
     for (size_t i = 0; i < NWR_COUNT(derived); i++) {
         if (strcmp(derived[i], restored ? "siblings" : "deleted_by") == 0)
             continue;
-        out_text(out, NWR_VIRTUAL_PREFIX);
+        nwr_say(out, NWR_VIRTUAL_PREFIX);
         nwr_out_raw(out, derived[i], strlen(derived[i]) + 1);
     }
 }

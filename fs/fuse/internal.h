@@ -18,7 +18,7 @@ enum {
     NWR_FUSE_HEADERS = 80,       /* in_header and write_in: the payload is then page aligned */
     NWR_NOTIFY_QUEUE_MAX = 65536,
     NWR_NOTIFY_STUCK_MS = 20000,
-    NWR_STOP_MS = 15000 /* a stop waits this long for dirty files */
+    NWR_STOP_MS = 5000 /* a stop goes on sending for this long after something was taken */
 };
 
 /* ---- request buffers: pooled, so that a WRITE payload can be kept without a copy ---- */
@@ -97,7 +97,7 @@ struct nwr_session {
     uint32_t requests_pending;    /* kernel requests not answered */
     bool stopping, gone, stopped; /* gone: the kernel ended the connection */
     bool unmounted;
-    nwr_ms stop_at;   /* when waiting for dirty files ends */
+    nwr_ms stop_at;   /* nothing more is sent after this; what is under way is waited for */
     uint32_t handles; /* open uv handles */
     void (*on_closed)(void *arg);
     void *closed_arg;

@@ -3,7 +3,9 @@
  *   1. start: mount, poll /dev/fuse, timer, notifier; INIT is answered by the loop
  *   2. each wake-up: read, decode (ops.c), step the core, carry out its effects
  *   3. stop: by nwr_session_unmount, or because the kernel ended the connection (ENODEV):
- *      the core pushes what is dirty; when it is idle, or after NWR_STOP_MS, unmount
+ *      the core pushes what is dirty; when it is idle, or nothing was taken for NWR_STOP_MS,
+ *      unmount, wait for the answers to what is under way, and say what was not sent. So with
+ *      peers gone it is over within NWR_STOP_MS and the deadline of one request.
  *   4. on_stopped; the owner calls nwr_session_close: handles, notifier, memory
  *
  * Failures: before 1 is done everything is undone there; later ones end in 3.
@@ -24,11 +26,22 @@ static nwr_ns wall_ns(void)
     return (nwr_ns)t.tv_sec * 1000000000u + (nwr_ns)t.tv_nsec;
 }
 
+static void say_unsent(struct nwr_session *s)
+{
+    struct nwr_fs_effects out = {0};
+
+    nwr_mount_unsent(s->mount, &out);
+    for (uint32_t i = 0; i < out.n; i++)
+        s->options.on_log(s->options.user, out.e[i].text);
+    nwr_fs_effects_deinit(&out);
+}
+
 static void finish_stop(struct nwr_session *s)
 {
     if (s->stopped || s->volume_pending)
         return;
     s->stopped = true;
+    say_unsent(s);
     uv_poll_stop(&s->poll);
     uv_timer_stop(&s->timer);
     s->options.on_stopped(s);
@@ -67,6 +80,9 @@ static void on_volume_done(struct nwr_request *req, const struct nwr_response *r
     struct nwr_fs_event ev = {.kind = NWR_FS_EV_VOLUME, .vreq = req, .res = &copy};
 
     s->volume_pending--;
+    if (s->stopping && !s->unmounted && res->err == NWR_OK &&
+        (req->op == NWR_OP_PUT || req->op == NWR_OP_BLOCK_PUT))
+        s->stop_at = uv_now(s->loop) + NWR_STOP_MS;
     if (!s->stopped)
         nwr_session_event(s, &ev);
     ((struct nwr_response *)(uintptr_t)res)->rows = copy.rows;
@@ -121,6 +137,10 @@ static void carry_out(struct nwr_session *s, struct nwr_fs_effect *e)
     switch (e->kind) {
     case NWR_FS_REPLY: carry_out_reply(s, e); break;
     case NWR_FS_VOLUME:
+        if (s->unmounted) { /* nobody is going to wait for it */
+            nwr_request_destroy(e->vreq);
+            break;
+        }
         e->vreq->user = s;
         e->vreq->done = on_volume_done;
         s->volume_pending++;
