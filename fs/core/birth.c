@@ -154,7 +154,7 @@ void nwr_birth_unname(struct nwr_mount *m, struct nwr_node *n)
         }
     }
     n->held->nwrite = kept;
-    n->dropped = true;
+    n->dropped = n->unlinked = true;
 }
 
 static void overlay_write(struct nwr_txn *t, const struct nwr_node *n, const struct nwr_write *w)

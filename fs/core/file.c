@@ -53,7 +53,7 @@ uint64_t nwr_file_size(const struct nwr_file *f)
 
 bool nwr_file_dirty(const struct nwr_file *f)
 {
-    return f->pushing || f->dirty.n > 0 || f->size != f->map.size;
+    return f->pushing || f->touched || f->dirty.n > 0 || f->size != f->map.size;
 }
 
 uint64_t nwr_file_dirty_bytes(const struct nwr_file *f)
@@ -135,6 +135,11 @@ void nwr_file_truncate(struct nwr_file *f, uint64_t size)
     if (size < f->size)
         make_hole(f, size, UINT64_MAX);
     f->size = size;
+}
+
+void nwr_file_touch(struct nwr_file *f)
+{
+    f->touched = true;
 }
 
 void nwr_file_punch(struct nwr_file *f, uint64_t off, uint64_t len)

@@ -105,6 +105,8 @@ void nwr_file_write(struct nwr_file *f, uint64_t off, struct nwr_blob *data, uin
                     uint32_t len);
 /* Shrinks or grows; cut bytes read as zeros ever after. */
 void nwr_file_truncate(struct nwr_file *f, uint64_t size);
+/* Nothing changes, but it is dirty: written to without a difference. */
+void nwr_file_touch(struct nwr_file *f);
 /* Makes a hole. */
 void nwr_file_punch(struct nwr_file *f, uint64_t off, uint64_t len);
 

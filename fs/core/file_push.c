@@ -277,6 +277,7 @@ static void push_keep(struct nwr_file *f, const struct nwr_push *push)
     }
     f->pushed = f->dirty;
     f->dirty = (struct nwr_gen){0};
+    f->touched = false;
     f->pushing = true;
 }
 
@@ -326,6 +327,7 @@ void nwr_file_push_end(struct nwr_file *f, bool ok)
     } else {
         nwr_map_deinit(&f->next);
         nwr_gen_merge(&f->dirty, &f->pushed);
+        f->touched = true; /* it was dirty, if only by that */
     }
     f->pushing = false;
 }

@@ -53,8 +53,9 @@ struct nwr_node {
     bool on_disk;  /* the last push went to disk */
     bool refused;  /* its base was replaced: it goes to the spool, not to the volume (refuse.c) */
     bool saved;    /* what was refused is there as it is now */
-    bool dropped;  /* unlinked before it was ever sent: lives on this mount only */
-    bool unlinked; /* its last name went while it was open here */
+    bool dropped;  /* without a name before it was ever sent: lives on this mount only */
+    bool unlinked; /* it has no name: the last went while it was open here, or O_TMPFILE */
+    bool linkable; /* O_TMPFILE: LINK may give it one */
     bool pushing;
     uint64_t kept_as; /* what was refused; 0 */
     uint64_t kept;    /* it stands for this refused content itself; 0 */

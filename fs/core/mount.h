@@ -49,7 +49,9 @@ enum nwr_fs_op {
     NWR_FS_LISTXATTR,
     NWR_FS_REMOVEXATTR,
     NWR_FS_FALLOCATE, /* flags: mode */
-    NWR_FS_LSEEK      /* flags: SEEK_HOLE, SEEK_DATA */
+    NWR_FS_LSEEK,     /* flags: SEEK_HOLE, SEEK_DATA */
+    NWR_FS_TMPFILE,   /* node: the directory; flags: with O_EXCL it never gets a name */
+    NWR_FS_OPS
 };
 
 enum nwr_fs_set {
@@ -73,7 +75,7 @@ struct nwr_fs_req {
     uint64_t process;       /* key of the calling process (thread group, start time); 0 unknown */
     uint32_t mode, rdev, umask;
     uint32_t flags;
-    bool kill_priv; /* WRITE, OPEN: clear setuid/setgid (HANDLE_KILLPRIV_V2) */
+    bool kill_priv; /* WRITE, OPEN, FALLOCATE, COPY: clear setuid/setgid (HANDLE_KILLPRIV_V2) */
     uint32_t set;   /* SETATTR: enum nwr_fs_set */
     nwr_ns atime, mtime;
     uint64_t off, size;    /* SETATTR SIZE: size. FALLOCATE: off, size. READ*: off, size */
@@ -105,7 +107,7 @@ struct nwr_fs_slice { /* a piece of READ data; blob NULL: zeros */
 enum nwr_fs_reply_kind {
     NWR_REPLY_ERR,    /* err; 0 is plain success */
     NWR_REPLY_ENTRY,  /* LOOKUP, MKNOD, MKDIR, SYMLINK, LINK */
-    NWR_REPLY_CREATE, /* entry + open */
+    NWR_REPLY_CREATE, /* CREATE, TMPFILE: entry + open */
     NWR_REPLY_ATTR,   /* entry.st, entry.attr_ms */
     NWR_REPLY_OPEN,
     NWR_REPLY_DATA,    /* slices */
@@ -199,7 +201,7 @@ bool nwr_mount_idle(const struct nwr_mount *m);
 void nwr_mount_check(const struct nwr_mount *m);
 
 struct nwr_fs_counters {
-    uint64_t requests[NWR_FS_LSEEK + 1]; /* by op */
+    uint64_t requests[NWR_FS_OPS]; /* by op */
     uint64_t volume_reads, volume_puts, volume_blocks, round_trips, replans, pushes;
 };
 const struct nwr_fs_counters *nwr_mount_counters(const struct nwr_mount *m);

@@ -100,6 +100,8 @@ static enum nwr_plan set_size(struct nwr_txn *t, struct nwr_node *n)
         return plan;
     if (!t->sized) {
         t->sized = true;
+        if (nwr_file_size(n->file) == t->req->size)
+            nwr_file_touch(n->file);
         nwr_file_truncate(n->file, t->req->size);
         n->mtime = n->changed = t->m->wall;
         n->saved = false;

@@ -118,14 +118,13 @@ void nwr_op_truncate(struct nwr_txn *t, struct nwr_node *n, const struct nwr_sho
 {
     struct nwr_shown base;
 
-    if (nwr_file_size(n->file) == 0)
-        return;
     if (!n->pushing && !nwr_node_unsent(n) &&
         nwr_view_truncates(t, x, t->req->process, t->m->reads, &base)) {
         n->version = base.version;
         n->line = base.line;
     }
     nwr_file_truncate(n->file, 0);
+    nwr_file_touch(n->file); /* times change even if it was empty */
     changed(t, n);
 }
 
@@ -351,6 +350,8 @@ enum nwr_plan nwr_plan_fsync(struct nwr_txn *t)
 
     if (!n)
         return nwr_txn_fail(t, t->eno);
+    if (n->linkable) /* what gets a name later is on disk then */
+        nwr_push_nameless(t->m, n);
     plan = push_all(t, NWR_LEVEL_DISK);
     if (plan != NWR_PLAN_DONE || n->on_disk || n->dropped)
         return plan;
@@ -371,13 +372,15 @@ void nwr_finish_fsync(struct nwr_txn *t)
 enum nwr_plan nwr_plan_fallocate(struct nwr_txn *t)
 {
     uint32_t mode = t->req->flags;
+    enum nwr_plan plan;
 
     if (mode & ~(uint32_t)(NWR_FALLOC_KEEP_SIZE | NWR_FALLOC_PUNCH_HOLE | NWR_FALLOC_ZERO_RANGE) ||
         (mode & NWR_FALLOC_PUNCH_HOLE && !(mode & NWR_FALLOC_KEEP_SIZE)))
         return nwr_txn_fail(t, EOPNOTSUPP);
     if (t->req->size == 0 || t->req->off > INT64_MAX - t->req->size)
         return nwr_txn_fail(t, t->req->size ? EFBIG : EINVAL);
-    return ready(t);
+    plan = ready(t);
+    return plan == NWR_PLAN_DONE && needs_kill(t) ? kill_priv(t) : plan;
 }
 
 /* Reserves nothing: a hole reads as zeros, and so does what is zeroed. */

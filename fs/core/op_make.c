@@ -56,24 +56,32 @@ nwr_ino nwr_txn_ino(struct nwr_txn *t, nwr_pg pg)
     return ino;
 }
 
-static bool stage(struct nwr_txn *t, struct nwr_node *dir, uint8_t type, const char *text)
+/* The registers of a new inode. */
+static void stage_inode(struct nwr_txn *t, struct nwr_node *dir, uint8_t type, const char *text)
 {
-    const char *name = t->req->name;
     struct nwr_attr a = nwr_attr_new(t, dir, type);
 
     if (text)
         a.symlink = nwr_strdup(text);
-    if (type == NWR_TYPE_DIR && strcmp(name, ".git") == 0) /* git lists what it finds there */
+    if (type == NWR_TYPE_DIR &&
+        strcmp(t->req->name, ".git") == 0) /* git lists what it finds there */
         a.policy.hide = 1;
     nwr_attr_put(t, t->ino, &a);
     nwr_attr_deinit(&a);
-    guard_parent(t, dir->dirs.ino[0]);
     if (type == NWR_TYPE_REG) { /* empty; a push replaces it by the data */
         struct nwr_node none = {.ino = t->ino, .root = t->ino, .type = type};
         struct nwr_push push = {0};
 
         nwr_view_write(t, &none, nwr_txn_wid(t), &push, t->m->wall);
     }
+}
+
+static bool stage(struct nwr_txn *t, struct nwr_node *dir, uint8_t type, const char *text)
+{
+    const char *name = t->req->name;
+
+    stage_inode(t, dir, type, text);
+    guard_parent(t, dir->dirs.ino[0]);
     return nwr_view_attach(t, dir->dirs.ino[0], name, strlen(name), t->ino, t->ino, type);
 }
 
@@ -147,6 +155,41 @@ void nwr_finish_create(struct nwr_txn *t)
         t->reply.entry.st.st_size = 0;
     } else if (!t->ino && (t->req->flags & NWR_O_ACCMODE) != NWR_O_WRONLY) {
         nwr_view_read(t, &t->x, t->req->process, t->m->reads);
+    }
+    nwr_op_reply_open(t, n);
+    t->reply.kind = NWR_REPLY_CREATE;
+}
+
+/* ---- files without a name ------------------------------------------------------------------- */
+
+/* It stays on this mount until LINK, fsync or its size sends it (nwr_push_nameless). */
+enum nwr_plan nwr_plan_tmpfile(struct nwr_txn *t)
+{
+    struct nwr_node *dir = nwr_entry_dir(t, t->req->node), *n;
+
+    if (!dir)
+        return nwr_txn_fail(t, t->eno);
+    if (!number(t, nwr_ino_pg(dir->dirs.ino[0])))
+        return NWR_PLAN_WAIT;
+    stage_inode(t, dir, NWR_TYPE_REG, NULL);
+    n = nwr_itable_add(&t->m->nodes, t->ino, t->ino, NWR_TYPE_REG);
+    n->file = nwr_file_create(t->ino, t->m->cache);
+    n->loaded = true;
+    n->mtime = n->changed = t->m->wall;
+    n->policy = dir->policy;
+    n->dropped = n->unlinked = true;
+    n->linkable = !(t->req->flags & NWR_O_EXCL);
+    nwr_birth_hold(t, n);
+    return NWR_PLAN_DONE;
+}
+
+void nwr_finish_tmpfile(struct nwr_txn *t)
+{
+    struct nwr_node *n = nwr_itable_of(&t->m->nodes, t->ino);
+
+    if (!nwr_view_node(t, n, &t->x) || !nwr_entry_fill(t, &t->x, &t->reply.entry)) {
+        t->reply.err = EIO;
+        return;
     }
     nwr_op_reply_open(t, n);
     t->reply.kind = NWR_REPLY_CREATE;
@@ -245,14 +288,15 @@ enum nwr_plan nwr_plan_link(struct nwr_txn *t)
         return nwr_txn_fail(t, t->eno);
     if (n->type == NWR_TYPE_DIR)
         return nwr_txn_fail(t, EPERM);
-    if (n->dropped)
+    if (n->dropped && !n->linkable)
         return nwr_txn_fail(t, ENOENT);
+    nwr_push_nameless(t->m, n);
     if (n->pushing || nwr_node_unsent(n))
         return nwr_txn_after_push(t, n);
     if (!nwr_view_node(t, n, &t->x) ||
         !nwr_view_find(t, &dir->dirs, t->req->name2, len, true, &t->y))
         return NWR_PLAN_WAIT;
-    if (t->x.ino == 0 || (nwr_attr_links(t, t->x.root) == 0 && !t->x.restored))
+    if (t->x.ino == 0 || (nwr_attr_links(t, t->x.root) == 0 && !t->x.restored && !n->linkable))
         return nwr_txn_fail(t, ENOENT);
     if (t->y.ino || nwr_spool_find(t->m, &dir->dirs, t->req->name2))
         return nwr_txn_fail(t, EEXIST);
@@ -267,5 +311,7 @@ enum nwr_plan nwr_plan_link(struct nwr_txn *t)
 
 void nwr_finish_link(struct nwr_txn *t)
 {
+    if (t->node->linkable)
+        t->node->linkable = t->node->unlinked = false;
     finish_entry(t, nwr_itable_find(&t->m->nodes, t->req->node2), t->req->name2);
 }

@@ -34,7 +34,8 @@
     X(RELEASEDIR, release)                                                                         \
     X(STATFS, statfs)                                                                              \
     X(FALLOCATE, fallocate)                                                                        \
-    X(LSEEK, lseek)
+    X(LSEEK, lseek)                                                                                \
+    X(TMPFILE, tmpfile)
 
 #define NWR_OPS_DECLARE(op, name)                                                                  \
     enum nwr_plan nwr_plan_##name(struct nwr_txn *t);                                              \

@@ -18,7 +18,12 @@ static struct nwr_node *node_of(struct nwr_txn *t)
 /* ACLs come with the option that tells the kernel about them. */
 static bool name_stored(const char *name)
 {
-    return strncmp(name, "system.", 7) != 0 && strlen(name) <= NWR_NAME_MAX;
+    static const char *const spaces[] = {"user.", "trusted.", "security."};
+
+    for (size_t i = 0; i < NWR_COUNT(spaces); i++)
+        if (strncmp(name, spaces[i], strlen(spaces[i])) == 0)
+            return name[strlen(spaces[i])] && strlen(name) <= NWR_NAME_MAX;
+    return false;
 }
 
 /* The latest setting of a register; NULL if there is none or it was a removal. */

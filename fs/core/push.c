@@ -60,8 +60,18 @@ static void due_clean(struct nwr_mount *m)
     m->ndue = kept;
 }
 
+void nwr_push_nameless(struct nwr_mount *m, struct nwr_node *n)
+{
+    if (!n->dropped)
+        return;
+    n->dropped = false;
+    nwr_push_later(m, n);
+}
+
 void nwr_push_later(struct nwr_mount *m, struct nwr_node *n)
 {
+    if (n->dropped && n->file && nwr_file_dirty_bytes(n->file) >= NWR_PUSH_BYTES)
+        n->dropped = false; /* memory is not the place for it */
     if (!nwr_node_unsent(n))
         return;
     if (n->push_at == 0)

@@ -150,6 +150,8 @@ void nwr_push_start(struct nwr_mount *m, struct nwr_node *n, enum nwr_level leve
 void nwr_push_later(struct nwr_mount *m, struct nwr_node *n);
 /* The push of n is over: the next one is due at `at`, 0: nothing is. Who waited goes on. */
 void nwr_push_ended(struct nwr_mount *m, struct nwr_node *n, nwr_ms at);
+/* A file without a name that only this mount had is sent from now on, as one that is unlinked. */
+void nwr_push_nameless(struct nwr_mount *m, struct nwr_node *n);
 /* n has nothing to send any more. */
 void nwr_push_stop(struct nwr_mount *m, struct nwr_node *n);
 void nwr_node_give_up(struct nwr_mount *m, struct nwr_node *n);

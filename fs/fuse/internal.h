@@ -84,6 +84,7 @@ struct nwr_session {
     struct nwr_fuse_buf *buf; /* the one being read into or decoded */
     bool buf_taken;           /* decoding kept it as a blob */
     bool kill_priv;           /* of the request being decoded: libfuse hides it */
+    bool tmpfile;             /* the CREATE being decoded is a TMPFILE */
     uint64_t init_unique;     /* of the INIT whose reply is patched; 0 none */
     uint32_t init_flags;      /* what the kernel offered */
     struct nwr_proc_cache proc;
@@ -113,7 +114,7 @@ extern const struct fuse_lowlevel_ops nwr_fuse_ops;
 bool nwr_fuse_reply(struct nwr_fs_req *r, struct nwr_fs_reply *reply);
 /* io.c: the functions libfuse reads and writes with, and what it hides. */
 extern const struct fuse_custom_io nwr_fuse_io;
-void nwr_fuse_peek(struct nwr_session *s, const uint8_t *request, size_t len);
+void nwr_fuse_peek(struct nwr_session *s, uint8_t *request, size_t len);
 /* kernel.c: the mount's device number from mountinfo (no request to ourselves); 0 unknown. */
 unsigned nwr_fuse_device(const char *mountpoint);
 void nwr_fuse_set_readahead(unsigned device, unsigned kib);

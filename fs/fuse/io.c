@@ -2,7 +2,8 @@
  *
  * libfuse 3.14 never sends FUSE_PARALLEL_DIROPS (lookups of one directory are then serialised)
  * nor FUSE_HANDLE_KILLPRIV_V2 (every write(2) then costs a GETXATTR of security.capability). The
- * second obliges us to honour the kill flags of WRITE, SETATTR and OPEN, which libfuse hides.
+ * second obliges us to honour the kill flags of WRITE, SETATTR and OPEN, which libfuse hides. It
+ * does not know FUSE_TMPFILE either, which is given to it as a CREATE.
  */
 #include "fs/fuse/internal.h"
 
@@ -10,13 +11,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-void nwr_fuse_peek(struct nwr_session *s, const uint8_t *request, size_t len)
+void nwr_fuse_peek(struct nwr_session *s, uint8_t *request, size_t len)
 {
     struct fuse_in_header h;
     const uint8_t *arg = request + sizeof(h);
     size_t left = len < sizeof(h) ? 0 : len - sizeof(h);
 
-    s->kill_priv = false;
+    s->kill_priv = s->tmpfile = false;
     if (len < sizeof(h))
         return;
     memcpy(&h, request, sizeof(h));
@@ -41,11 +42,15 @@ void nwr_fuse_peek(struct nwr_session *s, const uint8_t *request, size_t len)
 
         memcpy(&in, arg, sizeof(in));
         s->kill_priv = in.open_flags & FUSE_OPEN_KILL_SUIDGID;
-    } else if (h.opcode == FUSE_CREATE && left >= sizeof(struct fuse_create_in)) {
+    } else if ((h.opcode == FUSE_CREATE || h.opcode == FUSE_TMPFILE) &&
+               left >= sizeof(struct fuse_create_in)) {
         struct fuse_create_in in;
 
         memcpy(&in, arg, sizeof(in));
         s->kill_priv = in.open_flags & FUSE_OPEN_KILL_SUIDGID;
+        s->tmpfile = h.opcode == FUSE_TMPFILE;
+        h.opcode = FUSE_CREATE; /* the same in and out; libfuse 3.14 does not know the other */
+        memcpy(request, &h, sizeof(h));
     }
 }
 

@@ -219,7 +219,8 @@ static void ll_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const 
 static void ll_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
                       struct fuse_file_info *fi)
 {
-    struct nwr_fs_req *r = begin_open(req, NWR_FS_CREATE, parent, fi);
+    enum nwr_fs_op op = session_of(req)->tmpfile ? NWR_FS_TMPFILE : NWR_FS_CREATE;
+    struct nwr_fs_req *r = begin_open(req, op, parent, fi);
 
     r->name = nwr_strdup(name);
     r->mode = mode;
@@ -350,6 +351,7 @@ static void ll_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, of
 {
     struct nwr_fs_req *r = begin_open(req, NWR_FS_FALLOCATE, ino, fi);
 
+    r->kill_priv = r->uid != 0; /* the kernel does not say who may keep setuid here */
     r->flags = (uint32_t)mode;
     r->off = (uint64_t)off;
     r->size = (uint64_t)length;

@@ -167,6 +167,136 @@ static void a_directory_of_more_than_a_page_is_not_counted(void **state)
     assert_int_equal(links(f, ROOT), 1);
 }
 
+static void truncating_to_the_same_size_is_a_change(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    struct nwr_fs_req *req;
+    struct stat st;
+    uint64_t fh;
+
+    for (int empty = 0; empty < 2; empty++) {
+        assert_int_equal(fake_save(f, ROOT, "a", empty ? "" : "data"), 0);
+        assert_int_equal(fake_lookup(f, ROOT, "a", &e), 0);
+        fake_pass(f, 1000);
+        req = fake_req(NWR_FS_SETATTR, e.node, NULL);
+        req->set = NWR_SET_SIZE;
+        req->size = (uint64_t)e.st.st_size;
+        assert_int_equal(set_attr(f, req, &st), 0);
+        assert_true(st.st_mtim.tv_sec > e.st.st_mtim.tv_sec);
+        assert_true(st.st_ctim.tv_sec > e.st.st_ctim.tv_sec);
+        assert_int_equal(st.st_size, e.st.st_size);
+    }
+    fake_pass(f, 1000);
+    assert_int_equal(fake_open(f, e.node, 01 | 01000, &fh), 0); /* empty already */
+    assert_int_equal(fake_close(f, e.node, fh), 0);
+    e.st = st;
+    assert_int_equal(fake_stat(f, e.node, &st), 0);
+    assert_true(st.st_mtim.tv_sec > e.st.st_mtim.tv_sec);
+}
+
+static void attributes_outside_the_known_name_spaces_are_refused(void **state)
+{
+    static const struct {
+        const char *name;
+        int err;
+    } names[] = {{"user.a", 0},         {"trusted.a", 0},      {"security.a", 0},
+                 {"user.", EOPNOTSUPP}, {"plain", EOPNOTSUPP}, {"system.a", EOPNOTSUPP}};
+    struct fake *f = *state;
+
+    for (size_t i = 0; i < NWR_COUNT(names); i++) {
+        struct nwr_fs_req *req = fake_req(NWR_FS_SETXATTR, ROOT, names[i].name);
+        struct stat st;
+
+        req->data = nwr_blob_copy("v", 1);
+        assert_int_equal(set_attr(f, req, &st), names[i].err);
+    }
+}
+
+/* ---- files without a name ------------------------------------------------------------------- */
+
+static int tmpfile_in(struct fake *f, uint32_t flags, uint64_t *node, uint64_t *fh)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_TMPFILE, ROOT, "/");
+    struct nwr_fs_reply r;
+    int err;
+
+    req->mode = S_IFREG | 0640;
+    req->flags = flags;
+    r = fake_call(f, req);
+    err = r.err;
+    *node = r.entry.node;
+    *fh = r.fh;
+    nwr_fs_reply_deinit(&r);
+    return err;
+}
+
+static void a_file_without_a_name_is_sent_when_it_gets_one(void **state)
+{
+    struct fake *f = *state, g;
+    uint64_t node, fh;
+    struct stat st;
+    char buf[64];
+
+    assert_int_equal(tmpfile_in(f, 02, &node, &fh), 0);
+    assert_int_equal(fake_write(f, node, fh, 0, "hidden"), 0);
+    assert_int_equal(fake_stat(f, node, &st), 0);
+    assert_int_equal(st.st_nlink, 0);
+    assert_int_equal(st.st_size, 6);
+    fake_pass(f, 3000);
+    assert_int_equal(f->puts, 0);
+    assert_string_equal(fake_ls(f, ROOT, buf, sizeof(buf)), "");
+    assert_int_equal(fake_link(f, node, ROOT, "shown"), 0);
+    assert_int_equal(fake_write(f, node, fh, 6, "+"), 0);
+    assert_int_equal(fake_close(f, node, fh), 0);
+    fake_second(&g, f, 8);
+    assert_string_equal(fake_cat(&g, ROOT, "shown", buf, sizeof(buf)), "hidden+");
+    assert_int_equal(fake_unlink(&g, ROOT, "shown"), 0);
+    assert_string_equal(fake_ls(&g, ROOT, buf, sizeof(buf)), "");
+    fake_deinit(&g);
+}
+
+static void a_file_that_never_gets_a_name_is_never_sent(void **state)
+{
+    struct fake *f = *state;
+    uint64_t node, fh;
+
+    assert_int_equal(tmpfile_in(f, 0202, &node, &fh), 0); /* O_EXCL */
+    assert_int_equal(fake_write(f, node, fh, 0, "hidden"), 0);
+    assert_int_equal(fake_link(f, node, ROOT, "shown"), ENOENT);
+    assert_int_equal(fake_fsync(f, node, fh), 0);
+    assert_int_equal(fake_close(f, node, fh), 0);
+    fake_pass(f, 5000);
+    assert_int_equal(f->puts, 0);
+}
+
+static void a_large_file_without_a_name_leaves_memory_and_then_the_volume(void **state)
+{
+    struct fake *f = *state;
+    uint64_t node, fh, bytes;
+    struct nwr_fs_req *req;
+    struct nwr_fs_reply r;
+
+    assert_int_equal(tmpfile_in(f, 02, &node, &fh), 0);
+    for (uint64_t off = 0; off < NWR_PUSH_BYTES; off += 65536) {
+        req = fake_req(NWR_FS_WRITE, node, NULL);
+        req->fh = fh;
+        req->off = off;
+        req->data = nwr_blob_new(65536);
+        memset(req->data->data, (int)(off >> 16) + 1, 65536);
+        r = fake_call(f, req);
+        assert_int_equal(r.err, 0);
+        nwr_fs_reply_deinit(&r);
+    }
+    fake_drain(f);
+    bytes = f->bytes_put;
+    assert_true(bytes >= NWR_PUSH_BYTES);
+    fake_reset(f);
+    assert_int_equal(fake_close(f, node, fh), 0);
+    fake_pass(f, 10000);
+    assert_int_equal(f->puts, 1); /* its registers go */
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -177,6 +307,11 @@ int main(void)
         T(a_directory_counts_its_subdirectories),
         T(counting_again_costs_nothing_while_nothing_changes),
         T(a_directory_of_more_than_a_page_is_not_counted),
+        T(truncating_to_the_same_size_is_a_change),
+        T(attributes_outside_the_known_name_spaces_are_refused),
+        T(a_file_without_a_name_is_sent_when_it_gets_one),
+        T(a_file_that_never_gets_a_name_is_never_sent),
+        T(a_large_file_without_a_name_leaves_memory_and_then_the_volume),
     };
 
     return cmocka_run_group_tests_name("posix", tests, NULL, NULL);
