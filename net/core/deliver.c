@@ -63,6 +63,16 @@ static struct deliver *of(struct nwr_job *j)
     return nwr_container_of(j, struct deliver, job);
 }
 
+/* Whoever was sent a write and did not say that it has it is told later. */
+static void end(struct nwr_node *n, struct deliver *d, enum nwr_err err)
+{
+    bool lost = err == NWR_E_HOSTDOWN || err == NWR_E_TIMEDOUT || err == NWR_E_CANCELED;
+
+    if (lost && d->batch->keep && d->trips && d->peer != n->ordinal)
+        nwr_hint_keep(n, d->peer, d->batch);
+    nwr_job_end(n, &d->job, err);
+}
+
 static void drop_blocks(struct deliver *d)
 {
     nwr_blocks_free(d->block, d->nblock);
@@ -173,13 +183,13 @@ static void proceed(struct nwr_node *n, struct deliver *d)
 
     nwr_job_wake(n, &d->job, n->now + NWR_DEADLINE_MS);
     if (d->rounds++ > ROUNDS_MAX) {
-        nwr_job_end(n, &d->job, NWR_E_BLOCKS);
+        end(n, d, NWR_E_BLOCKS);
     } else if (d->ngive) {
         get_blocks(n, d);
     } else if (b->rows.n || b->nblock) {
         send(n, d, true);
     } else {
-        nwr_job_end(n, &d->job, NWR_OK);
+        end(n, d, NWR_OK);
     }
 }
 
@@ -220,7 +230,7 @@ static void on_changed(struct nwr_node *n, struct nwr_job *j)
     if (d->state != WAITING || (d->needs_ring && n->ring.epoch == d->epoch))
         return;
     if (!nwr_ring_find(&n->ring, d->peer)) {
-        nwr_job_end(n, j, NWR_E_HOSTDOWN);
+        end(n, of(j), NWR_E_HOSTDOWN);
     } else if (nwr_is_up(n, d->peer)) {
         d->needs_ring = false;
         d->ngive = 0;
@@ -239,7 +249,7 @@ static void replied(struct nwr_node *n, struct deliver *d, enum nwr_err err,
         d->needs_ring = true;
         on_changed(n, &d->job);
     } else if (err || d->state == SENDING) {
-        nwr_job_end(n, &d->job, err);
+        end(n, d, err);
     } else {
         nwr_assert(d->ngive >= d->giving);
         d->ngive -= d->giving;
@@ -254,7 +264,7 @@ static void on_answer(struct nwr_node *n, struct nwr_job *j, const struct nwr_ca
     if (m->kind == NWR_MSG_ACK)
         replied(n, of(j), m->err, m->u.ack.missing, m->u.ack.nmissing);
     else
-        nwr_job_end(n, j, NWR_E_FORMAT);
+        end(n, of(j), NWR_E_FORMAT);
 }
 
 static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
@@ -272,7 +282,7 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
     struct deliver *d = of(j);
 
     if (err) {
-        nwr_job_end(n, j, err);
+        end(n, of(j), err);
         return;
     }
     d->block = nwr_pull_take(child, &d->nblock, NULL);
@@ -286,7 +296,7 @@ static void on_lost(struct nwr_node *n, struct nwr_job *j, const struct nwr_call
     (void)c;
     of(j)->state = WAITING;
     if (!j->parent)
-        nwr_job_end(n, j, NWR_E_HOSTDOWN);
+        end(n, of(j), NWR_E_HOSTDOWN);
 }
 
 /* Its writer was answered: it goes on while the peer is there and memory lasts. */
@@ -295,7 +305,7 @@ static void on_orphan(struct nwr_node *n, struct nwr_job *j)
     struct deliver *d = of(j);
 
     if (d->state == WAITING || n->background + d->batch->bytes > NWR_BACKGROUND_BYTES) {
-        nwr_job_end(n, j, NWR_E_CANCELED);
+        end(n, of(j), NWR_E_CANCELED);
         return;
     }
     d->in_background = true;
@@ -304,7 +314,7 @@ static void on_orphan(struct nwr_node *n, struct nwr_job *j)
 
 static void on_wake(struct nwr_node *n, struct nwr_job *j)
 {
-    nwr_job_end(n, j, NWR_E_TIMEDOUT);
+    end(n, of(j), NWR_E_TIMEDOUT);
 }
 
 static void on_free(struct nwr_node *n, struct nwr_job *j)

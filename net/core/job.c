@@ -237,6 +237,9 @@ static void lent_free(struct nwr_lent *l)
     nwr_store_op_deinit(&l->op);
     nwr_free(l->apply);
     nwr_free(l->range);
+    for (uint32_t i = 0; l->hint && i < l->op.nhint; i++)
+        nwr_free(l->hint[i].key);
+    nwr_free(l->hint);
     nwr_blob_unref(l->op.kind == NWR_STORE_META_PUT ? l->op.value : NULL);
     nwr_free(l);
 }
@@ -365,6 +368,8 @@ void nwr_lend_back(struct nwr_node *n, struct nwr_store_op *op)
     struct nwr_lent *l = nwr_container_of(op, struct nwr_lent, op);
     struct nwr_job *j = l->job;
 
+    if (l->op.nhint)
+        nwr_hints_stored(n, l);
     if (j) {
         nwr_assert(j->lent > 0);
         j->lent--;

@@ -15,6 +15,7 @@
 #define NWR_JOB_H
 
 #include "net/core/copy.h"
+#include "net/core/hints.h"
 #include "net/core/node.h"
 #include "net/core/register.h"
 
@@ -56,6 +57,7 @@ struct nwr_lent {
     uint32_t slot; /* the job's */
     struct nwr_apply *apply;
     struct nwr_range *range;
+    struct nwr_hint *hint;
     struct nwr_lent *next, **at;
 };
 
@@ -129,6 +131,20 @@ struct nwr_counters {
     bool storing;
 };
 
+/* See hints.h. Invariant: bytes and pg are the sums of what was made and has not ended. */
+struct nwr_hints {
+    struct nwr_kept *of; /* by ordinal of the target */
+    bool *delivering;
+    nwr_ms *pause_until;
+    uint64_t bytes, bytes_max;
+    uint32_t *pg;   /* hints of each group */
+    bool *stray;    /* groups with records that are here for hints only */
+    uint64_t *dots; /* per PG, of `actor`; NULL: none was given since strays were erased */
+    uint32_t actor; /* in place of the incarnation */
+    nwr_ms logged;
+    struct nwr_hints_stat stat;
+};
+
 struct nwr_node {
     nwr_node_id id;
     uint16_t ordinal;
@@ -159,6 +175,7 @@ struct nwr_node {
     struct nwr_members *members; /* NULL: not a member yet */
     uint16_t members_self;
     uint64_t listed_epoch, load_records, load_bytes;
+    struct nwr_hints hints;
     nwr_ms taught_at;
     uint64_t served; /* writes and reads of other coordinators */
     struct nwr_job *reconciler;
@@ -231,6 +248,23 @@ nwr_ms nwr_maybe_until(const struct nwr_node *n, const uint16_t *list, uint32_t 
 /* Before a request is refused, once: those that are down are dialed, and are a maybe until that
  * has failed. False: it was done before, or none is down. */
 bool nwr_knock(struct nwr_node *n, bool *knocked, const uint16_t *list, uint32_t m);
+
+/* ---- hints (hints.c) ---- */
+void nwr_hints_init(struct nwr_hints *hs, uint64_t bytes_max);
+void nwr_hints_deinit(struct nwr_hints *hs);
+void nwr_hints_start(struct nwr_node *n);
+/* One more hint for l to store. data_bytes: what is kept only for it. False: there is no room. */
+bool nwr_hint_add(struct nwr_node *n, struct nwr_lent *l, uint16_t target, nwr_pg pg,
+                  const struct nwr_key *key, uint32_t nkey, size_t data_bytes);
+/* An op with hints is back. */
+void nwr_hints_stored(struct nwr_node *n, struct nwr_lent *l);
+struct nwr_batch;
+/* target did not get b after all. */
+void nwr_hint_keep(struct nwr_node *n, uint16_t target, const struct nwr_batch *b);
+/* A dot for a group this node does not hold. */
+struct nwr_dot nwr_hint_dot(struct nwr_node *n, nwr_pg pg);
+/* Records of pg are stored for a hint. */
+void nwr_hint_strays(struct nwr_node *n, nwr_pg pg);
 
 /* ---- liveness (gossip.c) ---- */
 void nwr_gossip_tick(struct nwr_node *n);
@@ -305,6 +339,7 @@ struct nwr_batch {
     nwr_pg pg;
     enum nwr_level level;
     bool heal;            /* unreadable records are replaced (this node only) */
+    bool keep;            /* who was sent it and does not acknowledge is to have a hint */
     struct nwr_rows rows; /* none: only blocks */
     struct nwr_guard *guard;
     uint32_t nguard;

@@ -29,6 +29,7 @@ struct nwr_node *nwr_node_create(const struct nwr_node_config *config)
         nwr_ring_copy(&n->ring, config->ring);
     n->ids.ino_next = n->ids.ino_end = NWR_MAX(config->ino_next, 1);
     n->ids.k_next = n->ids.k_end = config->k_next;
+    nwr_hints_init(&n->hints, config->hint_bytes);
     n->dots = nwr_zalloc(NWR_PGS_MAX * sizeof(*n->dots));
     /* Answers to calls of an earlier life must not find a call of this one. */
     n->next_id = ((uint64_t)config->incarnation << 32) + 1;
@@ -46,6 +47,7 @@ void nwr_node_destroy(struct nwr_node *n)
     nwr_ring_deinit(&n->waiting);
     nwr_members_destroy(n->members);
     nwr_register_deinit(&n->reg);
+    nwr_hints_deinit(&n->hints);
     nwr_free(n->dots);
     nwr_free(n);
 }
@@ -314,6 +316,7 @@ static void on_start(struct nwr_node *n)
     nwr_register_load(n);
     nwr_move_start(n);
     nwr_change_start(n);
+    nwr_hints_start(n);
     if (n->joining)
         nwr_join_start(n);
 }

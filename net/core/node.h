@@ -41,6 +41,7 @@
 #ifndef NWR_NODE_H
 #define NWR_NODE_H
 
+#include "net/core/hints.h"
 #include "net/core/members.h"
 #include "net/core/msg.h"
 #include "net/core/ring.h"
@@ -106,6 +107,7 @@ struct nwr_node_config {
     uint64_t seed;
     uint64_t ino_next;           /* first inode counter not reserved yet (META "counters") */
     uint64_t k_next;             /* first sibling number j not reserved yet */
+    uint64_t hint_bytes;         /* room for hints; 0: NWR_HINT_BYTES */
     const char *address;         /* where it listens */
     const struct nwr_ring *ring; /* borrowed; NULL: none yet */
     const char *join;            /* the driver has an address to join through; NULL */
@@ -136,6 +138,9 @@ struct nwr_node_counters {
 const struct nwr_node_counters *nwr_node_counters(const struct nwr_node *n);
 /* Who is up, as members.h sees it, for status; NULL: not a member yet. */
 const struct nwr_members *nwr_node_members(const struct nwr_node *n);
+/* What this node keeps for another. */
+const struct nwr_kept *nwr_node_hints(const struct nwr_node *n, uint16_t target);
+const struct nwr_hints_stat *nwr_node_hints_stat(const struct nwr_node *n);
 /* This node's own figures, for the status of others; the driver knows them. */
 void nwr_node_load(struct nwr_node *n, uint64_t records, uint64_t bytes);
 

@@ -111,7 +111,11 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
     case NWR_STORE_META_PUT:
     case NWR_STORE_DIGESTS:
     case NWR_STORE_LIST:
-    case NWR_STORE_PICK: nwr_job_end(n, j, NWR_OK); break;
+    case NWR_STORE_PICK:
+    case NWR_STORE_HINT_READ:
+    case NWR_STORE_HINT_PUT:
+    case NWR_STORE_HINT_DROP:
+    case NWR_STORE_ERASE: nwr_job_end(n, j, NWR_OK); break;
     }
 }
 

@@ -16,6 +16,11 @@ void nwr_store_op_deinit(struct nwr_store_op *op)
     nwr_free(op->element);
     op->element = NULL;
     op->nelement = 0;
+    for (uint32_t i = 0; i < op->nkept; i++)
+        nwr_free(op->kept[i].key);
+    nwr_free(op->kept);
+    op->kept = NULL;
+    op->nkept = 0;
     nwr_free(op->digest);
     op->digest = NULL;
     if (op->kind == NWR_STORE_META_GET) {

@@ -88,6 +88,28 @@ static void record_text(struct nwr_out *o, const struct nwr_record *r)
     nwr_text(o, "]");
 }
 
+/* [{"for":3,"hints":12,"bytes":800}, ...]: of all records, for the replicas that this one keeps
+ * something for. */
+static void hints_text(struct nwr_out *o, const struct nwr_node *n)
+{
+    bool first = true;
+
+    nwr_text(o, "[");
+    for (uint16_t t = 1; t <= NWR_ORDINAL_MAX; t++) {
+        const struct nwr_kept *kept = nwr_node_hints(n, t);
+
+        if (kept->count == 0)
+            continue;
+        nwr_text(o, first ? "{" : ",{");
+        nwr_text_field(o, "for", t);
+        nwr_text_field(o, "hints", kept->count);
+        nwr_text_field(o, "bytes", kept->bytes);
+        nwr_text(o, "}");
+        first = false;
+    }
+    nwr_text(o, "]");
+}
+
 struct nwr_blob *nwr_why_replica(const struct nwr_node *n, const struct nwr_store_op *op)
 {
     struct nwr_record none = {0};
@@ -97,6 +119,8 @@ struct nwr_blob *nwr_why_replica(const struct nwr_node *n, const struct nwr_stor
     nwr_text_field(&o, "ordinal", n->ordinal);
     nwr_text_field(&o, "epoch", n->ring.epoch);
     nwr_text_field_string(&o, "err", nwr_err_name(op->err));
+    nwr_text_name(&o, "hints");
+    hints_text(&o, n);
     record_text(&o, op->err == NWR_OK && op->rows.n ? &op->rows.row[0].rec : &none);
     nwr_text(&o, "}");
     return nwr_out_blob(&o);

@@ -31,7 +31,8 @@ enum side_state {
 struct side {
     uint16_t ordinal;
     enum side_state state;
-    uint8_t in; /* bit of each list it is in, as they are now; 0: it does not count */
+    uint8_t in;  /* bit of each list it is in, as they are now; 0: it does not count */
+    bool hinted; /* a hint for it was taken with the write */
     enum nwr_err err;
 };
 
@@ -166,6 +167,13 @@ static void deliver_to(struct nwr_node *n, struct write *wr, uint32_t slot)
     nwr_deliver(n, &wr->job, slot, wr->side[slot].ordinal, wr->batch, true);
 }
 
+/* Who went while the write was being stored has no hint yet. */
+static void keep_for(struct nwr_node *n, struct write *wr, const struct side *s)
+{
+    if (wr->op == NWR_OP_PUT && !s->hinted && !nwr_is_up(n, s->ordinal))
+        nwr_hint_keep(n, s->ordinal, wr->batch);
+}
+
 static void send_all(struct nwr_node *n, struct write *wr)
 {
     wr->state = SENDING;
@@ -173,8 +181,10 @@ static void send_all(struct nwr_node *n, struct write *wr)
     if (wr->epoch != n->ring.epoch)
         place(n, wr);
     for (uint32_t i = 0; i < wr->nside && !wr->job.ended; i++)
-        if (wr->side[i].ordinal != n->ordinal && wr->side[i].in)
+        if (wr->side[i].ordinal != n->ordinal && wr->side[i].in) {
+            keep_for(n, wr, &wr->side[i]);
             deliver_to(n, wr, i);
+        }
 }
 
 static void sync_local(struct nwr_node *n, struct write *wr)
@@ -194,6 +204,7 @@ static struct nwr_batch *batch_of(struct write *wr)
     b->nguard = req->nguard;
     b->block = nwr_blocks_copy(req->block, req->nblock);
     b->nblock = req->nblock;
+    b->keep = wr->op == NWR_OP_PUT;
     size.u.put.block = b->block;
     size.u.put.nblock = b->nblock;
     b->bytes = nwr_msg_bytes(&size);
@@ -220,11 +231,29 @@ static bool stamp(struct nwr_node *n, struct write *wr)
     return true;
 }
 
+/* For those that are away now, in the commit of the write itself. */
+static void add_hints(struct nwr_node *n, struct write *wr, struct nwr_lent *l)
+{
+    const struct nwr_request *req = wr->origin.req;
+    struct nwr_key *key = nwr_alloc(req->nwrite * sizeof(*key));
+
+    for (uint32_t i = 0; i < req->nwrite; i++)
+        key[i] = req->write[i].key;
+    for (uint32_t i = 0; i < wr->nside; i++) {
+        struct side *s = &wr->side[i];
+
+        if (s->in && !nwr_is_up(n, s->ordinal))
+            s->hinted |= nwr_hint_add(n, l, s->ordinal, wr->pg, key, req->nwrite, 0);
+    }
+    nwr_free(key);
+}
+
 static void apply(struct nwr_node *n, struct write *wr)
 {
     struct nwr_request *req = wr->origin.req;
     struct nwr_lent *l = nwr_lend(n, &wr->job, 0, NWR_STORE_APPLY, wr->pg);
 
+    add_hints(n, wr, l);
     l->apply = nwr_zalloc(req->nwrite * sizeof(*l->apply));
     for (uint32_t i = 0; i < req->nwrite; i++)
         l->apply[i].put = &req->write[i];

@@ -348,6 +348,14 @@ static void free_items(struct applying *a)
     nwr_free(a->deltas.d);
 }
 
+/* A retry that changes nothing still takes its hints. */
+static enum nwr_err commit(struct applying *a)
+{
+    for (uint32_t i = 0; i < a->op->nhint; i++)
+        nwr_txn_hint(&a->txn, &a->op->hint[i]);
+    return nwr_txn_commit(&a->txn);
+}
+
 void nwr_run_apply(struct nwr_engine *e, struct nwr_store_op *op)
 {
     struct applying a = {.e = e, .op = op};
@@ -363,9 +371,9 @@ void nwr_run_apply(struct nwr_engine *e, struct nwr_store_op *op)
             op->err = limits(&a);
         if (!op->err)
             op->err = stage(&a);
-        if (!op->err)
-            op->err = nwr_txn_commit(&a.txn);
     }
+    if (!op->err)
+        op->err = commit(&a);
     if (!op->err)
         give_rows(&a);
 out:

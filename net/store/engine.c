@@ -232,5 +232,9 @@ void nwr_engine_run(struct nwr_engine *e, struct nwr_store_op *op)
     case NWR_STORE_DIGESTS: nwr_run_digests(e, op); break;
     case NWR_STORE_LIST:
     case NWR_STORE_PICK: nwr_run_list(e, op); break;
+    case NWR_STORE_HINT_READ: nwr_run_hint_read(e, op); break;
+    case NWR_STORE_HINT_PUT:
+    case NWR_STORE_HINT_DROP: nwr_run_hint_change(e, op); break;
+    case NWR_STORE_ERASE: nwr_run_erase(e, op); break;
     }
 }

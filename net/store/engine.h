@@ -4,6 +4,7 @@
  *   blocks.c  entries of blocks, their counts, pins
  *   read.c    ranges with follow, blocks, named values
  *   digest.c  digests of PGs, their elements
+ *   hints.c   what is kept for others; erasing a PG
  *   verify.c  counts every reference again and compares
  *
  * An op collects its changes in a transaction and writes them at its end; until then it has
@@ -138,9 +139,15 @@ enum nwr_err nwr_blocks_count(struct nwr_txn *t, struct nwr_deltas *ds, struct n
 enum nwr_err nwr_txn_digest(struct nwr_txn *t, nwr_pg pg, const struct nwr_element *before,
                             const struct nwr_element *after, bool lost);
 
+/* h is kept with what t writes. */
+void nwr_txn_hint(struct nwr_txn *t, const struct nwr_hint *h);
+
 void nwr_run_apply(struct nwr_engine *e, struct nwr_store_op *op);
 void nwr_run_read(struct nwr_engine *e, struct nwr_store_op *op);
 void nwr_run_digests(struct nwr_engine *e, struct nwr_store_op *op);
 void nwr_run_list(struct nwr_engine *e, struct nwr_store_op *op); /* LIST and PICK */
+void nwr_run_hint_read(struct nwr_engine *e, struct nwr_store_op *op);
+void nwr_run_hint_change(struct nwr_engine *e, struct nwr_store_op *op); /* PUT and DROP */
+void nwr_run_erase(struct nwr_engine *e, struct nwr_store_op *op);
 
 #endif

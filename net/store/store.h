@@ -20,6 +20,10 @@
  *   PICK       the rows of a PG, after < key, whose object is among `want`
  *              Both look at NWR_LIST_MAX records; `more` and `last` say how far they came. A
  *              record that is E_CORRUPT is passed over: as if it were not there
+ *   HINT_READ  hints after hint[0], NWR_HINTS_PAGE of them, in the order of (target, seq)
+ *   HINT_PUT/HINT_DROP   hints outside an APPLY; the end of those named. APPLY takes its hints in
+ *              its own commit
+ *   ERASE      the records of a PG go, NWR_LIST_MAX of them; `more` says whether any are left
  *   META_GET/META_PUT  a named value (ring, identity, counters); META_PUT is durable when done
  *
  * Blocks are counted: +1 for each live version or stored block that names one; at zero a block
@@ -38,6 +42,7 @@
 #define NWR_BLOCK_PIN_MS 60000
 #define NWR_LIST_MAX 1024        /* records of one LIST or PICK */
 #define NWR_PICK_BYTES (1 << 20) /* a PICK ends with the row that passes it */
+#define NWR_HINTS_PAGE 64        /* hints of one HINT_READ */
 
 enum nwr_store_kind {
     NWR_STORE_READ,
@@ -49,7 +54,23 @@ enum nwr_store_kind {
     NWR_STORE_META_PUT,
     NWR_STORE_DIGESTS,
     NWR_STORE_LIST,
-    NWR_STORE_PICK
+    NWR_STORE_PICK,
+    NWR_STORE_HINT_READ,
+    NWR_STORE_HINT_PUT,
+    NWR_STORE_HINT_DROP,
+    NWR_STORE_ERASE
+};
+
+/* Records that target is to be told of when it is back. Its name is (target, seq, incarnation);
+ * seq is the hlc at which it was taken. */
+struct nwr_hint {
+    uint16_t target;
+    nwr_hlc seq;
+    uint32_t incarnation; /* of the node that took it, at that start */
+    nwr_pg pg;
+    uint32_t bytes;      /* what it was counted as */
+    struct nwr_key *key; /* none: it could not be read */
+    uint32_t nkey;
 };
 
 /* One record of an APPLY. put: a coordinator's write, dot and hlc set in write->v (see
@@ -79,6 +100,8 @@ struct nwr_store_op {
     struct nwr_key after, until;    /* LIST, PICK; len 0: from the start, to the end */
     const struct nwr_element *want; /* PICK: ascending objects; versions do not matter */
     uint32_t nwant;
+    const struct nwr_hint *hint; /* APPLY, HINT_*: HINT_DROP and HINT_READ look at names only */
+    uint32_t nhint;
     struct nwr_blob *value; /* META_PUT in, META_GET out (a count the op owns) */
 
     enum nwr_err err;
@@ -87,6 +110,8 @@ struct nwr_store_op {
     struct nwr_key last;         /* LIST, PICK with more: the record looked at last */
     struct nwr_element *element; /* LIST */
     uint32_t nelement;
+    struct nwr_hint *kept; /* HINT_READ */
+    uint32_t nkept;
     struct nwr_pg_digest *digest; /* DIGESTS: NWR_PGS_MAX of them */
     struct nwr_dot dot;           /* APPLY with puts: the dot of the batch, or of its first try */
     struct nwr_block_id *missing; /* APPLY with E_BLOCKS */

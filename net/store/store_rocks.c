@@ -207,7 +207,7 @@ static void end_group(struct rocks *r, struct list *out)
 static bool scans(enum nwr_store_kind kind)
 {
     return kind == NWR_STORE_READ || kind == NWR_STORE_DIGESTS || kind == NWR_STORE_LIST ||
-           kind == NWR_STORE_PICK;
+           kind == NWR_STORE_PICK || kind == NWR_STORE_HINT_READ || kind == NWR_STORE_ERASE;
 }
 
 /* Ops whose reads are single keys: they see the group's changes. */
@@ -229,7 +229,10 @@ static void work_on(struct rocks *r, struct nwr_store_op *op, struct list *out)
         nwr_engine_run(&r->engine, op);
     switch (op->kind) {
     case NWR_STORE_APPLY:
-    case NWR_STORE_BLOCK_PUT: push(op->err ? out : &r->group, op); break;
+    case NWR_STORE_BLOCK_PUT:
+    case NWR_STORE_HINT_PUT:
+    case NWR_STORE_HINT_DROP:
+    case NWR_STORE_ERASE: push(op->err ? out : &r->group, op); break;
     case NWR_STORE_SYNC:
     case NWR_STORE_META_PUT:
         end_group(r, out);
@@ -240,7 +243,8 @@ static void work_on(struct rocks *r, struct nwr_store_op *op, struct list *out)
     case NWR_STORE_META_GET:
     case NWR_STORE_DIGESTS:
     case NWR_STORE_LIST:
-    case NWR_STORE_PICK: push(out, op); break;
+    case NWR_STORE_PICK:
+    case NWR_STORE_HINT_READ: push(out, op); break;
     }
     if (r->tables.pending_bytes >= GROUP_BYTES)
         end_group(r, out);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "net/uv/inside.h"
 
@@ -85,7 +86,21 @@ static void put_address(struct nwr_out *o, const char *address)
             nwr_out_u8(o, (uint8_t)*address);
 }
 
-static void put_member(struct nwr_out *o, const struct nwr_member *m, const struct shown *s)
+/* What this node keeps for it, and how old the oldest of that is. */
+static void put_hints(struct nwr_peer *p, struct nwr_out *o, uint16_t ordinal)
+{
+    const struct nwr_kept *kept = nwr_node_hints(p->node, ordinal);
+    struct timespec ts;
+    uint64_t now, taken = kept->oldest >> 16;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    now = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+    put(o, ",\"hints\":%" PRIu64 ",\"lag_s\":%" PRIu64 "}", kept->count,
+        kept->count && now > taken ? (now - taken) / 1000 : 0);
+}
+
+static void put_member(struct nwr_peer *p, struct nwr_out *o, const struct nwr_member *m,
+                       const struct shown *s)
 {
     put(o, "{\"ordinal\":%u,\"id\":\"%016" PRIx64 "\",\"address\":\"", m->ordinal, m->id);
     put_address(o, m->address);
@@ -94,7 +109,7 @@ static void put_member(struct nwr_out *o, const struct nwr_member *m, const stru
         put(o, ",\"records\":%" PRIu64 ",\"bytes\":%" PRIu64, s->records, s->bytes);
     else
         put(o, ",\"records\":null,\"bytes\":null");
-    put(o, ",\"hints\":0,\"lag_s\":null}");
+    put_hints(p, o, m->ordinal);
 }
 
 /* Figures of a member: what its last ping said, or what gossip brought. */
@@ -144,7 +159,7 @@ static void put_members(struct nwr_peer *p, struct nwr_out *o, const struct nwr_
         struct shown s = show(p, &ring->member[i], &own);
 
         put(o, "%s", i ? "," : "");
-        put_member(o, &ring->member[i], &s);
+        put_member(p, o, &ring->member[i], &s);
     }
     put(o, "]");
 }
@@ -152,6 +167,7 @@ static void put_members(struct nwr_peer *p, struct nwr_out *o, const struct nwr_
 static void put_counters(struct nwr_peer *p, struct nwr_out *o)
 {
     const struct nwr_node_counters *c = nwr_node_counters(p->node);
+    const struct nwr_hints_stat *h = nwr_node_hints_stat(p->node);
     struct nwr_store_stat st = {0};
     const struct {
         const char *name;
@@ -171,6 +187,9 @@ static void put_counters(struct nwr_peer *p, struct nwr_out *o)
                {"timeouts", c->timeouts},
                {"round_trips", c->round_trips},
                {"node_syncs", c->syncs},
+               {"hints_taken", h->taken},
+               {"hints_delivered", h->delivered},
+               {"hints_refused", h->refused},
                {"compares", c->compares},
                {"compare_digest_bytes", c->compare_digest_bytes},
                {"compare_bytes", c->compare_bytes},

@@ -49,7 +49,7 @@ static void miss_writes(struct sim *s, uint32_t from, uint32_t n)
 
 static void a_node_that_was_away_gets_what_it_missed_without_any_read(void **state)
 {
-    struct sim *s = kit_three(41, 2, 2);
+    struct sim *s = kit_three_without_hints(41, 2, 2);
     struct nwr_key key = kit_key(2, 7);
 
     (void)state;
@@ -63,7 +63,7 @@ static void a_node_that_was_away_gets_what_it_missed_without_any_read(void **sta
 
 static void blocks_come_with_the_records_that_name_them(void **state)
 {
-    struct sim *s = kit_three(42, 2, 2);
+    struct sim *s = kit_three_without_hints(42, 2, 2);
     struct nwr_key key = kit_key(2, 1);
     struct nwr_block_id id = kit_block_id(2, 1, 5);
     struct nwr_request *req;
@@ -82,7 +82,7 @@ static void blocks_come_with_the_records_that_name_them(void **state)
 
 static void what_was_deleted_meanwhile_is_deleted_there_too(void **state)
 {
-    struct sim *s = kit_three(43, 2, 2);
+    struct sim *s = kit_three_without_hints(43, 2, 2);
     struct nwr_key key = kit_key(2, 1);
     struct nwr_record seen;
     struct nwr_request *req;
@@ -107,7 +107,7 @@ static void what_was_deleted_meanwhile_is_deleted_there_too(void **state)
 
 static void writes_on_both_sides_of_a_cut_end_as_siblings_on_all(void **state)
 {
-    struct sim *s = kit_three(44, 1, 1);
+    struct sim *s = kit_three_without_hints(44, 1, 1);
     struct nwr_key key = kit_key(2, 1);
 
     (void)state;
@@ -129,7 +129,7 @@ static void writes_on_both_sides_of_a_cut_end_as_siblings_on_all(void **state)
 
 static void a_run_says_how_many_records_differed_and_ends_with_none(void **state)
 {
-    struct sim *s = kit_three(45, 2, 2);
+    struct sim *s = kit_three_without_hints(45, 2, 2);
     const struct nwr_repair_state *r;
 
     (void)state;
@@ -150,7 +150,7 @@ static void a_run_says_how_many_records_differed_and_ends_with_none(void **state
 
 static void a_run_over_one_group_leaves_the_others_alone(void **state)
 {
-    struct sim *s = kit_three(46, 1, 1);
+    struct sim *s = kit_three_without_hints(46, 1, 1);
     struct nwr_key here = kit_key(2, 1), there = kit_key(3, 1);
     const struct nwr_repair_state *r;
 
@@ -170,7 +170,7 @@ static void a_run_over_one_group_leaves_the_others_alone(void **state)
 
 static void a_run_counts_who_could_not_be_compared_with(void **state)
 {
-    struct sim *s = kit_three(47, 2, 2);
+    struct sim *s = kit_three_without_hints(47, 2, 2);
     const struct nwr_repair_state *r;
 
     (void)state;
@@ -185,7 +185,7 @@ static void a_run_counts_who_could_not_be_compared_with(void **state)
 
 static void a_run_asked_for_during_another_follows_it(void **state)
 {
-    struct sim *s = kit_three(48, 2, 2);
+    struct sim *s = kit_three_without_hints(48, 2, 2);
     struct nwr_node_event ev = {.kind = NWR_EV_REPAIR, .pg = 2};
     const struct nwr_repair_state *r;
 
@@ -241,7 +241,7 @@ static void bytes_follow_the_difference_and_not_the_records(void **state)
 
 static void where_most_differ_ranges_take_over(void **state)
 {
-    struct sim *s = kit_three(50, 2, 2);
+    struct sim *s = kit_three_without_hints(50, 2, 2);
 
     (void)state;
     kit_isolate(s, 2, true);
@@ -256,7 +256,7 @@ static void where_most_differ_ranges_take_over(void **state)
 
 static void a_node_that_lost_power_gets_back_what_it_had_not_synced(void **state)
 {
-    struct sim *s = kit_three(51, 2, 2);
+    struct sim *s = kit_three_without_hints(51, 2, 2);
     struct nwr_key key = kit_key(2, 7);
 
     (void)state;
@@ -277,7 +277,7 @@ static void loss_doubling_and_reordering_only_delay_it(void **state)
 {
     (void)state;
     for (uint64_t seed = 60; seed < 75; seed++) {
-        struct sim *s = kit_three(seed, 2, 2);
+        struct sim *s = kit_three_without_hints(seed, 2, 2);
 
         miss_writes(s, 0, 60);
         s->faults = (struct sim_faults){.loss = 2000, .doubled = 4000, .reordered = 4000};
@@ -291,7 +291,7 @@ static void loss_doubling_and_reordering_only_delay_it(void **state)
 
 static void writing_goes_on_while_replicas_are_compared(void **state)
 {
-    struct sim *s = kit_three(52, 2, 2);
+    struct sim *s = kit_three_without_hints(52, 2, 2);
     uint32_t i = 0;
 
     (void)state;

@@ -508,6 +508,7 @@ static void start(struct sim *s, int i)
     }
     config.incarnation = (uint32_t)nwr_rng_next(&s->rng);
     config.seed = nwr_rng_next(&s->rng);
+    config.hint_bytes = s->hint_bytes;
     config.only_asked = s->only_asked;
     sn->node = nwr_node_create(&config);
     sn->alive = true;

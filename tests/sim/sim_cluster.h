@@ -70,8 +70,9 @@ struct sim {
     bool cut[SIM_NODES][SIM_NODES];             /* from, to */
     struct sim_faults faults;
     uint64_t messages, wire_bytes;
-    bool only_asked; /* of nodes that start: node.h */
-    uint64_t later;  /* messages that need not go at once */
+    bool only_asked;     /* of nodes that start: node.h */
+    uint64_t later;      /* messages that need not go at once */
+    uint64_t hint_bytes; /* of each node started from now on; 0: as usual */
     bool trace;
     char text[4096]; /* scratch of sim_kit.c */
 };

@@ -164,11 +164,21 @@ struct sim *kit_three(uint64_t seed, uint8_t w, uint8_t r)
     return s;
 }
 
+struct sim *kit_three_without_hints(uint64_t seed, uint8_t w, uint8_t r)
+{
+    struct sim *s = sim_create(seed);
+
+    s->hint_bytes = 1;
+    sim_members(s, 3, 16, 3, w, r);
+    return s;
+}
+
 struct sim *kit_three_by_reads(uint64_t seed, uint8_t w, uint8_t r)
 {
     struct sim *s = sim_create(seed);
 
     s->only_asked = true;
+    s->hint_bytes = 1;
     sim_members(s, 3, 16, 3, w, r);
     return s;
 }

@@ -37,7 +37,9 @@ void kit_isolate(struct sim *s, int node, bool cut);
 void kit_notice(struct sim *s);
 /* Three members, 16 groups, N = 3. */
 struct sim *kit_three(uint64_t seed, uint8_t w, uint8_t r);
-/* The same, and nobody compares replicas unless it is asked for. */
+/* The same, and nothing is kept for a replica that is away. */
+struct sim *kit_three_without_hints(uint64_t seed, uint8_t w, uint8_t r);
+/* The same; replicas are compared only when asked to, and nothing is kept for one that is away. */
 struct sim *kit_three_by_reads(uint64_t seed, uint8_t w, uint8_t r);
 /* kit_text of what is stored at, or read through, a node; valid until the next call. */
 const char *kit_stored_text(struct sim *s, int node, const struct nwr_key *key);
