@@ -85,7 +85,7 @@ static int64_t gen_allocates(const struct nwr_gen *g, const struct nwr_map *map)
     for (uint32_t i = 0; i < g->n; i++) {
         const struct nwr_piece *p = &g->p[i];
 
-        sum += p->blob ? (int64_t)p->len : 0;
+        sum += nwr_piece_is_hole(p) ? 0 : (int64_t)p->len;
         sum -= (int64_t)allocated(map, p->off, nwr_piece_end(p), &k);
     }
     return sum;
@@ -173,7 +173,11 @@ static void view(struct nwr_file *f, unsigned depth, uint64_t lo, uint64_t hi, s
 
         if (pos < a)
             view(f, depth + 1, pos, a, out, needs);
-        nwr_segs_add(out, &(struct nwr_seg){.kind = p->blob ? NWR_SEG_PIECE : NWR_SEG_HOLE,
+        nwr_segs_add(out, &(struct nwr_seg){.kind = p->blob       ? NWR_SEG_PIECE
+                                                    : p->borrowed ? NWR_SEG_EXTENT
+                                                                  : NWR_SEG_HOLE,
+                                            .block = p->block,
+                                            .borrowed = p->borrowed,
                                             .off = a,
                                             .len = z - a,
                                             .blob = p->blob,
@@ -272,7 +276,7 @@ static struct span span_at(const struct nwr_file *f, uint64_t pos)
         uint32_t i = nwr_gen_lower(g, pos);
 
         if (i < g->n && g->p[i].off <= pos) {
-            s.kind = g->p[i].blob ? SPAN_DATA : SPAN_HOLE;
+            s.kind = nwr_piece_is_hole(&g->p[i]) ? SPAN_HOLE : SPAN_DATA;
             s.end = NWR_MIN(s.end, nwr_piece_end(&g->p[i]));
             return s;
         }

@@ -110,6 +110,15 @@ void nwr_file_touch(struct nwr_file *f);
 /* Makes a hole. */
 void nwr_file_punch(struct nwr_file *f, uint64_t off, uint64_t len);
 
+/* [to_off, to_off + len) of `to` becomes what `from` (both of one PG; may be the same) has at
+ * from_off, within its size: blocks are borrowed by name. False: needs, and nothing is changed. */
+bool nwr_file_copy(struct nwr_file *to, uint64_t to_off, struct nwr_file *from, uint64_t from_off,
+                   uint64_t len, struct nwr_needs *needs);
+/* Something borrowed is not yet named by a version of this file. */
+bool nwr_file_borrows(const struct nwr_file *f);
+/* Gives up what is borrowed; not while a push is under way. */
+void nwr_file_return(struct nwr_file *f);
+
 /* At most len bytes from off; short at the end of the file. True: out (zeroed by the caller) is
  * complete. False: out is empty, needs names blocks, fetch them and ask again. */
 bool nwr_file_read(struct nwr_file *f, uint64_t off, uint32_t len, struct nwr_slice_list *out,

@@ -63,7 +63,7 @@ static struct nwr_piece right_part(const struct nwr_piece *p, uint64_t off)
     nwr_blob_ref(right.blob);
     right.off = off;
     right.len = nwr_piece_end(p) - off;
-    if (right.blob)
+    if (!nwr_piece_is_hole(p))
         right.from += (uint32_t)(off - p->off);
     return right;
 }
@@ -133,7 +133,9 @@ static void write_small(struct nwr_gen *g, uint64_t off, const uint8_t *data, ui
         uint32_t part = (uint32_t)NWR_MIN(room, len);
 
         if (!join(g, off, data, part)) {
-            struct nwr_piece p = {off, part, nwr_blob_copy(data, part), 0, true};
+            struct nwr_piece p = {.off = off, .len = part, .open = true};
+
+            p.blob = nwr_blob_copy(data, part);
 
             replace(g, off, off + part, &p);
         }
@@ -146,7 +148,7 @@ static void write_small(struct nwr_gen *g, uint64_t off, const uint8_t *data, ui
 void nwr_gen_write(struct nwr_gen *g, uint64_t off, struct nwr_blob *data, uint32_t from,
                    uint32_t len)
 {
-    struct nwr_piece p = {off, len, data, from, false};
+    struct nwr_piece p = {.off = off, .len = len, .blob = data, .from = from};
 
     nwr_assert(from <= data->len && len <= data->len - from);
     if (len == 0)
@@ -176,6 +178,32 @@ void nwr_gen_hole(struct nwr_gen *g, uint64_t lo, uint64_t hi)
         replace(g, lo, hi, &p);
 }
 
+void nwr_gen_borrow(struct nwr_gen *g, uint64_t off, uint64_t len, const struct nwr_block_id *block,
+                    uint32_t from)
+{
+    struct nwr_piece p = {.off = off, .len = len, .from = from, .borrowed = true, .block = *block};
+
+    replace(g, off, off + len, &p);
+}
+
+bool nwr_gen_borrows(const struct nwr_gen *g)
+{
+    for (uint32_t i = 0; i < g->n; i++)
+        if (g->p[i].borrowed)
+            return true;
+    return false;
+}
+
+void nwr_gen_return(struct nwr_gen *g)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < g->n; i++)
+        if (!g->p[i].borrowed)
+            g->p[kept++] = g->p[i];
+    g->n = kept;
+}
+
 /* Puts the part [lo, hi) of p where g has nothing. */
 static void put_under(struct nwr_gen *g, const struct nwr_piece *p, uint64_t lo, uint64_t hi)
 {
@@ -184,7 +212,7 @@ static void put_under(struct nwr_gen *g, const struct nwr_piece *p, uint64_t lo,
     x.off = lo;
     x.len = hi - lo;
     x.open = false; /* its blob may be a block by now, and newer pieces may cut it short */
-    if (x.blob)
+    if (!nwr_piece_is_hole(p))
         x.from += (uint32_t)(lo - p->off);
     nwr_blob_ref(x.blob);
     replace(g, lo, hi, &x);

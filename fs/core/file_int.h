@@ -13,10 +13,11 @@
  * pushing; clean means dirty is empty and size is that of the map. */
 struct nwr_file {
     nwr_ino ino;
-    uint32_t fanout;    /* NWR_MAP_FANOUT; tests grow deep trees with less */
-    uint64_t size;      /* with all changes */
-    bool touched;       /* dirty whatever the rest says */
-    struct nwr_map map; /* committed */
+    uint32_t fanout;                     /* NWR_MAP_FANOUT; tests grow deep trees with less */
+    uint64_t size;                       /* with all changes */
+    uint64_t size_before, size_borrowed; /* around what was borrowed last */
+    bool touched;                        /* dirty whatever the rest says */
+    struct nwr_map map;                  /* committed */
     struct nwr_map_src src;
     struct nwr_gen dirty;
 

@@ -3,7 +3,8 @@
  * 1. The plan: every MiB of the file that holds dirty data is looked at as it will be, and cut:
  *    - packed: all of its data in one block, if all of it is new, if the file is small, or if
  *      the MiB is in too many fragments (a few such a push: they must be read first);
- *    - else each dirty run becomes a block of its own beside what is there.
+ *    - else each dirty run becomes a block of its own beside what is there, and what is
+ *      borrowed (file_copy.c) is named.
  *    Dirty holes are edits without items.
  * 2. The edits go down the tree (map_build.c).
  * 3. Blocks are made, the dirty pieces become the pushed ones.
@@ -132,6 +133,15 @@ static void chunk_pack(struct plan *p, const struct chunk *c)
     }
 }
 
+static void plan_borrowed(struct plan *p, const struct nwr_seg *s)
+{
+    struct nwr_extent e = {
+        .off = s->off, .len = (uint32_t)s->len, .block_off = s->from, .block = s->block};
+
+    nwr_map_edits_add(&p->edits, s->off, s->off + s->len);
+    nwr_map_edits_item(&p->edits, &e);
+}
+
 static void chunk_fragments(struct plan *p, const struct chunk *c)
 {
     uint32_t i = c->first;
@@ -142,7 +152,9 @@ static void chunk_fragments(struct plan *p, const struct chunk *c)
 
         while (k < c->end && p->segs.s[k].kind == NWR_SEG_PIECE)
             k++;
-        if (k > i) {
+        if (s->kind == NWR_SEG_EXTENT && s->borrowed) {
+            plan_borrowed(p, s);
+        } else if (k > i) {
             nwr_map_edits_add(&p->edits, s->off, p->segs.s[k - 1].off + p->segs.s[k - 1].len);
             cut_new(p, i);
             cut_add(p, i, k);
@@ -190,7 +202,7 @@ static void plan_make(struct plan *p)
     for (uint32_t i = 0; i < g->n; i++) {
         uint64_t pos = NWR_MAX(g->p[i].off, done), end = nwr_piece_end(&g->p[i]);
 
-        for (; g->p[i].blob && pos < end; pos = done) {
+        for (; !nwr_piece_is_hole(&g->p[i]) && pos < end; pos = done) {
             plan_chunk(p, pos - pos % NWR_BLOCK_MAX);
             done = pos - pos % NWR_BLOCK_MAX + NWR_BLOCK_MAX;
         }

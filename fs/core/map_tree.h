@@ -84,6 +84,7 @@ struct nwr_seg {
     struct nwr_blob *blob;     /* PIECE */
     uint32_t from;             /* in the blob or block */
     struct nwr_block_id block; /* EXTENT */
+    bool borrowed;             /* EXTENT: not in the map yet */
 };
 
 struct nwr_segs {

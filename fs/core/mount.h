@@ -51,6 +51,7 @@ enum nwr_fs_op {
     NWR_FS_FALLOCATE, /* flags: mode */
     NWR_FS_LSEEK,     /* flags: SEEK_HOLE, SEEK_DATA */
     NWR_FS_TMPFILE,   /* node: the directory; flags: with O_EXCL it never gets a name */
+    NWR_FS_COPY,      /* node: from, node2: to; off, size; count: offset in the target */
     NWR_FS_OPS
 };
 
@@ -112,7 +113,7 @@ enum nwr_fs_reply_kind {
     NWR_REPLY_OPEN,
     NWR_REPLY_DATA,    /* slices */
     NWR_REPLY_BYTES,   /* data: READLINK text, xattr value or list */
-    NWR_REPLY_COUNT,   /* WRITE; size of an xattr */
+    NWR_REPLY_COUNT,   /* WRITE, COPY; size of an xattr */
     NWR_REPLY_DIRENTS, /* as many as fit in req->size (dirent sizes of the FUSE protocol) */
     NWR_REPLY_STATFS,
     NWR_REPLY_OFF /* LSEEK */

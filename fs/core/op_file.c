@@ -51,7 +51,7 @@ static enum nwr_plan ready(struct nwr_txn *t)
     return n ? nwr_op_file(t, n) : nwr_txn_fail(t, t->eno);
 }
 
-static void changed(struct nwr_txn *t, struct nwr_node *n)
+void nwr_op_changed(struct nwr_txn *t, struct nwr_node *n)
 {
     n->mtime = n->changed = t->m->wall;
     n->saved = false;
@@ -125,7 +125,7 @@ void nwr_op_truncate(struct nwr_txn *t, struct nwr_node *n, const struct nwr_sho
     }
     nwr_file_truncate(n->file, 0);
     nwr_file_touch(n->file); /* times change even if it was empty */
-    changed(t, n);
+    nwr_op_changed(t, n);
 }
 
 void nwr_finish_open(struct nwr_txn *t)
@@ -238,24 +238,21 @@ void nwr_finish_read(struct nwr_txn *t)
 
 /* ---- WRITE ---------------------------------------------------------------------------------- */
 
-static bool needs_kill(const struct nwr_txn *t)
-{
-    return t->req->kill_priv && t->node->mode & (S_ISUID | S_ISGID);
-}
-
-static enum nwr_plan kill_priv(struct nwr_txn *t)
+enum nwr_plan nwr_op_kill(struct nwr_txn *t, struct nwr_node *n)
 {
     struct nwr_attr a;
 
-    if (!nwr_txn_object(t, t->node->root))
+    if (!t->req->kill_priv || !(n->mode & (S_ISUID | S_ISGID)))
+        return NWR_PLAN_DONE;
+    if (!nwr_txn_object(t, n->root))
         return NWR_PLAN_WAIT;
-    if (t->node->pushing && t->node->held)
-        return nwr_txn_after_push(t, t->node);
-    if (!nwr_attr_merge(t, t->node->root, &a))
+    if (n->pushing && n->held)
+        return nwr_txn_after_push(t, n);
+    if (!nwr_attr_merge(t, n->root, &a))
         return NWR_PLAN_DONE;
     if (nwr_op_kill_priv(&a)) {
-        t->node->mode = (uint32_t)a.mode.value;
-        nwr_op_put_attr(t, t->node, &a);
+        n->mode = (uint32_t)a.mode.value;
+        nwr_op_put_attr(t, n, &a);
     }
     nwr_attr_deinit(&a);
     return NWR_PLAN_DONE;
@@ -276,7 +273,7 @@ enum nwr_plan nwr_plan_write(struct nwr_txn *t)
         return nwr_txn_fail(t, ESTALE);
     if (n->pushing && nwr_file_dirty_bytes(n->file) > DIRTY_MAX)
         return nwr_txn_after_push(t, n);
-    return needs_kill(t) ? kill_priv(t) : NWR_PLAN_DONE;
+    return nwr_op_kill(t, n);
 }
 
 void nwr_finish_write(struct nwr_txn *t)
@@ -287,7 +284,7 @@ void nwr_finish_write(struct nwr_txn *t)
 
     if (req->data->len) {
         nwr_file_write(n->file, off, req->data, 0, req->data->len);
-        changed(t, n);
+        nwr_op_changed(t, n);
     }
     t->reply.kind = NWR_REPLY_COUNT;
     t->reply.count = req->data->len;
@@ -295,7 +292,7 @@ void nwr_finish_write(struct nwr_txn *t)
 
 /* ---- FLUSH, FSYNC --------------------------------------------------------------------------- */
 
-static int take_error(struct nwr_node *n)
+int nwr_op_take_error(struct nwr_node *n)
 {
     int eno = nwr_err_errno(n->err);
 
@@ -317,7 +314,7 @@ static enum nwr_plan push_all(struct nwr_txn *t, enum nwr_level level)
         t->wants_push = n;
         return NWR_PLAN_WAIT;
     }
-    eno = take_error(n);
+    eno = nwr_op_take_error(n);
     if (n->refused)
         eno = ESTALE;
     return eno ? nwr_txn_fail(t, eno) : NWR_PLAN_DONE;
@@ -380,7 +377,7 @@ enum nwr_plan nwr_plan_fallocate(struct nwr_txn *t)
     if (t->req->size == 0 || t->req->off > INT64_MAX - t->req->size)
         return nwr_txn_fail(t, t->req->size ? EFBIG : EINVAL);
     plan = ready(t);
-    return plan == NWR_PLAN_DONE && needs_kill(t) ? kill_priv(t) : plan;
+    return plan == NWR_PLAN_DONE ? nwr_op_kill(t, t->node) : plan;
 }
 
 /* Reserves nothing: a hole reads as zeros, and so does what is zeroed. */
@@ -399,7 +396,7 @@ void nwr_finish_fallocate(struct nwr_txn *t)
         change = true;
     }
     if (change)
-        changed(t, t->node);
+        nwr_op_changed(t, t->node);
 }
 
 enum nwr_plan nwr_plan_lseek(struct nwr_txn *t)

@@ -35,7 +35,8 @@
     X(STATFS, statfs)                                                                              \
     X(FALLOCATE, fallocate)                                                                        \
     X(LSEEK, lseek)                                                                                \
-    X(TMPFILE, tmpfile)
+    X(TMPFILE, tmpfile)                                                                            \
+    X(COPY, copy)
 
 #define NWR_OPS_DECLARE(op, name)                                                                  \
     enum nwr_plan nwr_plan_##name(struct nwr_txn *t);                                              \
@@ -63,6 +64,12 @@ void nwr_op_truncate(struct nwr_txn *t, struct nwr_node *n, const struct nwr_sho
 enum nwr_plan nwr_op_sent(struct nwr_txn *t, const struct nwr_shown *x);
 /* The inode may have lost its last name. */
 void nwr_op_unlinked(struct nwr_txn *t, const struct nwr_shown *x);
+/* A change of n's contents by this mount. */
+void nwr_op_changed(struct nwr_txn *t, struct nwr_node *n);
+/* The request clears setuid and setgid of n, a regular file that is loaded. */
+enum nwr_plan nwr_op_kill(struct nwr_txn *t, struct nwr_node *n);
+/* The error of n's last push, told to the caller. */
+int nwr_op_take_error(struct nwr_node *n);
 /* Clears setuid and setgid as a write by somebody else does. True: staged. */
 bool nwr_op_kill_priv(struct nwr_attr *a);
 /* Stages the attributes, or changes what is held back. */

@@ -282,6 +282,10 @@ static void finish_push(struct nwr_txn *t)
         push_done(t);
     else
         push_failed(t, err);
+    if (err && n->file && nwr_file_borrows(n->file)) {
+        nwr_file_return(n->file);
+        n->returned++;
+    }
     if (n->failed && n->opens == 0 && n->reported)
         nwr_node_give_up(t->m, n);
     nwr_push_ended(t->m, n, nwr_node_unsent(n) ? t->m->now + (err ? RETRY_MS : NWR_PUSH_MS) : 0);

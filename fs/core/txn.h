@@ -111,7 +111,7 @@ struct nwr_txn {
     struct nwr_push push;
     bool push_ready, pushed_bytes, tried, sized, rewound;
     struct nwr_slice_list slices;
-    uint64_t number;
+    uint64_t number, copied;
     uint32_t subdirs, parts; /* counted, of so many parts of a union */
     struct nwr_handle *handle;
 };

@@ -358,6 +358,22 @@ static void ll_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t off, of
     submit(req, r);
 }
 
+static void ll_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
+                               struct fuse_file_info *fi_in, fuse_ino_t ino_out, off_t off_out,
+                               struct fuse_file_info *fi_out, size_t len, int flags)
+{
+    struct nwr_fs_req *r = begin_open(req, NWR_FS_COPY, ino_in, fi_in);
+
+    (void)fi_out;
+    r->flags = (uint32_t)flags;
+    r->kill_priv = r->uid != 0;
+    r->node2 = ino_out;
+    r->off = (uint64_t)off_in;
+    r->count = (uint64_t)off_out;
+    r->size = len;
+    submit(req, r);
+}
+
 static void ll_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
                      struct fuse_file_info *fi)
 {
@@ -403,4 +419,5 @@ const struct fuse_lowlevel_ops nwr_fuse_ops = {
     .removexattr = ll_removexattr,
     .fallocate = ll_fallocate,
     .lseek = ll_lseek,
+    .copy_file_range = ll_copy_file_range,
 };

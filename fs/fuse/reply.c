@@ -139,7 +139,8 @@ static int reply_statfs(fuse_req_t req, const struct nwr_fs_reply *reply)
 
 static int reply_count(fuse_req_t req, const struct nwr_fs_req *r, uint64_t count)
 {
-    return r->op == NWR_FS_WRITE ? fuse_reply_write(req, count) : fuse_reply_xattr(req, count);
+    return r->op == NWR_FS_WRITE || r->op == NWR_FS_COPY ? fuse_reply_write(req, count)
+                                                         : fuse_reply_xattr(req, count);
 }
 
 static int send_reply(fuse_req_t req, const struct nwr_fs_req *r, const struct nwr_fs_reply *reply)

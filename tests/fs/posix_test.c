@@ -213,6 +213,148 @@ static void attributes_outside_the_known_name_spaces_are_refused(void **state)
     }
 }
 
+/* Bytes of which each 64 KiB are their number plus one. */
+static void fill(struct fake *f, uint64_t node, uint64_t fh, uint64_t size)
+{
+    for (uint64_t off = 0; off < size; off += 65536) {
+        struct nwr_fs_req *req = fake_req(NWR_FS_WRITE, node, NULL);
+        struct nwr_fs_reply r;
+
+        req->fh = fh;
+        req->off = off;
+        req->data = nwr_blob_new(65536);
+        memset(req->data->data, (int)(off >> 16) + 1, 65536);
+        r = fake_call(f, req);
+        assert_int_equal(r.err, 0);
+        nwr_fs_reply_deinit(&r);
+    }
+}
+
+static uint8_t byte_at(struct fake *f, uint64_t node, uint64_t off)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_READ, node, NULL);
+    struct nwr_fs_reply r;
+    uint8_t byte = 0;
+
+    req->off = off;
+    req->size = 1;
+    r = fake_call(f, req);
+    assert_int_equal(r.err, 0);
+    assert_int_equal(r.nslice, 1);
+    if (r.slice[0].blob)
+        byte = r.slice[0].blob->data[r.slice[0].off];
+    nwr_fs_reply_deinit(&r);
+    return byte;
+}
+
+/* ---- copies by reference -------------------------------------------------------------------- */
+
+#define MIB ((uint64_t)1 << 20)
+
+struct copies {
+    uint64_t from, to, from_fh, to_fh;
+};
+
+static void two_files(struct fake *f, struct copies *c)
+{
+    assert_int_equal(fake_create(f, ROOT, "from", 02, &c->from, &c->from_fh), 0);
+    fill(f, c->from, c->from_fh, 8 * MIB);
+    assert_int_equal(fake_fsync(f, c->from, c->from_fh), 0);
+    assert_int_equal(fake_create(f, ROOT, "to", 02, &c->to, &c->to_fh), 0);
+    assert_int_equal(fake_write(f, c->to, c->to_fh, 0, "begin"), 0);
+    fake_reset(f);
+}
+
+static int copy_range(struct fake *f, const struct copies *c, uint64_t off, uint64_t to,
+                      uint64_t size, uint64_t *count)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_COPY, c->from, NULL);
+    struct nwr_fs_reply r;
+    int err;
+
+    req->node2 = c->to;
+    req->off = off;
+    req->count = to;
+    req->size = size;
+    r = fake_call(f, req);
+    err = r.err;
+    *count = r.count;
+    nwr_fs_reply_deinit(&r);
+    return err;
+}
+
+static void a_copy_names_the_blocks_and_moves_no_bytes(void **state)
+{
+    struct fake *f = *state, g;
+    struct nwr_fs_entry e;
+    struct copies c;
+    uint64_t count;
+    struct stat st;
+
+    two_files(f, &c);
+    assert_int_equal(copy_range(f, &c, 100, 5 * MIB + 7, 20 * MIB, &count), 0);
+    assert_int_equal(count, 8 * MIB - 100);
+    assert_true(f->bytes_put < 65536);
+    assert_int_equal(f->blocks, 0);
+    assert_int_equal(fake_stat(f, c.to, &st), 0);
+    assert_int_equal(st.st_size, 13 * MIB - 93);
+    assert_int_equal(fake_write(f, c.from, c.from_fh, 3 * MIB, "changed"), 0);
+    assert_int_equal(fake_close(f, c.from, c.from_fh), 0);
+    assert_int_equal(fake_unlink(f, ROOT, "from"), 0);
+    fake_pass(f, 10000); /* its registers go, and the blocks that nobody else names */
+    fake_second(&g, f, 8);
+    assert_int_equal(fake_lookup(&g, ROOT, "to", &e), 0);
+    assert_int_equal(byte_at(&g, e.node, 0), 'b');
+    assert_int_equal(byte_at(&g, e.node, 2 * MIB), 0);
+    for (uint64_t i = 0; i < 128; i++)
+        assert_int_equal(byte_at(&g, e.node, 5 * MIB + 7 + i * 65536), (uint8_t)(i + 1));
+    assert_int_equal(byte_at(&g, e.node, 13 * MIB - 94), 128);
+    fake_deinit(&g);
+}
+
+static void a_copy_inside_one_file_works(void **state)
+{
+    struct fake *f = *state;
+    struct copies c;
+    uint64_t count;
+
+    two_files(f, &c);
+    c.to = c.from;
+    assert_int_equal(copy_range(f, &c, 0, 6 * MIB, 2 * MIB, &count), 0);
+    assert_int_equal(count, 2 * MIB);
+    assert_int_equal(byte_at(f, c.from, 6 * MIB), 1);
+    assert_int_equal(byte_at(f, c.from, 8 * MIB - 1), 32);
+}
+
+static void a_copy_that_cannot_be_sent_leaves_the_target_as_it_was(void **state)
+{
+    struct fake *f = *state;
+    struct copies c;
+    uint64_t count;
+    struct stat st;
+
+    two_files(f, &c);
+    f->fail_put = NWR_E_NOENT; /* the lender has just replaced a block */
+    assert_int_equal(copy_range(f, &c, 0, MIB, 4 * MIB, &count), EXDEV);
+    f->fail_put = NWR_OK;
+    assert_int_equal(fake_stat(f, c.to, &st), 0);
+    assert_int_equal(st.st_size, 5);
+    assert_int_equal(byte_at(f, c.to, 0), 'b');
+    assert_int_equal(fake_close(f, c.to, c.to_fh), 0);
+}
+
+static void a_copy_between_groups_is_left_to_the_kernel(void **state)
+{
+    struct fake *f = *state;
+    struct copies c;
+    uint64_t dir, count;
+
+    two_files(f, &c);
+    assert_int_equal(fake_mkdir(f, ROOT, "d", &dir), 0);
+    assert_int_equal(fake_create(f, dir, "to", 02, &c.to, &c.to_fh), 0);
+    assert_int_equal(copy_range(f, &c, 0, 0, MIB, &count), EXDEV);
+}
+
 /* ---- files without a name ------------------------------------------------------------------- */
 
 static int tmpfile_in(struct fake *f, uint32_t flags, uint64_t *node, uint64_t *fh)
@@ -274,20 +416,9 @@ static void a_large_file_without_a_name_leaves_memory_and_then_the_volume(void *
 {
     struct fake *f = *state;
     uint64_t node, fh, bytes;
-    struct nwr_fs_req *req;
-    struct nwr_fs_reply r;
 
     assert_int_equal(tmpfile_in(f, 02, &node, &fh), 0);
-    for (uint64_t off = 0; off < NWR_PUSH_BYTES; off += 65536) {
-        req = fake_req(NWR_FS_WRITE, node, NULL);
-        req->fh = fh;
-        req->off = off;
-        req->data = nwr_blob_new(65536);
-        memset(req->data->data, (int)(off >> 16) + 1, 65536);
-        r = fake_call(f, req);
-        assert_int_equal(r.err, 0);
-        nwr_fs_reply_deinit(&r);
-    }
+    fill(f, node, fh, NWR_PUSH_BYTES);
     fake_drain(f);
     bytes = f->bytes_put;
     assert_true(bytes >= NWR_PUSH_BYTES);
@@ -309,6 +440,10 @@ int main(void)
         T(a_directory_of_more_than_a_page_is_not_counted),
         T(truncating_to_the_same_size_is_a_change),
         T(attributes_outside_the_known_name_spaces_are_refused),
+        T(a_copy_names_the_blocks_and_moves_no_bytes),
+        T(a_copy_inside_one_file_works),
+        T(a_copy_that_cannot_be_sent_leaves_the_target_as_it_was),
+        T(a_copy_between_groups_is_left_to_the_kernel),
         T(a_file_without_a_name_is_sent_when_it_gets_one),
         T(a_file_that_never_gets_a_name_is_never_sent),
         T(a_large_file_without_a_name_leaves_memory_and_then_the_volume),

@@ -13,4 +13,20 @@ node n mount -o dev,suid "$M" || {
 chmod 755 "$T"
 limited 600 python3 "$ROOT/tests/lib/posix.py" "$M" || FAILED=1
 equal the_checks_leave_nothing_behind "" "$(ls -A "$M")"
+
+export M
+try a_copy_inside_a_directory_takes_no_space_and_stays_when_its_source_goes <<'END'
+head -c 64M /dev/urandom >"$M/from"
+used() { du -sk "$T/n" | cut -f1; }
+before=$(used)
+cp "$M/from" "$M/copy" # asks for copy_file_range
+[ $(($(used) - before)) -lt 8192 ]
+sum=$(sha256sum <"$M/from")
+same "$sum" "$(sha256sum <"$M/copy")"
+printf x | dd of="$M/from" bs=1 seek=30000000 conv=notrunc status=none
+rm "$M/from"
+sleep 3 # its space goes two seconds later
+sync
+same "$sum" "$(sha256sum <"$M/copy")"
+END
 check stop_ends_the_node_and_unmounts halt n
