@@ -51,6 +51,7 @@ static void node_destroy(struct nwr_node *n)
         nwr_file_destroy(n->file);
     nwr_request_destroy(n->held);
     nwr_free(n->unsure);
+    nwr_free(n->way);
     nwr_free(n);
 }
 

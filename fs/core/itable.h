@@ -25,6 +25,8 @@ struct nwr_node {
     nwr_ino ino, root; /* as last shown (view.h) */
     uint8_t type;
     struct nwr_dirs dirs; /* of a directory */
+    char *way;            /* the subdirectory that was looked up last; owned; NULL: none */
+    bool way_sure;        /* twice in a row */
     uint32_t subdirs;     /* how many it has; NWR_SUBDIRS_MANY: more than are counted */
     uint64_t counted;     /* mark of the attributes they were counted with; 0: not counted */
 

@@ -216,8 +216,8 @@ static void run_request(struct nwr_mount *m, struct nwr_fs_req *req)
     struct nwr_plan_of of = n && n->kept ? nwr_kept_plan_of(req->op) : nwr_plan_of(req->op);
     struct nwr_txn *t = nwr_txn_new(m, of.plan, of.finish, req);
 
-    nwr_walk_begin(t);
-    nwr_txn_run(t);
+    if (nwr_walk_begin(t))
+        nwr_txn_run(t);
 }
 
 /* ---- the beginning: what quorums the root wants is itself a record, read with R = 1; a mount
@@ -327,7 +327,7 @@ void nwr_mount_check(const struct nwr_mount *m)
     for (uint32_t i = 0; i < m->nodes.nbirth; i++)
         nwr_assert(m->nodes.birth[i]->held);
     for (const struct nwr_txn *t = m->txns; t; t = t->next)
-        nwr_assert(t->inflight || t->wants_ids || t->wants_push);
+        nwr_assert(t->inflight || t->wants_ids || t->wants_push || t->wants_ahead);
 }
 
 const struct nwr_fs_counters *nwr_mount_counters(const struct nwr_mount *m)

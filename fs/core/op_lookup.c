@@ -53,12 +53,12 @@ static struct nwr_guess *guess_of(struct nwr_mount *m, uint64_t name)
 
 /* A subdirectory has a PG of its own: its inode is asked for while its name is, if the name leads
  * to the same inode as the last time. */
-static void guess(struct nwr_txn *t, const struct nwr_node *dir, size_t len)
+void nwr_op_guess(struct nwr_txn *t, const struct nwr_node *dir, const char *name, size_t len)
 {
-    uint64_t name = nwr_name_hash(dir->dirs.ino[0], t->req->name, len);
-    const struct nwr_guess *g = guess_of(t->m, name);
+    uint64_t hash = nwr_name_hash(dir->dirs.ino[0], name, len);
+    const struct nwr_guess *g = guess_of(t->m, hash);
 
-    if (g->root && g->name == name)
+    if (g->root && g->name == hash)
         nwr_txn_guess(t, g->root);
 }
 
@@ -84,7 +84,7 @@ enum nwr_plan nwr_plan_lookup(struct nwr_txn *t)
     if (t->runs == 1 && answered(t, dir, len))
         return NWR_PLAN_DONE;
     if (t->runs == 1)
-        guess(t, dir, len);
+        nwr_op_guess(t, dir, t->req->name, len);
     if (!nwr_view_find(t, &dir->dirs, t->req->name, len, true, &t->x))
         return NWR_PLAN_WAIT;
     return NWR_PLAN_DONE;
@@ -106,6 +106,7 @@ void nwr_finish_lookup(struct nwr_txn *t)
     if (t->reply.kind == NWR_REPLY_ENTRY)
         return;
     note_guess(t, t->node);
+    nwr_ahead_note(t->node, t->req->name, t->x.ino && t->x.type == NWR_TYPE_DIR);
     if (t->x.ino == 0) {
         const struct nwr_spool_item *item = nwr_spool_find(t->m, &t->node->dirs, t->req->name);
 

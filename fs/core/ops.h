@@ -52,6 +52,8 @@ struct nwr_node *nwr_op_node(struct nwr_txn *t);
  * serve the thread's next requests: nothing was changed by this mount since, and it is not older
  * than NWR_LISTED_MS. Others ask the volume. */
 struct nwr_dir *nwr_op_listing(struct nwr_txn *t);
+/* The inode that the name led to the last time is read along with it. */
+void nwr_op_guess(struct nwr_txn *t, const struct nwr_node *dir, const char *name, size_t len);
 /* What the request's node shows now: DONE with t->x set. */
 enum nwr_plan nwr_op_shown(struct nwr_txn *t);
 void nwr_op_reply_attr(struct nwr_txn *t);

@@ -38,6 +38,7 @@ struct nwr_walk {
     char *name;
     bool is_dir;
     uint32_t looks; /* GETATTRs it has answered */
+    uint64_t ahead; /* from GETATTR: the transaction that still reads parent/name (ahead.c) */
     nwr_ms at;
     uint64_t since; /* changes of this mount that it may lack begin here */
     struct nwr_snapshot snap;
@@ -122,12 +123,25 @@ struct nwr_plan_of {
 struct nwr_plan_of nwr_plan_of(enum nwr_fs_op op);
 
 /* ---- what a thread was just told (walk.c) ---- */
-/* A request begins: what its thread was told may serve it. Ends: what that told the thread. */
-void nwr_walk_begin(struct nwr_txn *t);
+/* A request begins: what its thread was told may serve it. False: it waits for that, and is run
+ * when it has come. Ends: what that told the thread. */
+bool nwr_walk_begin(struct nwr_txn *t);
 void nwr_walk_end(struct nwr_txn *t);
 /* This mount has changed a record, or what lies over it; txn: 0 or who has that in its snapshot. */
 void nwr_walk_changed(struct nwr_mount *m, const struct nwr_key *key, uint64_t txn);
 void nwr_walk_deinit(struct nwr_mount *m);
+/* An empty one for the thread; the oldest makes room. */
+struct nwr_walk *nwr_walk_new(struct nwr_mount *m, uint32_t pid);
+/* t has read what w is to hold, or could not. */
+void nwr_walk_have(struct nwr_txn *t, struct nwr_walk *w);
+
+/* ---- the name that is probably looked up next (ahead.c) ---- */
+/* A GETATTR begins, the first request of a system call. */
+void nwr_ahead_start(struct nwr_txn *t);
+/* What was read ahead in a directory was not what came next. */
+void nwr_ahead_unused(struct nwr_mount *m, uint64_t parent);
+/* A name of a directory was looked up. */
+void nwr_ahead_note(struct nwr_node *dir, const char *name, bool is_dir);
 
 /* ---- creations that are not sent yet (birth.c) ---- */
 /* What t has staged becomes what n holds back. */

@@ -561,7 +561,8 @@ void nwr_txn_answer(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_resp
         on_other(t, res);
     if (t->inflight)
         return;
-    t->m->counters.round_trips += t->trips;
+    if (!t->beside)
+        t->m->counters.round_trips += t->trips;
     t->trips = 0;
     if (t->err != NWR_OK)
         return complete(t);

@@ -10,9 +10,10 @@
  *     LOOKUP p/f -> n           UNLINK, RMDIR of p/f; GETATTR n once, of a directory twice;
  *                               and after them OPEN, READLINK, SETATTR, GETXATTR n
  *     OPEN, CREATE -> n         GETATTR, GETXATTR n; SETATTR n after CREATE
+ *     GETATTR p                 LOOKUP p/d, if that was read beside it (ahead.c)
  *
- * Why this breaks no promise. A LOOKUP itself is never served, and every system call that names a
- * path makes one for each name of it, after a GETATTR of the directory where it starts. So what
+ * Why this breaks no promise. No other LOOKUP is served, and every system call that names a path
+ * makes one for each name of it, after a GETATTR of the directory where it starts. So what
  * follows in the table was read within the same call, with these exceptions, which a program
  * could tell from the truth only if another mount's change was completed, and the thread told of
  * it, in the NWR_WALK_MS after the LOOKUP: fstat, or opening through /proc, of what open(O_PATH) or
@@ -43,13 +44,16 @@ static void clear(struct nwr_walk *w)
 
 static bool is_named(const struct nwr_walk *w, uint64_t parent, const char *name)
 {
-    return w->from == NWR_FS_LOOKUP && w->parent == parent && strcmp(w->name, name) == 0;
+    return w->parent == parent && strcmp(w->name, name) == 0;
 }
 
 /* Whether what w holds may serve the request. */
 static bool serves(const struct nwr_walk *w, const struct nwr_fs_req *req)
 {
     bool looked = w->from == NWR_FS_LOOKUP, about = w->node && w->node == req->node;
+
+    if (w->from == NWR_FS_GETATTR)
+        return req->op == NWR_FS_LOOKUP && is_named(w, req->node, req->name);
 
     switch ((int)req->op) {
     case NWR_FS_GETATTR: return about && (!looked || w->looks < (w->is_dir ? 2 : 1));
@@ -63,8 +67,8 @@ static bool serves(const struct nwr_walk *w, const struct nwr_fs_req *req)
     case NWR_FS_MKDIR:
     case NWR_FS_SYMLINK:
     case NWR_FS_UNLINK:
-    case NWR_FS_RMDIR: return is_named(w, req->node, req->name);
-    case NWR_FS_LINK: return is_named(w, req->node2, req->name2);
+    case NWR_FS_RMDIR: return looked && is_named(w, req->node, req->name);
+    case NWR_FS_LINK: return looked && is_named(w, req->node2, req->name2);
     default: return false;
     }
 }
@@ -73,7 +77,7 @@ static bool serves(const struct nwr_walk *w, const struct nwr_fs_req *req)
 static bool passes(const struct nwr_walk *w, const struct nwr_fs_req *req)
 {
     switch ((int)req->op) {
-    case NWR_FS_GETATTR: return w->from == NWR_FS_LOOKUP && req->node == w->parent;
+    case NWR_FS_GETATTR: return w->from == NWR_FS_LOOKUP && req->node == w->parent && w->looks == 0;
     case NWR_FS_READ: return req->node == w->node;
     case NWR_FS_RELEASE:
     case NWR_FS_RELEASEDIR: return true;
@@ -96,41 +100,71 @@ static bool spoiled(const struct nwr_mount *m, const struct nwr_snapshot *s, uin
     return false;
 }
 
-void nwr_walk_begin(struct nwr_txn *t)
-{
-    struct nwr_walk *w = walk_of(t->m, t->req->pid);
-
-    if (!w || passes(w, t->req))
-        return;
-    if (w->at + NWR_WALK_MS < t->m->now || !serves(w, t->req) ||
-        spoiled(t->m, &w->snap, w->since, UINT64_MAX)) {
-        clear(w);
-        return;
-    }
-    w->looks += t->req->op == NWR_FS_GETATTR;
-    t->walks = true;
-    nwr_snapshot_give(t, &w->snap);
-    nwr_birth_overlay(t);
-}
-
-/* The oldest walk makes room. */
-static struct nwr_walk *slot(struct nwr_mount *m, uint32_t pid)
+struct nwr_walk *nwr_walk_new(struct nwr_mount *m, uint32_t pid)
 {
     struct nwr_walk *w = walk_of(m, pid);
 
     if (!w)
         w = &m->walk[m->walk_at++ % NWR_WALKS];
+    clear(w);
+    w->pid = pid;
     return w;
+}
+
+/* Another system call: its first request may tell what comes next. */
+static void turn(struct nwr_txn *t, struct nwr_walk *w)
+{
+    if (w && w->from == NWR_FS_GETATTR)
+        nwr_ahead_unused(t->m, w->parent);
+    if (w)
+        clear(w);
+    if (t->req->op == NWR_FS_GETATTR && t->req->pid)
+        nwr_ahead_start(t);
+}
+
+bool nwr_walk_begin(struct nwr_txn *t)
+{
+    struct nwr_walk *w = walk_of(t->m, t->req->pid);
+
+    if (w && passes(w, t->req))
+        return true;
+    if (w && w->ahead && serves(w, t->req)) {
+        t->wants_ahead = true;
+        return false;
+    }
+    if (!w || w->at + NWR_WALK_MS < t->m->now || !serves(w, t->req) ||
+        spoiled(t->m, &w->snap, w->since, UINT64_MAX)) {
+        turn(t, w);
+        return true;
+    }
+    w->looks += t->req->op == NWR_FS_GETATTR;
+    t->walks = true;
+    nwr_snapshot_give(t, &w->snap);
+    nwr_birth_overlay(t);
+    return true;
+}
+
+void nwr_walk_have(struct nwr_txn *t, struct nwr_walk *w)
+{
+    bool good = t->err == NWR_OK && t->eno == 0 && t->rows.n <= ROWS_MAX;
+
+    nwr_snapshot_take(t, &w->snap);
+    if (!good || spoiled(t->m, &w->snap, t->since, t->id)) {
+        clear(w);
+        return;
+    }
+    w->ahead = 0;
+    w->at = t->m->now;
+    w->since = t->m->changed;
 }
 
 static void start(struct nwr_txn *t)
 {
-    struct nwr_walk *w = slot(t->m, t->req->pid);
     const struct nwr_fs_req *req = t->req;
-    nwr_ms at = req->op == NWR_FS_OPEN && t->walks && w->pid ? w->at : t->m->now;
+    struct nwr_walk *w = walk_of(t->m, req->pid);
+    nwr_ms at = req->op == NWR_FS_OPEN && t->walks && w ? w->at : t->m->now;
 
-    clear(w);
-    w->pid = req->pid;
+    w = nwr_walk_new(t->m, req->pid);
     w->at = at;
     w->from = req->op;
     w->parent = req->op == NWR_FS_OPEN ? 0 : req->node;

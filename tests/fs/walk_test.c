@@ -157,6 +157,138 @@ static void guess_that_cannot_be_read_does_no_harm(void **state)
     assert_int_equal(e.node, dir);
 }
 
+/* Twice the same way, then GETATTR of the root with its LOOKUP still under way. */
+static uint64_t walk_twice(struct fake *f, struct nwr_fs_entry *e)
+{
+    struct stat st;
+    uint64_t dir;
+
+    assert_int_equal(fake_mkdir(f, ROOT, "d", &dir), 0);
+    settle(f, ROOT);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(fake_stat(f, ROOT, &st), 0);
+        assert_int_equal(fake_lookup(f, ROOT, "d", e), 0);
+        assert_int_equal(fake_stat(f, dir, &st), 0);
+    }
+    fake_reset(f);
+    return dir;
+}
+
+static void way_gone_twice_is_read_beside_the_directory(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    struct stat st;
+    uint64_t dir = walk_twice(f, &e), before = trips(f);
+
+    assert_int_equal(fake_stat(f, ROOT, &st), 0);
+    assert_int_equal(f->reads, 3); /* the root, the name, the inode elsewhere */
+    assert_int_equal(fake_lookup(f, ROOT, "d", &e), 0);
+    assert_int_equal(e.node, dir);
+    assert_int_equal(fake_stat(f, dir, &st), 0);
+    assert_int_equal(f->reads, 3);
+    assert_int_equal(trips(f) - before, 1);
+    assert_int_equal(fake_lookup(f, ROOT, "d", &e), 0); /* not behind a GETATTR */
+    assert_int_equal(f->reads, 5);
+}
+
+static void what_is_read_ahead_is_waited_for(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    struct nwr_fs_reply r;
+    struct nwr_request *root;
+    struct stat st;
+
+    for (int fails = 0; fails < 2; fails++) {
+        if (fails == 0)
+            walk_twice(f, &e);
+        fake_reset(f);
+        fake_begin(f, fake_req(NWR_FS_GETATTR, ROOT, NULL));
+        assert_int_equal(f->nqueue, 3);
+        root = f->queue[2]; /* its answer comes first */
+        memmove(f->queue + 1, f->queue, 2 * sizeof(*f->queue));
+        f->queue[0] = root;
+        fake_answer(f);
+        r = fake_end(f);
+        assert_int_equal(r.err, 0);
+        nwr_fs_reply_deinit(&r);
+        fake_begin(f, fake_req(NWR_FS_LOOKUP, ROOT, "d"));
+        assert_int_equal(f->nqueue, 2);
+        f->fail_read = fails ? NWR_E_TIMEDOUT : NWR_OK;
+        fake_drain(f);
+        r = fake_end(f);
+        assert_int_equal(r.err, fails ? ETIMEDOUT : 0);
+        if (!fails)
+            assert_int_equal(fake_stat(f, r.entry.node, &st), 0);
+        assert_int_equal(f->reads, 3);
+        nwr_fs_reply_deinit(&r);
+        f->fail_read = NWR_OK;
+    }
+}
+
+static void who_waits_for_what_is_read_ahead_runs_whatever_became_of_it(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    struct nwr_fs_reply r;
+    struct nwr_request *root;
+
+    walk_twice(f, &e);
+    fake_begin(f, fake_req(NWR_FS_GETATTR, ROOT, NULL));
+    root = f->queue[2];
+    memmove(f->queue + 1, f->queue, 2 * sizeof(*f->queue));
+    f->queue[0] = root;
+    fake_answer(f);
+    r = fake_end(f);
+    nwr_fs_reply_deinit(&r);
+    fake_begin(f, fake_req(NWR_FS_LOOKUP, ROOT, "d"));
+    for (uint32_t pid = 1000; pid < 1100; pid++) { /* other threads take the place of its walk */
+        struct nwr_fs_req *req = fake_req(NWR_FS_LOOKUP, ROOT, "old");
+        struct nwr_fs_event ev = {.kind = NWR_FS_EV_REQUEST, .req = req};
+
+        req->pid = pid;
+        fake_step(f, &ev);
+    }
+    fake_drain(f);
+    r = fake_end(f);
+    assert_int_equal(r.err, 0);
+    nwr_fs_reply_deinit(&r);
+}
+
+static void change_before_the_system_call_is_seen_by_what_is_read_ahead(void **state)
+{
+    struct fake *f = *state, g;
+    struct nwr_fs_entry e;
+    struct stat st;
+
+    walk_twice(f, &e);
+    fake_second(&g, f, 12);
+    assert_int_equal(fake_lookup(&g, ROOT, "d", &e), 0);
+    assert_int_equal(fake_rmdir(&g, ROOT, "d"), 0);
+    assert_int_equal(fake_stat(f, ROOT, &st), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "d", &e), ENOENT);
+    fake_pass(&g, 5000);
+    fake_deinit(&g);
+}
+
+static void another_way_is_not_read_ahead(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    struct stat st;
+
+    walk_twice(f, &e);
+    assert_int_equal(fake_stat(f, ROOT, &st), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "old", &e), 0);
+    fake_reset(f);
+    assert_int_equal(fake_stat(f, ROOT, &st), 0);
+    assert_int_equal(f->reads, 1);
+    assert_int_equal(fake_lookup(f, ROOT, "d", &e), 0);
+    assert_int_equal(fake_stat(f, ROOT, &st), 0);
+    assert_int_equal(f->reads, 4);
+}
+
 static void opening_by_path_asks_once(void **state)
 {
     struct fake *f = *state;
@@ -324,6 +456,14 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(wrong_guess_at_an_inode_does_no_harm, setup, teardown),
         cmocka_unit_test_setup_teardown(guess_that_cannot_be_read_does_no_harm, setup, teardown),
+        cmocka_unit_test_setup_teardown(way_gone_twice_is_read_beside_the_directory, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_is_read_ahead_is_waited_for, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_waits_for_what_is_read_ahead_runs_whatever_became_of_it,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(change_before_the_system_call_is_seen_by_what_is_read_ahead,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(another_way_is_not_read_ahead, setup, teardown),
         cmocka_unit_test_setup_teardown(opening_by_path_asks_once, setup, teardown),
         cmocka_unit_test_setup_teardown(making_and_removing_a_directory_look_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_of_the_same_system_call_asks, setup, teardown),

@@ -183,7 +183,7 @@ static void take_reply(struct fake *f, struct nwr_fs_effect *e)
     nwr_fs_req_destroy(e->req);
 }
 
-static void step(struct fake *f, struct nwr_fs_event *ev)
+void fake_step(struct fake *f, struct nwr_fs_event *ev)
 {
     struct nwr_fs_effects out = {0};
 
@@ -219,7 +219,7 @@ static void tell_spooled(struct fake *f)
     struct nwr_fs_event ev = {.kind = NWR_FS_EV_SPOOL, .spool = f->spooled[0]};
 
     memmove(f->spooled, f->spooled + 1, --f->nspooled * sizeof(f->spooled[0]));
-    step(f, &ev);
+    fake_step(f, &ev);
 }
 
 static bool pending(const struct fake *f)
@@ -236,12 +236,12 @@ static void answer_request(struct fake *f)
     memmove(f->queue, f->queue + 1, --f->nqueue * sizeof(*f->queue));
     f->wall += 1000000;
     answer(f, req, &res);
-    step(f, &ev);
+    fake_step(f, &ev);
     nwr_response_deinit(&res);
     nwr_request_destroy(req);
 }
 
-static void answer_first(struct fake *f)
+void fake_answer(struct fake *f)
 {
     if (f->nspooled)
         return tell_spooled(f);
@@ -251,7 +251,7 @@ static void answer_first(struct fake *f)
 void fake_drain(struct fake *f)
 {
     while (pending(f))
-        answer_first(f);
+        fake_answer(f);
 }
 
 void fake_begin(struct fake *f, struct nwr_fs_req *req)
@@ -262,7 +262,7 @@ void fake_begin(struct fake *f, struct nwr_fs_req *req)
     f->waiting = req;
     req->process = f->process;
     f->answered = false;
-    step(f, &ev);
+    fake_step(f, &ev);
 }
 
 struct nwr_fs_reply fake_end(struct fake *f)
@@ -279,7 +279,7 @@ struct nwr_fs_reply fake_call(struct fake *f, struct nwr_fs_req *req)
 {
     fake_begin(f, req);
     while (!f->answered && pending(f))
-        answer_first(f);
+        fake_answer(f);
     if (!f->hold)
         fake_drain(f);
     return fake_end(f);
@@ -291,7 +291,7 @@ void fake_pass(struct fake *f, nwr_ms ms)
 
     f->now += ms;
     f->wall += ms * 1000000;
-    step(f, &ev);
+    fake_step(f, &ev);
     if (!f->hold)
         fake_drain(f);
 }

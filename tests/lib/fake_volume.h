@@ -60,9 +60,13 @@ void fake_reset(struct fake *f);
 void fake_pass(struct fake *f, nwr_ms ms);
 /* Makes the request and waits for its reply. */
 struct nwr_fs_reply fake_call(struct fake *f, struct nwr_fs_req *req);
+/* An event; replies to others than the call under way are dropped. */
+void fake_step(struct fake *f, struct nwr_fs_event *ev);
 /* Begins it; fake_drain answers the volume's requests, fake_end gives the reply. */
 void fake_begin(struct fake *f, struct nwr_fs_req *req);
 void fake_drain(struct fake *f);
+/* Answers the first of them. */
+void fake_answer(struct fake *f);
 struct nwr_fs_reply fake_end(struct fake *f);
 struct nwr_fs_req *fake_req(enum nwr_fs_op op, uint64_t node, const char *name);
 
