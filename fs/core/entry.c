@@ -40,6 +40,10 @@ void nwr_entry_refresh(struct nwr_txn *t, struct nwr_node *n, const struct nwr_s
 
     n->ino = x->ino;
     n->number = x->number;
+    if (x->base_len) { /* found under a name */
+        n->twins = x->twins;
+        n->within = x->within;
+    }
     if (n->type == NWR_TYPE_DIR)
         n->dirs = x->dirs;
     if (n->type != NWR_TYPE_REG || x->version.dot.counter == 0 || n->held || n->pushing ||

@@ -49,10 +49,12 @@ struct nwr_node {
     struct nwr_request *held; /* creation not sent yet: writes and guards, birth.h */
     bool tried;               /* held was sent, and nobody knows how that ended */
     bool reading_ahead;
-    bool wrote;    /* this mount has pushed something */
-    bool reported; /* its error was given to somebody */
-    bool failed;   /* the last push failed, the bytes are kept */
-    bool on_disk;  /* the last push went to disk */
+    bool wrote;             /* this mount has pushed something */
+    bool reported;          /* its error was given to somebody */
+    bool failed;            /* the last push failed, the bytes are kept */
+    bool on_disk;           /* the last push went to disk */
+    uint32_t twins;         /* other inodes of its name hold the same: they go before it changes */
+    struct nwr_dirs within; /* where that was seen */
     bool refused;  /* its base was replaced: it goes to the spool, not to the volume (refuse.c) */
     bool saved;    /* what was refused is there as it is now */
     bool dropped;  /* without a name before it was ever sent: lives on this mount only */

@@ -87,6 +87,20 @@ static enum nwr_plan fetch_base(struct nwr_txn *t, struct nwr_node *n)
     return whole ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
 }
 
+/* A file that stands for equal ones of its name is one before it is written to. */
+static bool be_alone(struct nwr_txn *t, const struct nwr_node *n)
+{
+    struct nwr_shown x = t->x;
+
+    if (!n->twins || (t->req->flags & NWR_O_ACCMODE) == 0)
+        return true;
+    if (!nwr_view_place(t, &x))
+        return false;
+    x.within = n->within; /* a place is in one directory of a union */
+    x.twins = n->twins;
+    return nwr_view_alone(t, &x);
+}
+
 /* Close-to-open: what another mount closed before is seen now. */
 enum nwr_plan nwr_plan_open(struct nwr_txn *t)
 {
@@ -101,6 +115,8 @@ enum nwr_plan nwr_plan_open(struct nwr_txn *t)
         return plan;
     nwr_entry_refresh(t, n, &t->x);
     plan = nwr_op_file(t, n);
+    if (plan == NWR_PLAN_DONE && !be_alone(t, n))
+        plan = NWR_PLAN_WAIT;
     if (plan == NWR_PLAN_DONE)
         plan = fetch_base(t, n);
     if (plan == NWR_PLAN_DONE && t->req->flags & NWR_O_TRUNC && t->req->kill_priv &&
@@ -133,6 +149,8 @@ void nwr_finish_open(struct nwr_txn *t)
     struct nwr_node *n = t->node;
 
     nwr_op_reply_open(t, n);
+    if (t->req->flags & NWR_O_ACCMODE)
+        n->twins = 0;
     if (t->req->flags & NWR_O_TRUNC) {
         t->reply.keep_cache = t->reply.keep_cache && nwr_file_size(n->file) == 0;
         nwr_op_truncate(t, n, &t->x);

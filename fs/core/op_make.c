@@ -135,6 +135,8 @@ enum nwr_plan nwr_plan_create(struct nwr_txn *t)
     if (t->x.type != NWR_TYPE_REG)
         return nwr_txn_fail(t, t->x.type == NWR_TYPE_DIR ? EISDIR : EEXIST);
     nwr_txn_pin(t, nwr_entry_node(t, &t->x));
+    if (t->req->flags & NWR_O_ACCMODE && !nwr_view_alone(t, &t->x))
+        return NWR_PLAN_WAIT;
     return nwr_op_file(t, t->node2);
 }
 

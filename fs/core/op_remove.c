@@ -110,7 +110,8 @@ enum nwr_plan nwr_plan_unlink(struct nwr_txn *t)
     for (n = nwr_itable_of(&t->m->nodes, t->x.root); n; n = nwr_itable_next(n))
         if (n->pushing && !n->refused)
             return nwr_txn_after_push(t, n);
-    if (!detach_hidden(t) || !nwr_view_detach(t, &t->x, true, NULL, NULL))
+    if (!detach_hidden(t) || !nwr_view_alone(t, &t->x) ||
+        !nwr_view_detach(t, &t->x, true, NULL, NULL))
         return NWR_PLAN_WAIT;
     return NWR_PLAN_DONE;
 }
@@ -209,7 +210,8 @@ static bool exchange(struct nwr_txn *t)
 {
     nwr_ino xi, xr, yi, yr;
 
-    return nwr_view_detach(t, &t->x, false, &xi, &xr) &&
+    return nwr_view_alone(t, &t->x) && nwr_view_alone(t, &t->y) &&
+           nwr_view_detach(t, &t->x, false, &xi, &xr) &&
            nwr_view_detach(t, &t->y, false, &yi, &yr) &&
            nwr_view_attach(t, t->y.parent, t->y.base, t->y.base_len, xi, xr, t->x.type) &&
            nwr_view_attach(t, t->x.parent, t->x.base, t->x.base_len, yi, yr, t->y.type);
@@ -223,7 +225,9 @@ static enum nwr_plan stage_rename(struct nwr_txn *t, struct nwr_node *to, size_t
         return exchange(t) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
     if (t->y.ino && t->y.type == NWR_TYPE_DIR && !bury(t, &t->y))
         return nwr_txn_fail(t, ENOTEMPTY);
-    if (!nwr_view_detach(t, &t->x, false, &ino, &root))
+    if (!nwr_view_alone(t, &t->x) || !nwr_view_detach(t, &t->x, false, &ino, &root))
+        return NWR_PLAN_WAIT;
+    if (t->y.ino && !nwr_view_alone(t, &t->y))
         return NWR_PLAN_WAIT;
     if (t->y.ino && !nwr_view_detach(t, &t->y, true, NULL, NULL))
         return NWR_PLAN_WAIT;

@@ -118,6 +118,54 @@ static void show_all(struct nwr_shown_list *list, const struct nwr_slots *slots,
     }
 }
 
+/* ---- equal files ---- */
+
+static const struct nwr_slot_seen *slot_of(const struct nwr_slots *slots, const struct nwr_shown *x)
+{
+    for (uint32_t i = 0; i < slots->n; i++)
+        if (slots->e[i].ino == x->root && slots->e[i].parent == x->parent)
+            return &slots->e[i];
+    return NULL;
+}
+
+static const struct nwr_version *version_of(const struct nwr_slots *slots,
+                                            const struct nwr_shown *x)
+{
+    const struct nwr_slot_seen *s = slot_of(slots, x);
+    const struct nwr_one *one = s ? nwr_versions_find(&s->versions, x->version.wid) : NULL;
+
+    return one && !nwr_is_pending(one->v->dot) ? one->v : NULL;
+}
+
+/* A file of this name alone, with one content: nothing is hidden with it. */
+static bool can_stand_behind(const struct nwr_slots *slots, const struct nwr_shown *x)
+{
+    const struct nwr_slot_seen *s = slot_of(slots, x);
+    const struct nwr_one *one = s ? nwr_versions_next(&s->versions, NULL, false) : NULL;
+
+    return one && !s->restored && s->versions.nlink == 1 &&
+           !nwr_versions_next(&s->versions, one, false);
+}
+
+/* The same file created on two sides: the greatest of equal ones stands for all. */
+static void collapse(struct nwr_shown_list *list, uint32_t from, const struct nwr_slots *slots)
+{
+    for (uint32_t j = from + 1; j < list->n; j++) {
+        struct nwr_shown *x = &list->e[j];
+        const struct nwr_version *v = version_of(slots, x), *w;
+
+        for (uint32_t i = from; v && i < j && !x->behind; i++) {
+            struct nwr_shown *y = &list->e[i];
+
+            w = y->behind || y->root == x->root ? NULL : version_of(slots, y);
+            if (!w || !nwr_content_same(w, v) || !can_stand_behind(slots, x))
+                continue;
+            x->behind = i - from + 1;
+            y->twins++;
+        }
+    }
+}
+
 /* ---- their names --------------------------------------------------------------------------- */
 
 static bool holds_bare(const struct nwr_record *rec)
@@ -203,6 +251,7 @@ bool nwr_view_all(struct nwr_txn *t, const struct nwr_dirs *dir, const char *bas
     if (!nwr_slots_read(t, dir, base, len, &slots))
         return false;
     show_all(list, &slots, base, len);
+    collapse(list, from, &slots);
     for (uint32_t i = from; i < list->n; i++)
         list->e[i].within = *dir;
     nwr_slots_deinit(&slots);
@@ -217,7 +266,8 @@ static bool take(const struct nwr_shown_list *list, const char *name, size_t len
     for (uint32_t i = 0; i < list->n; i++) {
         const struct nwr_shown *x = &list->e[i];
 
-        if (x->name_len != len || memcmp(x->name, name, len) != 0 || (bare && x->number))
+        if (x->behind || x->name_len != len || memcmp(x->name, name, len) != 0 ||
+            (bare && x->number))
             continue;
         *out = *x;
         return true;
@@ -312,6 +362,8 @@ bool nwr_view_base(struct nwr_txn *t, const struct nwr_dirs *dir, const char *na
     for (uint32_t i = 0; whole && base && i < list.n && !hit; i++)
         if (nwr_reads_own(reads, list.e[i].version.wid))
             hit = &list.e[i];
+    if (hit && hit->behind)
+        hit = &list.e[hit->behind - 1];
     if (hit)
         *out = *hit;
     nwr_shown_list_deinit(&list);
@@ -386,7 +438,7 @@ bool nwr_view_part(struct nwr_txn *t, const struct nwr_dirs *dir, uint32_t part,
     if (whole && all.n > 1 && all.e[0].number == 0)
         whole = nwr_view_hides(t, dir->ino[0], &hide);
     for (uint32_t i = 0; whole && i < all.n; i++)
-        if (all.e[i].parent == dir->ino[part] && !(hide && all.e[i].number))
+        if (all.e[i].parent == dir->ino[part] && !all.e[i].behind && !(hide && all.e[i].number))
             *nwr_shown_add(list) = all.e[i];
     nwr_shown_list_deinit(&all);
     return whole;

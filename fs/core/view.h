@@ -52,6 +52,8 @@ struct nwr_shown {
     struct nwr_seen version; /* content shown; counter 0 for all but regular files */
     struct nwr_over line;
     uint64_t number; /* K; 0: the bare name */
+    uint32_t behind; /* in a list: 1 + index of the line that stands for it, which holds the same */
+    uint32_t twins;  /* so many stand behind this one */
     bool top;        /* greatest content of its slot */
     bool restored;   /* removed by somebody who had not seen this */
     struct {
@@ -83,9 +85,12 @@ bool nwr_view_names(struct nwr_txn *t, nwr_ino parent, const char *base, size_t 
 /* The same for a union of directories: what part `part` of it adds to the listing. */
 bool nwr_view_part(struct nwr_txn *t, const struct nwr_dirs *dir, uint32_t part, const char *base,
                    size_t len, struct nwr_shown_list *list);
-/* All lines of a name, whatever is hidden. */
+/* All lines of a name, whatever is hidden, and those that stand behind another. */
 bool nwr_view_all(struct nwr_txn *t, const struct nwr_dirs *dir, const char *base, size_t len,
                   struct nwr_shown_list *list);
+/* What stands behind x, other inodes of its name that hold the same, goes: whoever works on x
+ * works on all of them. */
+bool nwr_view_alone(struct nwr_txn *t, const struct nwr_shown *x);
 /* Whether the policy of a directory hides siblings; worth asking only where there is one. */
 bool nwr_view_hides(struct nwr_txn *t, nwr_ino dir, bool *hide);
 /* True for the key of a record that only view.c reads: it is no name. */

@@ -596,6 +596,23 @@ bool nwr_view_detach(struct nwr_txn *t, const struct nwr_shown *x, bool gone, nw
     return done;
 }
 
+bool nwr_view_alone(struct nwr_txn *t, const struct nwr_shown *x)
+{
+    struct nwr_shown_list list = {0};
+    bool whole = true;
+
+    if (x->twins)
+        whole = nwr_view_all(t, &x->within, x->base, x->base_len, &list);
+    for (uint32_t i = 0; whole && i < list.n; i++) {
+        const struct nwr_shown *y = list.e[i].behind ? &list.e[list.e[i].behind - 1] : NULL;
+
+        if (y && y->root == x->root && y->version.wid == x->version.wid)
+            whole = nwr_view_detach(t, &list.e[i], true, NULL, NULL);
+    }
+    nwr_shown_list_deinit(&list);
+    return whole;
+}
+
 bool nwr_view_link(struct nwr_txn *t, const struct nwr_shown *node, nwr_ino *ino, nwr_ino *root)
 {
     struct nwr_shown x = *node;

@@ -124,13 +124,23 @@ static bool lines_of(struct nwr_txn *t, struct nwr_shown *x, struct nwr_shown_li
     return x->base_len == 0 || nwr_view_all(t, &x->within, x->base, x->base_len, list);
 }
 
+static uint32_t lines(const struct nwr_shown_list *list)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < list->n; i++)
+        n += !list->e[i].behind;
+    return n;
+}
+
 static void out_siblings(const struct nwr_shown_list *list, const struct nwr_shown *x,
                          struct nwr_out *out)
 {
     for (uint32_t i = 0; i < list->n; i++) {
         const struct nwr_shown *y = &list->e[i];
 
-        if (y->number == 0 || (y->root == x->root && same_seen(y->version, x->version)))
+        if (y->number == 0 || y->behind ||
+            (y->root == x->root && same_seen(y->version, x->version)))
             continue;
         if (out->len)
             nwr_say(out, ",");
@@ -191,7 +201,7 @@ static bool derived_get(struct nwr_txn *t, struct nwr_node *n, const char *name,
         whole = lines_of(t, &x, &list);
         if (whole)
             out_siblings(&list, &x, out);
-        if (whole && list.n < 2)
+        if (whole && lines(&list) < 2)
             nwr_txn_fail(t, ENODATA);
         nwr_shown_list_deinit(&list);
         return whole;

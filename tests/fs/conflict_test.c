@@ -126,6 +126,21 @@ static void equal_contents_of_which_one_is_unseen_by_its_remover_come_back(void 
     all_show("f=2");
 }
 
+static void equal_files_created_apart_are_one_unless_one_has_other_names(void **state)
+{
+    (void)state;
+    isles_create(&w, 0, "f", 2);
+    isles_create(&w, 1, "f", 2);
+    isles_create(&w, 0, "g", 2);
+    isles_link(&w, 0, "g", "h");
+    isles_create(&w, 1, "g", 2);
+    meet();
+    all_show("f=2 g=2 g.conflict.2001=2 h=2");
+    isles_write(&w, 2, "f", 3);
+    meet();
+    all_show("f=3 g=2 g.conflict.2001=2 h=2");
+}
+
 /* ---- names ---------------------------------------------------------------------------------- */
 
 static void an_ordinary_file_wins_the_name_and_the_sibling_counts_on(void **state)
@@ -399,6 +414,7 @@ int main(void)
         STORY(writing_what_stands_for_equals_replaces_them_all),
         STORY(removing_what_stands_for_equals_removes_them_all),
         STORY(equal_contents_of_which_one_is_unseen_by_its_remover_come_back),
+        STORY(equal_files_created_apart_are_one_unless_one_has_other_names),
         STORY(an_ordinary_file_wins_the_name_and_the_sibling_counts_on),
         STORY(a_file_moved_onto_a_siblings_name_replaces_it),
         STORY(long_names_are_cut_between_characters_and_found),

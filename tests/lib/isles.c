@@ -229,7 +229,7 @@ uint32_t isles_data(struct isles *w, uint32_t i, const struct nwr_shown *x)
 
 static void put_content(struct nwr_txn *t, const struct nwr_node *node, uint32_t data)
 {
-    struct nwr_extent item = {.len = 10, .block = {node->root, 1, data}};
+    struct nwr_extent item = {.len = 10, .block = {nwr_ino_make(PG, 0, 7), 1, data}};
     struct nwr_push push = {.map = {.size = 10, .item = &item, .n = 1}};
 
     nwr_view_write(t, node, nwr_txn_wid(t), &push, 0);
@@ -262,6 +262,13 @@ static nwr_ino detach(struct nwr_txn *t, const struct nwr_shown *x, bool gone)
 
     nwr_assert(whole);
     return root;
+}
+
+static void alone(struct nwr_txn *t, const struct nwr_shown *x)
+{
+    bool whole = nwr_view_alone(t, x);
+
+    nwr_assert(whole);
 }
 
 bool isles_create(struct isles *w, uint32_t i, const char *name, uint32_t data)
@@ -300,8 +307,10 @@ void isles_save(struct isles *w, uint32_t i, const char *name, uint32_t data, ui
     if (seen.wid)
         nwr_view_base(t, &dir, name, strlen(name), 1, reads, &over);
     nwr_free(reads);
-    if (over.ino)
+    if (over.ino) {
+        alone(t, &over);
         detach(t, &over, true);
+    }
     attach(w, t, name, ino, NWR_TYPE_REG);
     commit(w, i);
     nwr_shown_list_deinit(&list);
@@ -320,7 +329,8 @@ bool isles_write(struct isles *w, uint32_t i, const char *name, uint32_t data)
     node.version = x.version;
     node.line = x.line;
     node.number = x.number;
-    put_content(begin(w, i), &node, data);
+    alone(begin(w, i), &x);
+    put_content(&w->node[i].t, &node, data);
     commit(w, i);
     return true;
 }
@@ -331,7 +341,8 @@ bool isles_rm(struct isles *w, uint32_t i, const char *name)
 
     if (!isles_find(w, i, name, &x))
         return false;
-    detach(begin(w, i), &x, true);
+    alone(begin(w, i), &x);
+    detach(&w->node[i].t, &x, true);
     commit(w, i);
     return true;
 }
@@ -346,9 +357,12 @@ bool isles_mv(struct isles *w, uint32_t i, const char *from, const char *to)
         return false;
     if (isles_find(w, i, to, &over) && over.root == x.root && over.version.wid == x.version.wid)
         return true;
+    alone(t, &x);
     ino = detach(t, &x, false);
-    if (over.ino)
+    if (over.ino) {
+        alone(t, &over);
         detach(t, &over, true);
+    }
     attach(w, t, to, ino, x.type);
     commit(w, i);
     return true;

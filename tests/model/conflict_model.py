@@ -28,6 +28,7 @@ RULES = {
     "other_names":   "a removal counts only with removals at the other names its caller still saw",
     "moot":          "removals of a version that stays when its link goes count no longer",
     "base":          "rename over a name replaces the version its process read, not the head",
+    "equal":         "two inodes of one name that hold the same show once, and are one to all",
 }
 ON = dict.fromkeys(RULES, True)
 
@@ -149,9 +150,29 @@ class Replica:
                 out.append(Shown(shown, name, s, v, None if bare else k, i == 0))
         return out
 
+    def twins(self, name):
+        """Lines of a view and those that stand behind each: a slot of another inode, of no other
+        name, that has that one content only."""
+        out = []
+        for x in self.view(name):
+            first = next((o for o in out if o[0].v.data == x.v.data), None)
+            alone = (len(self.contents(x.slot)) == 1 and x.slot.wid[0] == "slot" and
+                     self.linked(x.slot.ino) == {name})
+            if ON["equal"] and first and alone and first[0].slot.ino != x.slot.ino:
+                first[1].append(x)
+            else:
+                out.append((x, []))
+        return out
+
     def listing(self):
         names = set(self.names) | {m.name for r in self.inodes.values() for m in r.gone}
-        return [x for n in sorted(names) for x in self.view(n)]
+        return [x for n in sorted(names) for x, _ in self.twins(n)]
+
+    def alone(self, t, x):
+        """What stands behind x is removed by whoever works on x."""
+        for y, behind in self.twins(x.entry):
+            if (y.slot.ino, y.v.wid) == (x.slot.ino, x.v.wid):
+                for z in behind: self.detach(t, z)
 
     def find(self, shown):
         return next((x for x in self.listing() if x.name == shown), None)
@@ -207,9 +228,9 @@ class Replica:
 
     def rename_over(self, t, ino, name, base):
         """Replace at name what shows the data `base`, keep all else as siblings."""
-        for x in self.view(name):
+        for x, _ in self.twins(name):
             if x.v.data == base if ON["base"] else x.number is None:
-                self.detach(t, x)
+                self.alone(t, x); self.detach(t, x)
                 break
         self.attach(t, name, ino)
 
@@ -227,21 +248,21 @@ class Replica:
 
     def write(self, x, data):
         """Through the bare name: a line of its own.  Through a number: the same line."""
-        t = self.stamp(); rec = self.reg(x.slot.ino)
+        t = self.stamp(); rec = self.reg(x.slot.ino); self.alone(t, x)
         ln = self.new_line(t) if x.number is None else self.line(rec, x.v)
         if x.v.line.K not in (x.v.K, ln.K):
             rec.ended.add(x.v.line.K)
         self.content(t, x.slot.ino, t.dot, ln, data, {x.v.wid})
 
     def rm(self, x):
-        t = self.stamp()
+        t = self.stamp(); self.alone(t, x)
         self.detach(t, x); self.cover(t, x)
 
     def mv(self, x, name):
         over = self.find(name)
         if over and (over.slot.ino, over.v.wid) == (x.slot.ino, x.v.wid):
             return
-        t = self.stamp(); ino = x.slot.ino
+        t = self.stamp(); ino = x.slot.ino; self.alone(t, x)
         alone = len(self.contents(x.slot)) == 1
         if not ON["copy"] or alone and x.slot.wid[0] != "restored":
             self.unslot(x)
@@ -274,6 +295,7 @@ class History:
         self.ever, self.cut, self.over, self.real, self.excused = (set() for _ in range(5))
         self.file, self.lone = {}, {}
         self.removed, self.kept, self.past, self.ops = {}, {}, [set() for _ in self.reps], 0
+        self.made, self.met = {}, [set() for _ in self.reps]
         self.last, self.read = [{} for _ in self.reps], [{} for _ in self.reps]
 
     def tell(self, i, *words):
@@ -289,9 +311,18 @@ class History:
         self.anc[d] = set(parents).union(*(self.anc[p] for p in parents)); self.file[d] = d
         return d
 
+    def same(self, i, name):
+        """Sometimes what another node has created under the name, and this one has not met."""
+        j, d, op = self.made.get(name, (i, None, 0))
+        if j == i or d in self.met[i] or self.r.random() < 0.3:
+            return None
+        self.kept.setdefault(d, []).extend([op, self.ops + 1])  # for who removes one unaware
+        return d
+
     def names(self, i):
         """Listing as name -> data; checks uniqueness, labels and the Law for numbers."""
         rows = self.reps[i].listing(); out = {x.name: x.v.data for x in rows}
+        self.met[i] |= set(out.values())
         if len(out) != len(rows):
             self.fail("UNIQUE", str([(x.name, x.v.data) for x in rows]))
         for x in rows:
@@ -342,7 +373,8 @@ class History:
         elif kind in ("rm", "rmK"):
             R.rm(x); said = ("rm", x.name)
         elif kind == "create":
-            put = self.data(); R.create(name, put); said = ("create", name, put)
+            put = self.same(i, name) or self.data(); R.create(name, put)
+            self.made[name] = (i, put, self.ops + 1); said = ("create", name, put)
         elif kind == "save":
             head = before.get(name); base = self.read[i].get(name, head)
             gone_ok |= {base}; put = self.data(*([base] if base else []))

@@ -49,7 +49,7 @@ absent() { ! ls "$1/$2" 2>/dev/null; }
 # ---- one cut for all rows: `name` is edited on both sides in each directory ----
 
 rows="write truncate sibling rm_sibling promote keep_both rm_head mv_head again tmp hidden many"
-apart="create dirs filedir del_a del_b over ren chmod same rmdir tree links xattr"
+apart="create dirs filedir del_a del_b over ren chmod same rmdir tree links xattr twins"
 mkdir "$MA"/edge
 for d in $rows $apart; do
     mkdir "$MA/$d" && echo base >"$MA/$d/name"
@@ -75,6 +75,10 @@ echo edited >"$MA/del_b/name" && rm "$MB/del_b/name"
 echo new >"$MA/over/tmp" && mv "$MA/over/tmp" "$MA/over/name" && echo edited >"$MB/over/name"
 mv "$MA/ren/name" "$MA/ren/left" && mv "$MB/ren/name" "$MB/ren/right"
 chmod 600 "$MA/chmod/name" && echo written >"$MB/chmod/name"
+for m in "$MA" "$MB"; do # the same tree, unpacked on both sides
+    mkdir "$m/twins/d" && echo equal | tee "$m/twins/d/f" "$m/twins/g" "$m/twins/h" >/dev/null
+    : >"$m/twins/empty"
+done
 echo equal >"$MA/same/name" && echo equal >"$MB/same/name"
 rmdir "$MA/rmdir/sub" && echo late >"$MB/rmdir/sub/f"
 rm -rf "$MA/tree/sub" && echo late >"$MB/tree/sub/g"
@@ -218,6 +222,14 @@ equal and_they_are_links_of_one_file 1 "$(stat -c %i "$MA"/ren/* | sort -u | wc 
 expect chmod_against_write_is_no_conflict chmod "name=written "
 equal and_both_apply "600 600" "$(echo $(stat -c %a "$MA/chmod/name" "$MB/chmod/name"))"
 expect equal_content_on_both_sides_is_no_conflict same "name=equal "
+expect equal_files_created_on_both_sides_are_one twins \
+    "d/ d/f=equal empty= g=equal h=equal name=base "
+echo changed >"$MB/twins/d/f"
+rm "$MA/twins/g"
+mv "$MB/twins/h" "$MB/twins/i"
+echo full >>"$MA/twins/empty"
+expect and_are_changed_removed_and_moved_as_one twins \
+    "d/ d/f=changed empty=full i=equal name=base "
 expect rmdir_against_create_brings_the_directory_back rmdir "name=base sub/ sub/f=late "
 expect rm_rf_against_create_brings_back_what_was_not_seen tree "name=base sub/ sub/g=late "
 expect rm_of_one_link_against_an_edit_through_the_other_keeps_the_edit links "second=edited "
