@@ -10,13 +10,14 @@
  *                differ, as they are after that, merged there. Both with their blocks, by the
  *                same merge as any repair (deliver.c)
  *
- * While there is other work, each piece is followed by a pause as long as the piece was, so that
- * foreground work keeps at least half of the node.
+ * While there is other work, each piece is followed by a pause three times as long as the piece
+ * was, so that foreground work keeps at least half of the node, whoever else compares with it.
  */
 #include "net/core/reconcile.h"
 
 enum {
-    PAUSE_MAX_MS = 500,
+    PAUSES = 3, /* as long as the piece: others compare with this node at the same time */
+    PAUSE_MAX_MS = 1000,
     ROUND_MS = 200 /* what is on its way arrives before the digests are looked at again */
 };
 enum state {
@@ -92,7 +93,7 @@ static void proceed(struct nwr_node *n, struct pair *p, enum state next)
     p->state = next;
     p->paused = shared;
     if (shared)
-        nwr_job_wake(n, &p->job, n->now + NWR_MIN(NWR_MAX(took, 1), PAUSE_MAX_MS));
+        nwr_job_wake(n, &p->job, n->now + NWR_MIN(NWR_MAX(took, 1) * PAUSES, PAUSE_MAX_MS));
     else
         go(n, p);
 }

@@ -38,15 +38,33 @@ refuse a_replica_that_is_away_is_said_and_fails 'could not be compared' \
     bash -c '"$NWRFS" repair --data "$T/a" --wait >/dev/null'
 
 again c
-# Node a may have begun by itself: whoever did, the records went through a comparison.
-try repair_ends_with_no_difference_and_brings_all_records <<'END'
+# Hints bring most of it, and node a may begin a comparison by itself.
+try repair_ends_with_no_difference_and_all_is_there <<'END'
 "$NWRFS" repair --data "$T/c" --wait >"$T/said"
 grep -qE '^[0-9]+ differences found, [0-9]+ repaired, 0 left' "$T/said"
 "$NWRFS" repair --data "$T/c" --wait | grep -q '^0 differences found'
-rows=$(($(counter a compare_rows) + $(counter b compare_rows) + $(counter c compare_rows)))
-test "$rows" -gt "$FILES"
 same 0 "$(counter c reads)"
 same "$(counter a blocks)" "$(counter c blocks)"
+END
+
+# Its hints were delivered already: only a comparison can tell.
+halt c
+cp -a "$T/c" "$T/c.old"
+again c
+try a_node_with_an_old_disk_gets_what_the_new_one_had_and_brings_nothing_back <<'END'
+for i in $(seq 30); do rm "$MA/d/new$i"; done
+for i in $(seq 30); do echo "new $i again" >"$MA/d/new$i"; done
+for i in $(seq 31 60); do rm "$MB/d/new$i"; done
+"$NWRFS" repair --data "$T/c" --wait >/dev/null
+END
+halt c
+rm -rf "$T/c"
+mv "$T/c.old" "$T/c"
+again c
+try the_old_disk_is_made_equal <<'END'
+"$NWRFS" repair --data "$T/c" --wait | grep -q ' 0 left, compared with 2 replicas'
+rows=$(($(counter a compare_rows) + $(counter b compare_rows) + $(counter c compare_rows)))
+test "$rows" -ge 60
 END
 
 try one_group_can_be_asked_for <<'END'
@@ -65,9 +83,10 @@ halt b
 check a_mount_of_that_node_alone_comes_up remote solo "$C"
 export SOLO=$T/mnt.solo
 try it_has_what_was_written_and_not_what_was_deleted <<'END'
-same "$FILES" "$(ls "$SOLO/d" | wc -l)"
+same "$((FILES - 30))" "$(ls "$SOLO/d" | wc -l)"
 same 0 "$(ls "$SOLO/d" | grep -c gone)"
-for i in $(seq "$FILES"); do same "new $i" "$(cat "$SOLO/d/new$i")"; done
+for i in $(seq 30); do same "new $i again" "$(cat "$SOLO/d/new$i")"; done
+for i in $(seq 61 "$FILES"); do same "new $i" "$(cat "$SOLO/d/new$i")"; done
 cmp "$SOLO/large" "$T/large"
 END
 

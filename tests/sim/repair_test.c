@@ -183,6 +183,40 @@ static void a_run_counts_who_could_not_be_compared_with(void **state)
     sim_destroy(s);
 }
 
+static void hints_and_comparisons_go_together(void **state)
+{
+    struct sim *s = kit_three(53, 2, 2);
+    struct nwr_key key = kit_key(2, 199);
+
+    (void)state;
+    miss_writes(s, 0, 200);
+    sim_run(s, 20000000);
+    assert_string_equal(kit_stored_text(s, 2, &key), "x");
+    oracle_converged(s);
+    sim_destroy(s);
+}
+
+/* A peer that answers nonsense costs its pair a try, and nobody his life. */
+static void nonsense_in_answers_is_refused_and_later_answers_help(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 80; seed < 100; seed++) {
+        struct sim *s = kit_three_without_hints(seed, 2, 2);
+
+        miss_writes(s, 0, 100);
+        kit_isolate(s, 2, true);
+        kit_notice(s);
+        kit_write_many(s, 0, nwr_ino_make(3, 1, 60), 0, 2500, 1);
+        sim_heal(s);
+        s->faults.garbled = 40000;
+        sim_run(s, 100000000);
+        s->faults.garbled = 0;
+        sim_run(s, 60000000);
+        oracle_converged(s);
+        sim_destroy(s);
+    }
+}
+
 static void a_run_asked_for_during_another_follows_it(void **state)
 {
     struct sim *s = kit_three_without_hints(48, 2, 2);
@@ -211,6 +245,7 @@ static void bytes_follow_the_difference_and_not_the_records(void **state)
     struct sim *s = sim_create(49);
 
     (void)state;
+    s->hint_bytes = 1;
     sim_members(s, 3, 16, 3, 1, 1);
     for (uint32_t i = 0; i < RECORDS; i++) {
         struct nwr_key key = kit_key(2, i);
@@ -317,6 +352,8 @@ int main(void)
         cmocka_unit_test(a_run_says_how_many_records_differed_and_ends_with_none),
         cmocka_unit_test(a_run_over_one_group_leaves_the_others_alone),
         cmocka_unit_test(a_run_counts_who_could_not_be_compared_with),
+        cmocka_unit_test(hints_and_comparisons_go_together),
+        cmocka_unit_test(nonsense_in_answers_is_refused_and_later_answers_help),
         cmocka_unit_test(a_run_asked_for_during_another_follows_it),
         cmocka_unit_test(bytes_follow_the_difference_and_not_the_records),
         cmocka_unit_test(where_most_differ_ranges_take_over),

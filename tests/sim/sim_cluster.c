@@ -299,6 +299,20 @@ static struct nwr_blob *encode(struct sim *s, const struct nwr_msg *m)
     return b;
 }
 
+/* What a peer with another idea of this format could say: the frame itself is sound. */
+static void garble(struct sim *s, struct nwr_msg *m)
+{
+    struct nwr_blob *b = m->u.compare.data;
+
+    if ((m->kind != NWR_MSG_COMPARE && m->kind != NWR_MSG_COMPARED) || !b || !b->len ||
+        !sim_chance(s, s->faults.garbled))
+        return;
+    m->u.compare.data = nwr_blob_copy(b->data, 1 + sim_below(s, b->len));
+    nwr_blob_unref(b);
+    for (b = m->u.compare.data; sim_below(s, 3);)
+        b->data[sim_below(s, b->len)] = (uint8_t)sim_below(s, 256);
+}
+
 static void send(struct sim *s, int from, int to, bool join, struct nwr_msg *m)
 {
     struct sim_conn *c = join ? join_conn(s, from, to) : conn_of(s, from, to);
@@ -308,6 +322,7 @@ static void send(struct sim *s, int from, int to, bool join, struct nwr_msg *m)
     s->messages++;
     if (sim_chance(s, s->faults.loss))
         return;
+    garble(s, m);
     ev.frame = encode(s, m);
     if (!ev.frame)
         return;

@@ -24,6 +24,7 @@ typedef uint64_t sim_us;
 
 struct sim_faults {
     uint32_t loss, doubled, reordered; /* of 65536 messages */
+    uint32_t garbled;                  /* of 65536 COMPARE and COMPARED: their data is damaged */
     sim_us delay;                      /* at most, one way */
     sim_us store_delay;                /* at most, an op */
 };
