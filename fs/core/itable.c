@@ -38,7 +38,7 @@ void nwr_itable_init(struct nwr_itable *it)
 {
     struct nwr_node *root;
 
-    *it = (struct nwr_itable){.next = NWR_NODE_ROOT};
+    *it = (struct nwr_itable){.next = NWR_NODE_ROOT + 1};
     grow(it);
     root = nwr_itable_add(it, NWR_INO_ROOT, NWR_INO_ROOT, NWR_TYPE_DIR);
     root->nlookup = 1;
@@ -100,7 +100,7 @@ struct nwr_node *nwr_itable_add(struct nwr_itable *it, nwr_ino ino, nwr_ino root
 
     if (it->n >= it->buckets)
         grow(it);
-    n->id = it->next++;
+    n->id = nwr_itable_find(it, root) ? it->next++ : root;
     n->ino = ino;
     n->root = root;
     n->type = type;

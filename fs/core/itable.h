@@ -2,8 +2,9 @@
  *
  * DESIGN 10: a node stands for one line of versions. While it is clean a descendant of its version
  * keeps the node; a concurrent version that takes the head gets a node of its own, and open files
- * keep the old one. While it is dirty its base is frozen. Node numbers are never used twice, so
- * the generation is always 1. Node 1 is the root and never goes.
+ * keep the old one. While it is dirty its base is frozen. The first node of an inode has the
+ * inode's number, so that a handle finds it again (op_handle.c); further ones are counted from 2,
+ * which no inode is numbered by. The generation is always 1. Node 1 is the root and never goes.
  *
  *   free <-- nlookup, opens and pins all 0 --- node --- lookup, create --> node
  *

@@ -52,8 +52,11 @@ enum nwr_fs_op {
     NWR_FS_LSEEK,     /* flags: SEEK_HOLE, SEEK_DATA */
     NWR_FS_TMPFILE,   /* node: the directory; flags: with O_EXCL it never gets a name */
     NWR_FS_COPY,      /* node: from, node2: to; off, size; count: offset in the target */
+    NWR_FS_HANDLE,    /* a node that may be forgotten, or its parent; flags: NWR_HANDLE_PARENT */
     NWR_FS_OPS
 };
+
+#define NWR_HANDLE_PARENT 1
 
 enum nwr_fs_set {
     NWR_SET_MODE = 1,
@@ -107,7 +110,7 @@ struct nwr_fs_slice { /* a piece of READ data; blob NULL: zeros */
 
 enum nwr_fs_reply_kind {
     NWR_REPLY_ERR,    /* err; 0 is plain success */
-    NWR_REPLY_ENTRY,  /* LOOKUP, MKNOD, MKDIR, SYMLINK, LINK */
+    NWR_REPLY_ENTRY,  /* LOOKUP, MKNOD, MKDIR, SYMLINK, LINK, HANDLE */
     NWR_REPLY_CREATE, /* CREATE, TMPFILE: entry + open */
     NWR_REPLY_ATTR,   /* entry.st, entry.attr_ms */
     NWR_REPLY_OPEN,

@@ -36,7 +36,8 @@
     X(FALLOCATE, fallocate)                                                                        \
     X(LSEEK, lseek)                                                                                \
     X(TMPFILE, tmpfile)                                                                            \
-    X(COPY, copy)
+    X(COPY, copy)                                                                                  \
+    X(HANDLE, handle)
 
 #define NWR_OPS_DECLARE(op, name)                                                                  \
     enum nwr_plan nwr_plan_##name(struct nwr_txn *t);                                              \

@@ -75,6 +75,7 @@ static void ll_init(void *userdata, struct fuse_conn_info *conn)
     conn->want |= conn->capable & FUSE_CAP_EXPLICIT_INVAL_DATA;
     conn->want |= conn->capable & (FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO);
     conn->want |= conn->capable & (FUSE_CAP_ASYNC_READ | FUSE_CAP_ATOMIC_O_TRUNC);
+    conn->want |= conn->capable & FUSE_CAP_EXPORT_SUPPORT; /* ll_lookup */
     /* Splice costs two system calls a small request; the write-back cache would make the kernel
      * the owner of size and mtime, which remote changes could not correct. */
     conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
@@ -87,8 +88,16 @@ static void ll_init(void *userdata, struct fuse_conn_info *conn)
     conn->time_gran = 1;
 }
 
+/* "." and ".." are asked for only where a handle is opened (FUSE_EXPORT_SUPPORT). */
 static void ll_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+        struct nwr_fs_req *r = begin(req, NWR_FS_HANDLE, parent);
+
+        r->flags = name[1] ? NWR_HANDLE_PARENT : 0;
+        submit(req, r);
+        return;
+    }
     submit(req, begin_named(req, NWR_FS_LOOKUP, parent, name));
 }
 

@@ -21,7 +21,10 @@ enum {
 
 static struct fake_twin twin;
 static struct fake side[2];
-static mode_t type[2][NODES];
+static struct type {
+    uint64_t node;
+    mode_t type;
+} type[2][NODES]; /* hashed */
 static char buf[70000], story[1 << 16];
 static size_t told;
 static struct nwr_rng rng;
@@ -47,17 +50,28 @@ static void check(uint32_t i, const char *what, uint64_t dir, const char *name, 
     assert_int_not_equal(err, EIO);
 }
 
+static struct type *type_of(uint32_t i, uint64_t node)
+{
+    uint64_t at = nwr_mix64(node) % NODES;
+
+    while (type[i][at].node && type[i][at].node != node)
+        at = (at + 1) % NODES;
+    return &type[i][at];
+}
+
 static int look(uint32_t i, uint64_t dir, const char *name, struct nwr_fs_entry *e)
 {
     int err = fake_lookup(&side[i], dir, name, e);
+    struct type *seen;
 
     check(i, "lookup", dir, name, err);
     if (err)
         return err;
-    assert_true(e->node < NODES && S_IFMT & e->st.st_mode);
-    if (type[i][e->node] == 0)
-        type[i][e->node] = e->st.st_mode & S_IFMT;
-    assert_int_equal(type[i][e->node], e->st.st_mode & S_IFMT);
+    assert_true(S_IFMT & e->st.st_mode);
+    seen = type_of(i, e->node);
+    if (seen->type == 0)
+        *seen = (struct type){e->node, e->st.st_mode & S_IFMT};
+    assert_int_equal(seen->type, e->st.st_mode & S_IFMT);
     return 0;
 }
 

@@ -428,6 +428,50 @@ static void a_large_file_without_a_name_leaves_memory_and_then_the_volume(void *
     assert_int_equal(f->puts, 1); /* its registers go */
 }
 
+/* ---- handles -------------------------------------------------------------------------------- */
+
+static int by_handle(struct fake *f, uint64_t node, uint32_t flags, struct nwr_fs_entry *e)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_HANDLE, node, NULL);
+    struct nwr_fs_reply r;
+    int err;
+
+    req->flags = flags;
+    r = fake_call(f, req);
+    err = r.err;
+    *e = r.entry;
+    nwr_fs_reply_deinit(&r);
+    return err;
+}
+
+static void a_handle_finds_its_file_on_a_new_mount(void **state)
+{
+    struct fake *f = *state, g;
+    struct nwr_fs_entry e, up;
+    uint64_t dir, sub;
+
+    assert_int_equal(fake_mkdir(f, ROOT, "d", &dir), 0);
+    assert_int_equal(fake_mkdir(f, dir, "e", &sub), 0);
+    assert_int_equal(fake_save(f, sub, "a", "data"), 0);
+    assert_int_equal(fake_lookup(f, sub, "a", &e), 0);
+    fake_second(&g, f, 8);
+    assert_int_equal(by_handle(&g, e.node, 0, &up), 0);
+    assert_int_equal(up.node, e.node);
+    assert_int_equal(up.st.st_size, 4);
+    assert_int_equal(by_handle(&g, sub, 0, &up), 0);
+    assert_int_equal(by_handle(&g, sub, NWR_HANDLE_PARENT, &up), 0);
+    assert_int_equal(up.node, dir);
+    assert_int_equal(by_handle(&g, dir, NWR_HANDLE_PARENT, &up), 0);
+    assert_int_equal(up.node, ROOT);
+    assert_int_equal(fake_unlink(f, sub, "a"), 0);
+    fake_deinit(&g);
+    fake_second(&g, f, 9);
+    assert_int_equal(by_handle(&g, e.node, 0, &up), ESTALE);
+    assert_int_equal(by_handle(&g, 77, 0, &up), ESTALE);
+    assert_int_equal(by_handle(&g, UINT64_MAX, 0, &up), ESTALE);
+    fake_deinit(&g);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -444,6 +488,7 @@ int main(void)
         T(a_copy_inside_one_file_works),
         T(a_copy_that_cannot_be_sent_leaves_the_target_as_it_was),
         T(a_copy_between_groups_is_left_to_the_kernel),
+        T(a_handle_finds_its_file_on_a_new_mount),
         T(a_file_without_a_name_is_sent_when_it_gets_one),
         T(a_file_that_never_gets_a_name_is_never_sent),
         T(a_large_file_without_a_name_leaves_memory_and_then_the_volume),

@@ -9,8 +9,8 @@ import stat
 import subprocess
 import time
 
-from posix_kit import (check, child, ended, EXCHANGE, fails, get, libc, link_fd, NOREPLACE, put,
-                       renameat2, root_check)
+from posix_kit import (AT_FDCWD, call, check, child, ended, EXCHANGE, fails, get, libc, link_fd,
+                       NOREPLACE, put, renameat2, root_check)
 
 # ---- files without a name ----
 
@@ -353,6 +353,49 @@ def inode_numbers_are_unique_and_stay():
     for ino, i in ids.items():
         os.rename("f%d" % i, "g%d" % i)
         assert os.stat("g%d" % i).st_ino == ino
+
+
+class Handle(ctypes.Structure):
+    _fields_ = [("bytes", ctypes.c_uint), ("type", ctypes.c_int), ("data", ctypes.c_ubyte * 128)]
+
+
+def handle_of(path):
+    h, mount = Handle(bytes=128), ctypes.c_int()
+    call("name_to_handle_at", AT_FDCWD, path.encode(), ctypes.byref(h), ctypes.byref(mount), 0)
+    return h
+
+
+def open_handle(root, handle):
+    return call("open_by_handle_at", root, ctypes.byref(handle), os.O_RDONLY)
+
+
+@root_check
+def a_handle_opens_its_file_again():
+    put("f", b"by handle")
+    os.makedirs("d/e")
+    put("d/e/g", b"deep")
+    handles = {p: handle_of(p) for p in ("f", "d", "d/e", "d/e/g")}
+    root = os.open(".", os.O_RDONLY)
+    with open("/proc/sys/vm/drop_caches", "w") as f:
+        f.write("2")
+    for path, h in handles.items():
+        fd = open_handle(root, h)
+        assert os.fstat(fd).st_ino == os.stat(path).st_ino
+        if path == "d/e/g":
+            assert os.read(fd, 10) == b"deep"
+        if path == "d/e":
+            assert os.readlink("/proc/self/fd/%d" % fd).endswith("/d/e")
+            assert os.listdir(fd) == ["g"]
+        os.close(fd)
+    os.rename("f", "moved")
+    fd = open_handle(root, handles["f"])
+    assert os.read(fd, 20) == b"by handle"
+    os.close(fd)
+    os.unlink("moved")
+    with open("/proc/sys/vm/drop_caches", "w") as f:
+        f.write("2")
+    fails(errno.ESTALE, open_handle, root, handles["f"])
+    os.close(root)
 
 
 @check

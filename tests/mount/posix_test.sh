@@ -29,4 +29,16 @@ sleep 3 # its space goes two seconds later
 sync
 same "$sum" "$(sha256sum <"$M/copy")"
 END
+
+if [ "$(id -u)" = 0 ]; then
+    mkdir -p "$M/keep/below"
+    echo kept >"$M/keep/below/file"
+    export HANDLE="python3 $ROOT/tests/lib/handle.py"
+    check a_handle_is_given $HANDLE save "$M/keep/below/file" "$T/handle"
+    check stop_ends_the_node halt n
+    check the_node_starts_again again n
+    check a_handle_opens_its_file_on_a_new_mount $HANDLE open "$M" "$T/handle" kept
+else
+    skip a_handle_opens_its_file_on_a_new_mount "needs root"
+fi
 check stop_ends_the_node_and_unmounts halt n
