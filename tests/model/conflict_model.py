@@ -156,9 +156,9 @@ class Replica:
         out = []
         for x in self.view(name):
             first = next((o for o in out if o[0].v.data == x.v.data), None)
-            alone = (len(self.contents(x.slot)) == 1 and x.slot.wid[0] == "slot" and
-                     self.linked(x.slot.ino) == {name})
-            if ON["equal"] and first and alone and first[0].slot.ino != x.slot.ino:
+            if (ON["equal"] and first and first[0].slot.ino != x.slot.ino and
+                    x.slot.wid[0] == "slot" and len(self.contents(x.slot)) == 1 and
+                    self.linked(x.slot.ino) == {name}):
                 first[1].append(x)
             else:
                 out.append((x, []))

@@ -48,7 +48,8 @@ absent() { ! ls "$1/$2" 2>/dev/null; }
 
 # ---- one cut for all rows: `name` is edited on both sides in each directory ----
 
-rows="write truncate sibling rm_sibling promote keep_both rm_head mv_head again tmp hidden many"
+rows="write truncate sibling rm_sibling promote keep_both rm_head mv_head again tmp hidden many
+    rkeep rhead rall rmerge"
 apart="create dirs filedir del_a del_b over ren chmod same rmdir tree links xattr twins"
 mkdir "$MA"/edge
 for d in $rows $apart; do
@@ -65,6 +66,8 @@ for d in $rows; do
     echo "a" >"$MA/$d/name"
     echo "b" >"$MB/$d/name"
 done
+printf 'same\na\nend\n' >"$MA/rmerge/name"
+printf 'same\nb\nend\n' >"$MB/rmerge/name"
 check both_sides_go_on_while_cut_off bash -c 'cat "$1/write/name" "$2/write/name"' - "$MA" "$MB"
 
 echo "one" >"$MA/create/new" && echo "two" >"$MB/create/new"
@@ -160,6 +163,41 @@ equal an_ended_conflict_has_no_attributes "" \
     "$(getfattr -m - "$MA/promote/name" 2>/dev/null | grep siblings)"
 equal an_ended_conflict_is_not_listed "" \
     "$(for d in rm_sibling promote keep_both; do "$NWRFS" conflicts "$MB/$d"; done)"
+
+# ---- the same by nwrfs diff and nwrfs resolve ----
+
+run() { # NAME STATUS PATTERN cmd... -- and what it says
+    local name=$1 want=$2 pattern=$3 rc
+    shift 3
+    limited 30 "$@" >"$OUT" 2>&1
+    rc=$?
+    if [ $rc -eq "$want" ] && grep -q -- "$pattern" "$OUT"; then ok "$name"; else
+        fail "$name" "status $rc: $(cat "$OUT")"
+    fi
+}
+run diff_shows_head_and_sibling_and_has_the_status_of_diff 1 '^+b$\|^+a$' \
+    "$NWRFS" diff "$MA/rkeep/name"
+run diff_takes_a_number 1 "conflict.${K[rkeep]} (node" \
+    "$NWRFS" diff "$MA/rkeep/$(s rkeep)" "${K[rkeep]}"
+run diff_of_a_file_without_conflict_is_trouble 2 'not in conflict' "$NWRFS" diff "$MA/xattr/name"
+run diff_with_another_number_is_trouble 2 'no sibling 7' "$NWRFS" diff "$MA/rkeep/name" 7
+run diff_elsewhere_says_so 2 'not on nwrfs' "$NWRFS" diff "$T/a/log"
+check resolve_keeps_a_sibling "$NWRFS" resolve "$MA/rkeep/name" --keep "${K[rkeep]}"
+expect and_it_is_the_file_everywhere rkeep "name=${SIB[rkeep]} "
+check resolve_keeps_the_head "$NWRFS" resolve "$MB/rhead/$(s rhead)" --keep head
+expect and_the_sibling_is_gone_everywhere rhead "name=${HEAD[rhead]} "
+run resolve_keeps_all 0 "name.${K[rall]}" "$NWRFS" resolve "$MA/rall/name" --keep all
+expect and_the_sibling_is_an_ordinary_file rall \
+    "name=${HEAD[rall]} name.${K[rall]}=${SIB[rall]} "
+run resolve_merges_and_leaves_markers 1 'markers' "$NWRFS" resolve "$MB/rmerge/name" --merge
+merged() {
+    [ "$(ls "$1/rmerge")" = name ] &&
+        [ "$(grep -c '^same$\|^end$\|^a$\|^b$\|^<<<<<<<\|^>>>>>>>' "$1/rmerge/name")" = 6 ]
+}
+check what_both_have_is_there_once_and_markers_stand_where_they_differ on_both merged
+run resolve_of_what_is_not_in_conflict_fails 1 'not in conflict' \
+    "$NWRFS" resolve "$MA/rkeep/name" --merge
+run resolve_wants_to_know_how 2 'help' "$NWRFS" resolve "$MA/rkeep/name"
 
 echo seven >"$MA/edge/x.conflict.7"
 expect a_numbered_name_without_a_conflict_is_an_ordinary_file edge "x.conflict.7=seven "
