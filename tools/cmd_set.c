@@ -22,7 +22,7 @@ static const struct key keys[] = {{"w", NULL, false},
                                   {"on-conflict", "keep|reject", false},
                                   {"durability", "default|memory|disk", false},
                                   {"conflicts", "list|hide", false},
-                                  {"sloppy", NULL, true},
+                                  {"sloppy", "on|off", false},
                                   {"exclusive", NULL, true},
                                   {"locks", NULL, true}};
 
@@ -121,6 +121,7 @@ static int set_help(void)
            "  w, r         replicas that must take a write, answer a read; 0: the volume's\n"
            "  on-conflict  keep (both versions stay) or reject (the later writer gets ESTALE)\n"
            "  durability   default, memory, or disk (close waits for the disks)\n"
+           "  sloppy       on, or off (when replicas are away, other nodes stand in for them)\n"
            "  conflicts    list or hide the names of siblings\n");
     return 0;
 }

@@ -40,6 +40,7 @@ struct nwr_blob *nwr_attr_encode(const struct nwr_attr *a)
     nwr_out_u8(&o, a->policy.reject);
     nwr_out_u8(&o, a->policy.hide);
     nwr_out_u8(&o, a->policy.durability);
+    nwr_out_u8(&o, a->policy.sloppy);
     nwr_out_u64(&o, a->policy_hlc);
     return nwr_out_blob(&o);
 }
@@ -51,7 +52,8 @@ static void get_policy(struct nwr_policy *p, struct nwr_in *in)
     p->reject = nwr_in_u8(in);
     p->hide = nwr_in_u8(in);
     p->durability = nwr_in_u8(in);
-    if (p->w > NWR_REPLICAS_MAX || p->r > NWR_REPLICAS_MAX || p->durability > 2)
+    p->sloppy = nwr_in_u8(in);
+    if (p->w > NWR_REPLICAS_MAX || p->r > NWR_REPLICAS_MAX || p->durability > 2 || p->sloppy > 1)
         in->bad = true;
 }
 

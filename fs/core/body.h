@@ -40,6 +40,7 @@ struct nwr_policy {
     uint8_t reject;     /* on-conflict=reject */
     uint8_t hide;       /* conflicts=hide */
     uint8_t durability; /* 0 default, 1 memory, 2 disk */
+    uint8_t sloppy;     /* sloppy=on */
 };
 
 struct nwr_attr {

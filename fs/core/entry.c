@@ -145,5 +145,6 @@ void nwr_txn_policy(struct nwr_txn *t, const struct nwr_node *n)
 {
     t->w = n->policy.w;
     t->r = n->policy.r;
+    t->sloppy = n->policy.sloppy;
     t->level = nwr_push_level(t->m, n);
 }

@@ -206,6 +206,7 @@ static void submit(struct nwr_txn *t, struct nwr_request *req)
         req->w = t->w;
     if (req->r == 0)
         req->r = t->r;
+    req->sloppy = t->sloppy;
     nwr_mount_submit(t->m, req, t->id);
 }
 

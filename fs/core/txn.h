@@ -95,6 +95,7 @@ struct nwr_txn {
     struct nwr_request **batch;
     uint32_t nbatch, sent;
     uint8_t w, r;
+    bool sloppy;
     enum nwr_level level;
     struct nwr_response last;  /* dot, hlc, k, ack of the last batch; bytes of STATFS */
     struct nwr_request *other; /* a request that is neither READ nor PUT: STATFS, STATUS, WHY */

@@ -4,7 +4,7 @@
 #include "fs/core/say.h"
 
 static const char *const derived[] = {"clock", "node", "time", "siblings", "label", "deleted_by"};
-static const char *const later[] = {"sloppy", "exclusive", "locks"};
+static const char *const later[] = {"exclusive", "locks"};
 
 bool nwr_virtual_is(const char *name)
 {
@@ -52,6 +52,8 @@ static bool policy_get(const struct nwr_policy *p, const char *name, struct nwr_
         nwr_say(out, p->hide ? "hide" : "list");
     else if (strcmp(name, "durability") == 0)
         nwr_say(out, durabilities[p->durability < 3 ? p->durability : 0]);
+    else if (strcmp(name, "sloppy") == 0)
+        nwr_say(out, p->sloppy ? "on" : "off");
     else
         return false;
     return true;
@@ -92,6 +94,7 @@ static int set_quorum(uint8_t *field, const struct nwr_blob *value)
 int nwr_virtual_set(struct nwr_policy *p, const char *name, const struct nwr_blob *value)
 {
     static const char *const rejects[] = {"keep", "reject"}, *const hides[] = {"list", "hide"};
+    static const char *const switches[] = {"off", "on"};
 
     if (strcmp(name, "w") == 0)
         return set_quorum(&p->w, value);
@@ -103,6 +106,8 @@ int nwr_virtual_set(struct nwr_policy *p, const char *name, const struct nwr_blo
         return set_choice(&p->hide, value, hides, 2);
     if (strcmp(name, "durability") == 0)
         return set_choice(&p->durability, value, durabilities, 3);
+    if (strcmp(name, "sloppy") == 0)
+        return set_choice(&p->sloppy, value, switches, 2);
     for (size_t i = 0; i < NWR_COUNT(later); i++)
         if (strcmp(name, later[i]) == 0)
             return EOPNOTSUPP;

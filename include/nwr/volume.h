@@ -92,6 +92,7 @@ struct nwr_request {
     enum nwr_op op;
     nwr_pg pg;
     uint8_t w, r;
+    bool sloppy;             /* the next nodes may stand in for replicas that are away */
     enum nwr_level level;    /* PUT, BLOCK_PUT */
     nwr_hlc hlc;             /* PUT: the newest its writer has seen; it gets a later one */
     struct nwr_range *range; /* READ */

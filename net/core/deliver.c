@@ -27,6 +27,7 @@ struct deliver {
     struct nwr_batch *batch;
     uint16_t peer;
     bool guards;
+    uint16_t hint_for;
     enum state state;
     struct nwr_block_id *give;
     uint32_t ngive, capgive, giving;
@@ -68,7 +69,7 @@ static void end(struct nwr_node *n, struct deliver *d, enum nwr_err err)
 {
     bool lost = err == NWR_E_HOSTDOWN || err == NWR_E_TIMEDOUT || err == NWR_E_CANCELED;
 
-    if (lost && d->batch->keep && d->trips && d->peer != n->ordinal)
+    if (lost && d->batch->keep && d->trips && !d->hint_for && d->peer != n->ordinal)
         nwr_hint_keep(n, d->peer, d->batch);
     nwr_job_end(n, &d->job, err);
 }
@@ -90,6 +91,7 @@ static void fill_message(const struct deliver *d, bool whole, struct nwr_msg *m)
 
     m->kind = whole && b->rows.n ? NWR_MSG_REPLICATE : NWR_MSG_BLOCKS;
     m->pg = b->pg;
+    m->u.put.hint_for = d->hint_for;
     m->u.put.level = whole ? b->level : NWR_LEVEL_MEMORY;
     if (whole)
         nwr_rows_copy(&m->u.put.rows, &b->rows);
@@ -356,6 +358,17 @@ struct nwr_job *nwr_deliver(struct nwr_node *n, struct nwr_job *parent, uint32_t
 
     nwr_assert(b->rows.n || b->nblock);
     d->guards = guards;
+    proceed(n, d);
+    return &d->job;
+}
+
+struct nwr_job *nwr_deliver_for(struct nwr_node *n, struct nwr_job *parent, uint32_t slot,
+                                uint16_t peer, struct nwr_batch *b, uint16_t target)
+{
+    struct deliver *d = deliver_new(n, parent, slot, peer, b);
+
+    d->guards = true;
+    d->hint_for = target;
     proceed(n, d);
     return &d->job;
 }

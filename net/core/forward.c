@@ -14,8 +14,8 @@ struct forward {
     struct nwr_origin origin;
     struct nwr_request *req; /* the origin's, or this job's own */
     bool without_self;
-    uint16_t list[NWR_REPLICAS_MAX];
-    bool tried[NWR_REPLICAS_MAX];
+    uint16_t list[2 * NWR_REPLICAS_MAX];
+    bool tried[2 * NWR_REPLICAS_MAX];
     uint32_t m, out;
     uint64_t epoch;
     bool sent;        /* some coordinator may have done it */
@@ -54,8 +54,33 @@ static nwr_ms patience(const struct forward *f)
 static void place(struct nwr_node *n, struct forward *f)
 {
     f->m = nwr_ring_place(&n->ring, f->req->pg, f->list);
+    if (nwr_is_sloppy(f->req))
+        f->m += nwr_ring_spares(&n->ring, f->req->pg, f->list + f->m);
     f->epoch = n->ring.epoch;
     memset(f->tried, 0, sizeof(f->tried));
+}
+
+bool nwr_is_sloppy(const struct nwr_request *req)
+{
+    return req->sloppy && req->w != NWR_QUORUM_ALL && req->r != NWR_QUORUM_ALL;
+}
+
+/* This node is the first of the next ones that can: it coordinates. A second try of a write may
+ * have a second dot. */
+static void coordinate_here(struct nwr_node *n, struct forward *f)
+{
+    struct nwr_origin o = f->origin;
+
+    for (uint32_t i = 0; f->sent && i < o.req->nwrite; i++)
+        o.req->write[i].v.flags &= ~(uint32_t)NWR_V_ONCE;
+    f->origin = (struct nwr_origin){0};
+    nwr_job_end(n, &f->job, NWR_OK);
+    nwr_request_here(n, &o);
+}
+
+static bool may_be_here(const struct nwr_node *n, const struct forward *f, uint32_t i)
+{
+    return f->list[i] == n->ordinal && f->origin.kind != NWR_FROM_JOB && !f->without_self;
 }
 
 /* The first of the list that is up and was not tried. False: there is none. */
@@ -64,6 +89,10 @@ static bool ask_next(struct nwr_node *n, struct forward *f)
     struct nwr_msg m = {.kind = NWR_MSG_REQUEST, .pg = f->req->pg};
 
     for (uint32_t i = 0; i < f->m; i++) {
+        if (f->out == 0 && may_be_here(n, f, i)) {
+            coordinate_here(n, f);
+            return true;
+        }
         if (f->tried[i] || f->list[i] == n->ordinal || !nwr_is_up(n, f->list[i]))
             continue;
         f->tried[i] = true;

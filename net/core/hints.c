@@ -42,18 +42,27 @@ static void refused(struct nwr_node *n)
     nwr_log(n, "level=warn event=hint_refused why=\"the room for hints is full\"", "");
 }
 
+static size_t bytes_of(uint32_t nkey, size_t data_bytes)
+{
+    return NWR_HINT_OWN * (size_t)(nkey + 1) + data_bytes;
+}
+
+bool nwr_hint_room(struct nwr_node *n, uint32_t nkey, size_t data_bytes)
+{
+    if (n->hints.bytes + bytes_of(nkey, data_bytes) <= n->hints.bytes_max)
+        return true;
+    refused(n);
+    return false;
+}
+
 bool nwr_hint_add(struct nwr_node *n, struct nwr_lent *l, uint16_t target, nwr_pg pg,
                   const struct nwr_key *key, uint32_t nkey, size_t data_bytes)
 {
-    size_t bytes = NWR_HINT_OWN + data_bytes;
+    size_t bytes = bytes_of(nkey, data_bytes);
     struct nwr_hint *h;
 
-    for (uint32_t i = 0; i < nkey; i++)
-        bytes += key[i].len;
-    if (n->hints.bytes + bytes > n->hints.bytes_max || target > NWR_ORDINAL_MAX) {
-        refused(n);
+    if (target > NWR_ORDINAL_MAX || !nwr_hint_room(n, nkey, data_bytes))
         return false;
-    }
     l->hint = nwr_realloc(l->hint, (l->op.nhint + 1) * sizeof(*l->hint));
     h = &l->hint[l->op.nhint++];
     *h = (struct nwr_hint){.target = target,

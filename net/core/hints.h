@@ -28,7 +28,7 @@
 
 enum {
     NWR_HINT_BYTES = 256 << 20, /* of a node, unless it was told otherwise */
-    NWR_HINT_OWN = 64,          /* a hint itself, beside its keys */
+    NWR_HINT_OWN = 64,          /* a hint itself, and each name in it */
     NWR_HINT_LOOK_MS = 500,
     NWR_HINT_PAUSE_MS = 1000, /* after a delivery that failed */
     NWR_HINT_REST_MS = 20,    /* after one that left nothing */

@@ -253,6 +253,8 @@ bool nwr_knock(struct nwr_node *n, bool *knocked, const uint16_t *list, uint32_t
 void nwr_hints_init(struct nwr_hints *hs, uint64_t bytes_max);
 void nwr_hints_deinit(struct nwr_hints *hs);
 void nwr_hints_start(struct nwr_node *n);
+/* False: it is full, which is logged. data_bytes: as below. */
+bool nwr_hint_room(struct nwr_node *n, uint32_t nkey, size_t data_bytes);
 /* One more hint for l to store. data_bytes: what is kept only for it. False: there is no room. */
 bool nwr_hint_add(struct nwr_node *n, struct nwr_lent *l, uint16_t target, nwr_pg pg,
                   const struct nwr_key *key, uint32_t nkey, size_t data_bytes);
@@ -294,6 +296,8 @@ struct nwr_blob *nwr_epoch_blob(const struct nwr_ring *r);
 /* ---- dispatch (node.c) ---- */
 /* A request arrived; o's content moves. */
 void nwr_request_start(struct nwr_node *n, struct nwr_origin *o);
+/* Coordinated by this node, whoever holds the group. */
+void nwr_request_here(struct nwr_node *n, struct nwr_origin *o);
 void nwr_peer_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m);
 
 /* ---- machines ---- */
@@ -353,6 +357,11 @@ void nwr_batch_unref(struct nwr_batch *b);
  * with OK when the replica has it at the batch's level. Takes one count. May end at once. */
 struct nwr_job *nwr_deliver(struct nwr_node *n, struct nwr_job *parent, uint32_t slot,
                             uint16_t peer, struct nwr_batch *b, bool guards);
+/* To a node that stands in for target. */
+struct nwr_job *nwr_deliver_for(struct nwr_node *n, struct nwr_job *parent, uint32_t slot,
+                                uint16_t peer, struct nwr_batch *b, uint16_t target);
+/* Whether the next nodes count for this request: never where all replicas are asked for. */
+bool nwr_is_sloppy(const struct nwr_request *req);
 /* Only blocks that are missing here or at peer, by name. */
 struct nwr_job *nwr_supply(struct nwr_node *n, struct nwr_job *parent, uint32_t slot, uint16_t peer,
                            nwr_pg pg, const struct nwr_block_id *id, uint32_t nid);

@@ -59,7 +59,7 @@ static uint32_t spread_to(struct nwr_node *n, struct read *rd, enum nwr_list lis
         struct side *s = &rd->side[i];
         struct nwr_rows all;
 
-        if (!(s->in >> list & 1) || s->merged || s->writing || s->whole ||
+        if (!(s->in >> list & 1) || s->spare || s->merged || s->writing || s->whole ||
             !nwr_is_up(n, s->ordinal))
             continue;
         s->merged = true;
@@ -129,7 +129,8 @@ static void finish_merge(struct nwr_node *n, struct read *rd)
 
         if (!s->merged)
             continue;
-        nwr_rows_stale(&rd->merged, &rows_of(rd, s)->rows, &s->extra, &stale[i]);
+        if (!s->spare)
+            nwr_rows_stale(&rd->merged, &rows_of(rd, s)->rows, &s->extra, &stale[i]);
         s->whole = stale[i].n == 0;
         s->writing = stale[i].n > 0;
     }

@@ -118,6 +118,7 @@ struct nwr_msg {
             struct nwr_block *block;
             uint32_t nblock;
             enum nwr_level level;
+            uint16_t hint_for; /* the receiver stands in for this replica; 0: it does not */
         } put;
         struct { /* ACK */
             struct nwr_block_id *missing;

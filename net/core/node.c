@@ -155,21 +155,30 @@ static bool request_valid(const struct nwr_node *n, const struct nwr_request *re
     return false;
 }
 
+void nwr_request_here(struct nwr_node *n, struct nwr_origin *o)
+{
+    if (o->req->op == NWR_OP_READ)
+        nwr_read_start(n, o);
+    else if (o->req->op == NWR_OP_BLOCK_GET)
+        nwr_block_get_start(n, o);
+    else
+        nwr_write_start(n, o);
+}
+
+/* A peer that sends a sloppy request has found nobody of the list. */
 static void request_route(struct nwr_node *n, struct nwr_origin *o)
 {
     bool here = nwr_ring_holds(&n->ring, o->req->pg, n->ordinal);
+    bool from_peer = o->kind == NWR_FROM_PEER;
 
-    if (!here && o->kind == NWR_FROM_PEER) {
+    if (!here && from_peer && nwr_is_sloppy(o->req))
+        here = nwr_ring_is_spare(&n->ring, o->req->pg, n->ordinal);
+    if (here)
+        nwr_request_here(n, o);
+    else if (from_peer)
         nwr_respond_err(n, o, NWR_E_EPOCH, false);
-    } else if (!here) {
+    else
         nwr_forward_start(n, o, false);
-    } else if (o->req->op == NWR_OP_READ) {
-        nwr_read_start(n, o);
-    } else if (o->req->op == NWR_OP_BLOCK_GET) {
-        nwr_block_get_start(n, o);
-    } else {
-        nwr_write_start(n, o);
-    }
 }
 
 void nwr_request_start(struct nwr_node *n, struct nwr_origin *o)

@@ -75,13 +75,12 @@ static uint8_t replicas(const struct nwr_ring *r, enum nwr_list list)
     return (uint8_t)NWR_MIN(n_of(r, list), nwr_ring_size(r, list));
 }
 
-uint32_t nwr_ring_place_in(const struct nwr_ring *r, enum nwr_list list, nwr_pg pg,
-                           uint16_t out[NWR_REPLICAS_MAX])
+/* The first `want` of a list; returns how many there are. */
+static uint32_t draw_all(const struct nwr_ring *r, enum nwr_list list, nwr_pg pg, uint32_t want,
+                         struct draw *best)
 {
-    struct draw best[NWR_REPLICAS_MAX];
-    uint32_t want = replicas(r, list), have = 0;
+    uint32_t have = 0;
 
-    nwr_assert(want <= NWR_REPLICAS_MAX);
     for (uint32_t i = 0; i < r->nmember; i++) {
         const struct nwr_member *m = &r->member[i];
         uint64_t hash = nwr_mix64(nwr_mix64(m->id) ^ nwr_mix64(pg + r->volume));
@@ -96,9 +95,42 @@ uint32_t nwr_ring_place_in(const struct nwr_ring *r, enum nwr_list list, nwr_pg 
         memmove(best + at + 1, best + at, (have - at - 1) * sizeof(best[0]));
         best[at] = d;
     }
+    return have;
+}
+
+uint32_t nwr_ring_place_in(const struct nwr_ring *r, enum nwr_list list, nwr_pg pg,
+                           uint16_t out[NWR_REPLICAS_MAX])
+{
+    struct draw best[NWR_REPLICAS_MAX];
+    uint32_t want = replicas(r, list), have;
+
+    nwr_assert(want <= NWR_REPLICAS_MAX);
+    have = draw_all(r, list, pg, want, best);
     for (uint32_t i = 0; i < have; i++)
         out[i] = best[i].ordinal;
     return have;
+}
+
+uint32_t nwr_ring_spares(const struct nwr_ring *r, nwr_pg pg, uint16_t out[NWR_REPLICAS_MAX])
+{
+    struct draw best[2 * NWR_REPLICAS_MAX];
+    uint32_t m = replicas(r, NWR_LIST_NOW), have;
+
+    have = draw_all(r, NWR_LIST_NOW, pg, 2 * m, best);
+    for (uint32_t i = m; i < have; i++)
+        out[i - m] = best[i].ordinal;
+    return have > m ? have - m : 0;
+}
+
+bool nwr_ring_is_spare(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal)
+{
+    uint16_t spare[NWR_REPLICAS_MAX];
+    uint32_t n = nwr_ring_spares(r, pg, spare);
+
+    for (uint32_t i = 0; i < n; i++)
+        if (spare[i] == ordinal)
+            return true;
+    return false;
 }
 
 uint32_t nwr_ring_place(const struct nwr_ring *r, nwr_pg pg, uint16_t out[NWR_REPLICAS_MAX])

@@ -19,9 +19,9 @@ struct pull {
     uint16_t but;
     struct nwr_block here; /* id of the store op that is out */
     enum nwr_err here_err;
-    uint16_t list[NWR_LISTS * NWR_REPLICAS_MAX];
-    bool asked[NWR_LISTS * NWR_REPLICAS_MAX];
-    uint32_t m, out;
+    uint16_t list[(NWR_LISTS + 1) * NWR_REPLICAS_MAX];
+    bool asked[(NWR_LISTS + 1) * NWR_REPLICAS_MAX];
+    uint32_t m, of_list, out;
     bool silent; /* one was asked and did not answer, or is not there */
     bool rotten;
     nwr_ms deadline;
@@ -69,7 +69,7 @@ static bool ask_next(struct nwr_node *n, struct pull *p)
         if (p->asked[i] || p->list[i] == n->ordinal || p->list[i] == p->but)
             continue;
         if (!nwr_is_up(n, p->list[i])) {
-            p->silent = true;
+            p->silent |= i < p->of_list;
             continue;
         }
         p->asked[i] = true;
@@ -82,14 +82,16 @@ static bool ask_next(struct nwr_node *n, struct pull *p)
     return false;
 }
 
+/* The next nodes may hold it for one of the list. */
 static void ask_others(struct nwr_node *n, struct pull *p)
 {
     struct nwr_sides sides;
 
     nwr_ring_sides(&n->ring, p->pg, &sides);
-    p->m = sides.n;
+    p->m = p->of_list = sides.n;
     for (uint32_t i = 0; i < sides.n; i++)
         p->list[i] = sides.side[i].ordinal;
+    p->m += nwr_ring_spares(&n->ring, p->pg, p->list + p->m);
     memset(p->asked, 0, sizeof(p->asked));
     p->out = 0;
     p->silent = p->rotten = false;

@@ -31,7 +31,7 @@ static void side_reset(struct side *s)
     nwr_rows_deinit(&s->rows);
     nwr_rows_deinit(&s->extra);
     nwr_free(s->want);
-    *s = (struct side){.ordinal = s->ordinal, .in = s->in};
+    *s = (struct side){.ordinal = s->ordinal, .in = s->in, .spare = s->spare};
 }
 
 static bool has_answered(const struct side *s)
@@ -166,7 +166,7 @@ static void heal_here(struct nwr_node *n, const struct read *rd, const struct nw
     for (uint32_t i = 0; i < rd->m; i++) {
         const struct side *s = &rd->side[i];
 
-        if (s->ordinal != n->ordinal || s->err != NWR_E_CORRUPT || rows->n == 0)
+        if (s->ordinal != n->ordinal || s->spare || s->err != NWR_E_CORRUPT || rows->n == 0)
             continue;
         b = nwr_batch_new(rd->pg, NWR_LEVEL_MEMORY);
         b->heal = true;
@@ -199,7 +199,7 @@ static void look_late(struct nwr_node *n, struct read *rd)
 {
     for (uint32_t i = 0; i < rd->m; i++)
         if (has_answered(&rd->side[i]) && rd->side[i].digest != rd->answered)
-            rd->differs = true;
+            rd->differs |= !rd->side[i].spare;
     late_done(n, rd);
 }
 
@@ -265,13 +265,37 @@ static void not_enough(struct nwr_node *n, struct read *rd)
         nwr_job_wake(n, &rd->job, NWR_MIN(nwr_maybe_until(n, list, rd->m), rd->deadline));
 }
 
+/* Nodes that stand in may know nothing, and agree on that: they decide nothing among themselves
+ * while one of the list may still answer, and nothing against what anybody has. */
+static bool spares_must_wait(const struct nwr_node *n, const struct read *rd)
+{
+    bool spare = false, asked = false;
+
+    for (uint32_t i = 0; i < rd->m; i++) {
+        spare |= rd->side[i].spare;
+        asked |= !rd->side[i].spare && rd->side[i].state == SIDE_ASKED;
+    }
+    return spare && asked && n->now < rd->patience;
+}
+
+static bool spares_disagree(const struct read *rd, const struct side *like)
+{
+    bool spare = false, differs = false;
+
+    for (uint32_t i = 0; i < rd->m; i++) {
+        spare |= rd->side[i].spare;
+        differs |= has_answered(&rd->side[i]) && rd->side[i].digest != like->digest;
+    }
+    return spare && differs;
+}
+
 /* True: it is decided which rows agree, or they are being asked for. */
 static bool try_equal(struct nwr_node *n, struct read *rd)
 {
     for (uint32_t i = 0; i < rd->m; i++) {
         struct side *s = &rd->side[i], *full;
 
-        if (!has_answered(s) || !enough_like(rd, s))
+        if (!has_answered(s) || !enough_like(rd, s) || spares_disagree(rd, s))
             continue;
         full = rows_of(rd, s);
         if (full)
@@ -291,6 +315,10 @@ static void look_asking(struct nwr_node *n, struct read *rd)
         not_enough(n, rd);
         return;
     }
+    if (spares_must_wait(n, rd)) {
+        nwr_job_wake(n, &rd->job, NWR_MIN(rd->patience, rd->deadline));
+        return;
+    }
     nwr_job_wake(n, &rd->job, rd->deadline);
     if (try_equal(n, rd))
         return;
@@ -303,6 +331,44 @@ static void look_asking(struct nwr_node *n, struct read *rd)
         nwr_read_merge(n, rd);
 }
 
+static uint32_t count_away(const struct nwr_node *n, const struct read *rd)
+{
+    uint32_t away = 0;
+
+    for (uint32_t i = 0; i < rd->m; i++)
+        away += !rd->side[i].spare && !nwr_is_up(n, rd->side[i].ordinal);
+    return away;
+}
+
+static bool is_side(const struct read *rd, uint16_t ordinal)
+{
+    for (uint32_t i = 0; i < rd->m; i++)
+        if (rd->side[i].ordinal == ordinal)
+            return true;
+    return false;
+}
+
+/* Sloppy: for each of the list that is away the next node answers. What is returned then may be
+ * at fewer than W of the list. */
+static void place_spares(struct nwr_node *n, struct read *rd)
+{
+    uint16_t spare[NWR_REPLICAS_MAX];
+    uint32_t m = nwr_ring_spares(&n->ring, rd->pg, spare), of_list = rd->m, next = 0;
+
+    rd->away = count_away(n, rd);
+    rd->patience = n->now + NWR_RETRY_WRITE_MS;
+    for (uint32_t i = 0; i < of_list; i++) {
+        if (nwr_is_up(n, rd->side[i].ordinal))
+            continue;
+        while (next < m && (!nwr_is_up(n, spare[next]) || is_side(rd, spare[next])))
+            next++;
+        if (next == m || rd->m == NWR_COUNT(rd->side))
+            return;
+        rd->side[rd->m++] =
+            (struct side){.ordinal = spare[next++], .in = rd->side[i].in, .spare = true};
+    }
+}
+
 /* Answers and copies, of each list. */
 static void place(struct nwr_node *n, struct read *rd)
 {
@@ -313,7 +379,10 @@ static void place(struct nwr_node *n, struct read *rd)
     for (uint32_t i = 0; i < list.n; i++) {
         rd->side[i].ordinal = list.side[i].ordinal;
         rd->side[i].in = list.side[i].in;
+        rd->side[i].spare = false;
     }
+    if (rd->sloppy)
+        place_spares(n, rd);
     for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++) {
         uint8_t w = nwr_ring_w_in(&n->ring, l, rd->asked_w);
         uint8_t r = nwr_ring_r_in(&n->ring, l, rd->asked_r);
@@ -321,7 +390,7 @@ static void place(struct nwr_node *n, struct read *rd)
 
         for (uint32_t i = 0; i < rd->m; i++)
             up += rd->side[i].in >> l & 1 && nwr_is_up(n, rd->side[i].ordinal);
-        rd->w[l] = w + r > (int)list.m[l] ? w : 0;
+        rd->w[l] = w + r > (int)list.m[l] && rd->m == list.n ? w : 0;
         rd->need[l] = NWR_MAX(rd->w[l], r);
         if (rd->repair)
             rd->need[l] = list.m[l] ? NWR_MAX(up, 1) : 0;
@@ -528,7 +597,8 @@ static void on_changed(struct nwr_node *n, struct nwr_job *j)
         return;
     if (rd->epoch != n->ring.epoch) {
         ring_changed(n, rd);
-    } else if (rd->state == ASKING && back_again(n, rd)) {
+    } else if (rd->state == ASKING &&
+               (back_again(n, rd) || (rd->sloppy && count_away(n, rd) != rd->away))) {
         begin(n, rd);
     } else if (rd->state == ASKING) {
         look_asking(n, rd);
@@ -591,6 +661,7 @@ void nwr_read_start(struct nwr_node *n, struct nwr_origin *o)
     rd->origin = *o;
     rd->asked_w = o->req->w;
     rd->asked_r = o->req->r;
+    rd->sloppy = nwr_is_sloppy(o->req);
     begin(n, rd);
 }
 

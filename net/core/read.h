@@ -44,6 +44,7 @@ struct side {
     bool merged; /* its answer is part of the result */
     bool whole;  /* it holds the result */
     bool writing;
+    bool spare;             /* stands in for one that is away: read, never written to */
     struct nwr_rows extra;  /* objects it did not follow by itself */
     struct nwr_range *want; /* those still to ask for */
     uint32_t nwant, want_at;
@@ -65,6 +66,9 @@ struct read {
     bool repair;             /* for nobody */
     bool copy;               /* into this node, which holds the group only in the list to come */
     bool knocked;
+    bool sloppy;
+    uint32_t away;   /* of the lists, when spares were chosen */
+    nwr_ms patience; /* until then spares do not answer for a member of the list that may */
     bool rows_asked;
     bool differs; /* LATE: a replica has something else */
     uint16_t trips;

@@ -87,6 +87,7 @@ static void send_why(struct nwr_node *n, struct replica *r, struct nwr_store_op 
     struct nwr_msg m = {.kind = NWR_MSG_WHY_OK, .pg = r->msg.pg};
 
     m.u.why.key = r->msg.u.why.key;
+    m.err = nwr_why_nothing(n, op) ? NWR_E_NOENT : NWR_OK;
     m.u.why.text = nwr_why_replica(n, op);
     nwr_reply(n, &r->from, &m);
     nwr_job_end(n, &r->job, NWR_OK);
@@ -130,13 +131,33 @@ static const struct nwr_job_kind replica_kind = {
 
 /* ---- starting ------------------------------------------------------------------------------- */
 
+/* This node stands in for another. */
+static void add_hint(struct nwr_node *n, const struct replica *r, struct nwr_lent *l)
+{
+    const struct nwr_rows *rows = &r->msg.u.put.rows;
+    struct nwr_key *key = nwr_alloc(rows->n * sizeof(*key));
+
+    for (uint32_t i = 0; i < rows->n; i++)
+        key[i] = rows->row[i].key;
+    nwr_hint_add(n, l, r->msg.u.put.hint_for, r->msg.pg, key, rows->n, nwr_msg_bytes(&r->msg));
+    nwr_hint_strays(n, r->msg.pg);
+    nwr_free(key);
+}
+
 static void apply(struct nwr_node *n, struct replica *r)
 {
     struct nwr_rows *rows = &r->msg.u.put.rows;
+    bool hint = r->msg.u.put.hint_for && rows->n;
     struct nwr_lent *l;
 
+    if (hint && !nwr_hint_room(n, rows->n, nwr_msg_bytes(&r->msg))) {
+        ack(n, r, NWR_E_NOSPC);
+        return;
+    }
     nwr_hlc_seen(n, rows);
     l = nwr_lend(n, &r->job, 0, rows->n ? NWR_STORE_APPLY : NWR_STORE_BLOCK_PUT, r->msg.pg);
+    if (hint)
+        add_hint(n, r, l);
     l->apply = nwr_zalloc(rows->n * sizeof(*l->apply));
     for (uint32_t i = 0; i < rows->n; i++) {
         l->apply[i].key = rows->row[i].key;

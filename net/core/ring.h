@@ -74,6 +74,9 @@ uint32_t nwr_ring_place(const struct nwr_ring *r, nwr_pg pg, uint16_t out[NWR_RE
 uint32_t nwr_ring_place_in(const struct nwr_ring *r, enum nwr_list list, nwr_pg pg,
                            uint16_t out[NWR_REPLICAS_MAX]);
 bool nwr_ring_holds(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal);
+/* The next nodes after its preference list, at most as many as that has. Returns how many. */
+uint32_t nwr_ring_spares(const struct nwr_ring *r, nwr_pg pg, uint16_t out[NWR_REPLICAS_MAX]);
+bool nwr_ring_is_spare(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal);
 /* It holds pg in the list to come and does not yet. */
 bool nwr_ring_gains(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal);
 

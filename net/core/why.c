@@ -3,7 +3,8 @@
  *     ASKING all of the list that are up --> all answered, or a moment passed --> answered
  *
  *   {"schema":1,"pg":7,"epoch":3,"n":3,"w":2,"r":2,"list":[2,1,3],"asked":1,"replicas":[
- *     {what why.h says} | {"ordinal":3,"state":"down"} | {"ordinal":3,"state":"silent"}]}
+ *     {what why.h says} | {"ordinal":3,"state":"down"} | {"ordinal":3,"state":"silent"}],
+ *    "others":[what the next nodes say that hold something for one of the list]}
  */
 #include "net/core/why.h"
 
@@ -17,10 +18,10 @@ struct why {
     struct nwr_job job;
     struct nwr_origin origin;
     struct nwr_key key;
-    uint16_t list[NWR_LISTS * NWR_REPLICAS_MAX];
-    uint32_t m, out;
-    struct nwr_blob *text[NWR_LISTS * NWR_REPLICAS_MAX];
-    bool asked[NWR_LISTS * NWR_REPLICAS_MAX];
+    uint16_t list[(NWR_LISTS + 1) * NWR_REPLICAS_MAX]; /* and the next nodes */
+    uint32_t m, all, out;
+    struct nwr_blob *text[(NWR_LISTS + 1) * NWR_REPLICAS_MAX];
+    bool asked[(NWR_LISTS + 1) * NWR_REPLICAS_MAX];
 };
 
 static struct why *of(struct nwr_job *j)
@@ -110,6 +111,11 @@ static void hints_text(struct nwr_out *o, const struct nwr_node *n)
     nwr_text(o, "]");
 }
 
+bool nwr_why_nothing(const struct nwr_node *n, const struct nwr_store_op *op)
+{
+    return n->hints.bytes == 0 && (op->err || op->rows.n == 0 || op->rows.row[0].rec.n == 0);
+}
+
 struct nwr_blob *nwr_why_replica(const struct nwr_node *n, const struct nwr_store_op *op)
 {
     struct nwr_record none = {0};
@@ -140,6 +146,23 @@ static void replica_text(struct nwr_out *o, const struct why *w, uint32_t i)
     nwr_text(o, "}");
 }
 
+/* The next nodes, where they hold something for one of the list. */
+static void others_text(struct nwr_out *o, const struct why *w)
+{
+    bool first = true;
+
+    nwr_text_name(o, "others");
+    nwr_text(o, "[");
+    for (uint32_t i = w->m; i < w->all; i++) {
+        if (!w->text[i])
+            continue;
+        nwr_text(o, first ? "" : ",");
+        nwr_out_raw(o, w->text[i]->data, w->text[i]->len);
+        first = false;
+    }
+    nwr_text(o, "]");
+}
+
 static void answer(struct nwr_node *n, struct why *w)
 {
     struct nwr_response res = {.round_trips = w->m > 1};
@@ -166,7 +189,9 @@ static void answer(struct nwr_node *n, struct why *w)
         nwr_text(&o, i ? "," : "");
         replica_text(&o, w, i);
     }
-    nwr_text(&o, "]}");
+    nwr_text(&o, "]");
+    others_text(&o, w);
+    nwr_text(&o, "}");
     res.data = nwr_out_blob(&o);
     nwr_respond(n, &w->origin, &res, false);
     nwr_job_end(n, &w->job, NWR_OK);
@@ -184,7 +209,7 @@ static void on_answer(struct nwr_node *n, struct nwr_job *j, const struct nwr_ca
     struct why *w = of(j);
 
     w->out--;
-    if (m->kind == NWR_MSG_WHY_OK) {
+    if (m->kind == NWR_MSG_WHY_OK && (c->slot < w->m || m->err != NWR_E_NOENT)) {
         w->text[c->slot] = m->u.why.text;
         m->u.why.text = NULL;
     }
@@ -203,7 +228,8 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
     struct why *w = of(j);
 
     w->out--;
-    w->text[l->slot] = nwr_why_replica(n, &l->op);
+    if (l->slot < w->m || !nwr_why_nothing(n, &l->op))
+        w->text[l->slot] = nwr_why_replica(n, &l->op);
     look(n, w);
 }
 
@@ -215,7 +241,7 @@ static void on_wake(struct nwr_node *n, struct nwr_job *j)
 static void on_free(struct nwr_node *n, struct nwr_job *j)
 {
     (void)n;
-    for (uint32_t i = 0; i < of(j)->m; i++)
+    for (uint32_t i = 0; i < of(j)->all; i++)
         nwr_blob_unref(of(j)->text[i]);
     nwr_request_destroy(of(j)->origin.req);
 }
@@ -261,8 +287,9 @@ void nwr_why_start(struct nwr_node *n, struct nwr_origin *o)
     w->m = sides.n;
     for (uint32_t i = 0; i < sides.n; i++)
         w->list[i] = sides.side[i].ordinal;
+    w->all = w->m + nwr_ring_spares(&n->ring, nwr_key_pg(&w->key), w->list + w->m);
     nwr_job_wake(n, &w->job, n->now + WHY_MS);
-    for (uint32_t i = 0; i < w->m; i++)
+    for (uint32_t i = 0; i < w->all; i++)
         ask(n, w, i);
     look(n, w);
 }

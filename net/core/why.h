@@ -10,6 +10,8 @@
 
 #include "net/core/job.h"
 
+/* It holds neither the record nor anything for others. */
+bool nwr_why_nothing(const struct nwr_node *n, const struct nwr_store_op *op);
 struct nwr_blob *nwr_why_replica(const struct nwr_node *n, const struct nwr_store_op *op);
 
 #endif

@@ -31,8 +31,9 @@ enum side_state {
 struct side {
     uint16_t ordinal;
     enum side_state state;
-    uint8_t in;  /* bit of each list it is in, as they are now; 0: it does not count */
-    bool hinted; /* a hint for it was taken with the write */
+    uint8_t in;        /* bit of each list it is in, as they are now; 0: it does not count */
+    bool hinted;       /* a hint for it was taken with the write */
+    uint16_t hint_for; /* it stands in for this one, and counts in its place; 0: for none */
     enum nwr_err err;
 };
 
@@ -53,6 +54,7 @@ struct write {
     uint32_t supplies;
     nwr_ms deadline;
     bool knocked;
+    bool sloppy, spare; /* spare: this node coordinates in place of those of the list */
 };
 
 static struct write *of(struct nwr_job *j)
@@ -68,6 +70,76 @@ static struct side *side_find(struct write *wr, uint16_t ordinal)
         if (wr->side[i].ordinal == ordinal)
             return &wr->side[i];
     return NULL;
+}
+
+/* This node holds the group in the list there is. */
+static bool is_home(const struct nwr_node *n, struct write *wr)
+{
+    const struct side *self = side_find(wr, n->ordinal);
+
+    return self && self->in >> NWR_LIST_NOW & 1 && !self->hint_for;
+}
+
+/* ---- stand-ins (sloppy) ---------------------------------------------------------------------- */
+
+static struct side *stand_in_of(struct write *wr, uint16_t target)
+{
+    for (uint32_t i = 0; i < wr->nside; i++)
+        if (wr->side[i].hint_for == target)
+            return &wr->side[i];
+    return NULL;
+}
+
+static void stand_in(struct write *wr, uint16_t ordinal, const struct side *away)
+{
+    uint8_t in = away->in;
+    uint16_t target = away->ordinal;
+
+    if (wr->nside < NWR_COUNT(wr->side))
+        wr->side[wr->nside++] =
+            (struct side){.ordinal = ordinal, .state = SIDE_OUT, .in = in, .hint_for = target};
+}
+
+/* The first that is up, or this node, and takes no part yet; 0: there is none. */
+static uint16_t next_spare(const struct nwr_node *n, struct write *wr)
+{
+    uint16_t spare[NWR_REPLICAS_MAX];
+    uint32_t m = nwr_ring_spares(&n->ring, wr->pg, spare);
+
+    for (uint32_t i = 0; i < m; i++)
+        if (nwr_is_up(n, spare[i]) && spare[i] != n->ordinal && !side_find(wr, spare[i]))
+            return spare[i];
+    return 0;
+}
+
+/* For each of the list that is away and does not have it the next node takes it, with a hint. A
+ * coordinator that is not of the list is the first of them; where nobody is away it keeps a hint
+ * for the first of the list, which does not count. */
+static void place_spares(struct nwr_node *n, struct write *wr)
+{
+    uint32_t of_list = wr->nside;
+
+    for (uint32_t i = 0; i < of_list; i++) {
+        struct side *s = &wr->side[i], *standing = stand_in_of(wr, s->ordinal);
+        uint16_t spare;
+
+        if (!s->in || s->hint_for)
+            continue;
+        if (standing)
+            standing->in = s->in;
+        if (standing || s->state == SIDE_HAS || nwr_is_up(n, s->ordinal))
+            continue;
+        spare = wr->spare && !side_find(wr, n->ordinal) ? n->ordinal : next_spare(n, wr);
+        if (spare)
+            stand_in(wr, spare, s);
+    }
+    if (wr->spare && !side_find(wr, n->ordinal) && of_list)
+        stand_in(wr, n->ordinal, &(struct side){.ordinal = wr->side[0].ordinal});
+    for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++) {
+        wr->m[l] = 0;
+        for (uint32_t i = 0; i < wr->nside; i++)
+            wr->m[l] += wr->side[i].in >> l & 1;
+    }
 }
 
 /* Sides of earlier lists stay, but do not count: what they got they may give away. */
@@ -94,6 +166,10 @@ static void place(struct nwr_node *n, struct write *wr)
         }
         s->in = list.side[i].in;
     }
+    if (!wr->sloppy)
+        return;
+    wr->spare = !is_home(n, wr) && nwr_ring_is_spare(&n->ring, wr->pg, n->ordinal);
+    place_spares(n, wr);
 }
 
 static uint8_t count_sides(const struct write *wr, enum nwr_list list, enum side_state state)
@@ -164,13 +240,18 @@ static void side_done(struct nwr_node *n, struct write *wr, struct side *s, enum
 static void deliver_to(struct nwr_node *n, struct write *wr, uint32_t slot)
 {
     wr->batch->refs++;
-    nwr_deliver(n, &wr->job, slot, wr->side[slot].ordinal, wr->batch, true);
+    if (wr->side[slot].hint_for)
+        nwr_deliver_for(n, &wr->job, slot, wr->side[slot].ordinal, wr->batch,
+                        wr->side[slot].hint_for);
+    else
+        nwr_deliver(n, &wr->job, slot, wr->side[slot].ordinal, wr->batch, true);
 }
 
 /* Who went while the write was being stored has no hint yet. */
 static void keep_for(struct nwr_node *n, struct write *wr, const struct side *s)
 {
-    if (wr->op == NWR_OP_PUT && !s->hinted && !nwr_is_up(n, s->ordinal))
+    if (wr->op == NWR_OP_PUT && !s->hinted && !s->hint_for && !nwr_is_up(n, s->ordinal) &&
+        !stand_in_of(wr, s->ordinal))
         nwr_hint_keep(n, s->ordinal, wr->batch);
 }
 
@@ -221,7 +302,10 @@ static bool stamp(struct nwr_node *n, struct write *wr)
     nwr_hlc_raise(n, req->hlc);
     wr->res.hlc = nwr_hlc_next(n);
     dot.actor = (nwr_actor)n->ordinal << 32 | n->incarnation;
-    dot.counter = ++n->dots[wr->pg];
+    if (wr->spare)
+        dot = nwr_hint_dot(n, wr->pg);
+    else
+        dot.counter = ++n->dots[wr->pg];
     wr->res.dot = dot;
     for (uint32_t i = 0; i < req->nwrite; i++) {
         req->write[i].v.dot = dot;
@@ -231,21 +315,35 @@ static bool stamp(struct nwr_node *n, struct write *wr)
     return true;
 }
 
+/* What is kept only for the one it stands in for. */
+static size_t data_bytes(const struct write *wr)
+{
+    struct nwr_msg size = {.kind = NWR_MSG_REQUEST};
+
+    size.u.request = wr->origin.req;
+    return nwr_msg_bytes(&size);
+}
+
 /* For those that are away now, in the commit of the write itself. */
 static void add_hints(struct nwr_node *n, struct write *wr, struct nwr_lent *l)
 {
     const struct nwr_request *req = wr->origin.req;
     struct nwr_key *key = nwr_alloc(req->nwrite * sizeof(*key));
+    size_t data = data_bytes(wr);
 
     for (uint32_t i = 0; i < req->nwrite; i++)
         key[i] = req->write[i].key;
     for (uint32_t i = 0; i < wr->nside; i++) {
         struct side *s = &wr->side[i];
 
-        if (s->in && !nwr_is_up(n, s->ordinal))
+        if (s->ordinal == n->ordinal && s->hint_for)
+            s->hinted |= nwr_hint_add(n, l, s->hint_for, wr->pg, key, req->nwrite, data);
+        else if (s->in && !nwr_is_up(n, s->ordinal) && !stand_in_of(wr, s->ordinal))
             s->hinted |= nwr_hint_add(n, l, s->ordinal, wr->pg, key, req->nwrite, 0);
     }
     nwr_free(key);
+    if (wr->spare)
+        nwr_hint_strays(n, wr->pg);
 }
 
 static void apply(struct nwr_node *n, struct write *wr)
@@ -342,15 +440,20 @@ static void not_here(struct nwr_node *n, struct write *wr)
     nwr_forward_start(n, &o, false);
 }
 
-/* Only who holds the group already coordinates: guards are judged on what is stored there. */
+static bool room_here(struct nwr_node *n, const struct write *wr)
+{
+    return nwr_hint_room(n, wr->origin.req->nwrite, data_bytes(wr));
+}
+
+/* Only who holds the group already coordinates: guards are judged on what is stored there; unless
+ * the write is sloppy and this node is one of the next. */
 static void begin(struct nwr_node *n, struct write *wr)
 {
-    const struct side *self;
-
     place(n, wr);
-    self = side_find(wr, n->ordinal);
-    if (!self || !(self->in >> NWR_LIST_NOW & 1)) {
+    if (!is_home(n, wr) && !wr->spare) {
         not_here(n, wr);
+    } else if (wr->spare && wr->op == NWR_OP_PUT && !room_here(n, wr)) {
+        answer(n, wr, NWR_E_NOSPC);
     } else if (enough_up(n, wr, false)) {
         nwr_job_wake(n, &wr->job, wr->deadline);
         apply_local(n, wr);
@@ -465,7 +568,7 @@ static void on_changed(struct nwr_node *n, struct nwr_job *j)
 
     if (wr->state == WAITING)
         begin(n, wr);
-    else if (wr->state == SENDING && wr->epoch != n->ring.epoch)
+    else if (wr->state == SENDING && (wr->epoch != n->ring.epoch || wr->sloppy))
         replace_list(n, wr);
 }
 
@@ -505,6 +608,7 @@ void nwr_write_start(struct nwr_node *n, struct nwr_origin *o)
     wr->pg = o->req->pg;
     wr->asked_w = o->req->w;
     wr->level = o->req->level;
+    wr->sloppy = nwr_is_sloppy(o->req);
     wr->deadline = o->deadline;
     nwr_job_wake(n, &wr->job, wr->deadline);
     begin(n, wr);

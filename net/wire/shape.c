@@ -153,6 +153,7 @@ static const struct nwr_field request_fields[] = {
     UINT_UP_TO(nwr_request, pg, NWR_PGS_MAX - 1),
     UINT(nwr_request, w),
     UINT(nwr_request, r),
+    BOOL(nwr_request, sloppy),
     UINT_UP_TO(nwr_request, level, NWR_LEVEL_DISK),
     UINT(nwr_request, hlc),
     LIST(nwr_request, range, nrange, RANGES_MAX, range_shape),
@@ -210,6 +211,7 @@ static const struct nwr_field put_fields[] = {
     STRUCT(nwr_msg, u.put.rows, rows_shape),
     LIST(nwr_msg, u.put.guard, u.put.nguard, GUARDS_MAX, guard_shape),
     UINT_UP_TO(nwr_msg, u.put.level, NWR_LEVEL_DISK),
+    UINT_UP_TO(nwr_msg, u.put.hint_for, NWR_ORDINAL_MAX),
     LIST(nwr_msg, u.put.block, u.put.nblock, NWR_BATCH_WRITES_MAX, block_shape)};
 SHAPE(put_shape, nwr_msg, put_fields);
 

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "tests/sim/sim_kit.h"
@@ -172,6 +174,25 @@ static void at_the_bound_no_more_is_kept_and_that_is_counted(void **state)
     sim_destroy(s);
 }
 
+static void what_a_full_target_refuses_is_kept(void **state)
+{
+    struct sim *s = three(7, 2, 2);
+
+    (void)state;
+    sim_crash(s, 2, false);
+    kit_notice(s);
+    write_some(s, 0, 0, 50, "later");
+    nwr_store_mem_faults(s->node[2].store)->full = true;
+    sim_restart(s, 2);
+    sim_run(s, 5000000);
+    assert_int_equal(hints_for(s, 0, 2), 50);
+    nwr_store_mem_faults(s->node[2].store)->full = false;
+    sim_run(s, 5000000);
+    assert_int_equal(hints_for(s, 0, 2), 0);
+    assert_true(has(s, 2, 0, 50, "later"));
+    sim_destroy(s);
+}
+
 static void what_is_delivered_is_merged_with_what_came_meanwhile(void **state)
 {
     struct sim *s = three(6, 1, 1);
@@ -196,6 +217,341 @@ static void what_is_delivered_is_merged_with_what_came_meanwhile(void **state)
     sim_destroy(s);
 }
 
+/* ---- sloppy -------------------------------------------------------------------------------- */
+
+/* Five nodes, N = 3, W = R = 2; list: the replicas of pg, then the two others. */
+static struct sim *five(uint64_t seed, nwr_pg pg, int list[5])
+{
+    struct sim *s = sim_create(seed);
+    uint16_t place[NWR_REPLICAS_MAX];
+    uint32_t m;
+
+    s->only_asked = true;
+    sim_members(s, 5, 16, 3, 2, 2);
+    m = nwr_ring_place(sim_ring(s, 0), pg, place);
+    m += nwr_ring_spares(sim_ring(s, 0), pg, place + m);
+    assert_int_equal(m, 5);
+    for (uint32_t i = 0; i < m; i++)
+        list[i] = sim_of_ordinal(s, place[i]);
+    return s;
+}
+
+static enum nwr_err sloppy_put(struct sim *s, int node, const struct nwr_key *key, const char *text,
+                               nwr_wid wid)
+{
+    struct nwr_request *req = kit_put(key, text, wid, NULL);
+
+    req->sloppy = true;
+    return kit_ask_err(s, node, req);
+}
+
+/* "" when there is none, "?" when it fails. */
+static const char *sloppy_get(struct sim *s, int node, const struct nwr_key *key)
+{
+    static char text[100];
+    struct nwr_request *req = kit_get(key);
+    struct nwr_response res;
+
+    req->sloppy = true;
+    res = sim_ask(s, node, req);
+    snprintf(text, sizeof(text), "%s", res.err ? "?" : "");
+    if (!res.err && res.rows.n)
+        kit_text(&res.rows.row[0].rec, text, sizeof(text));
+    nwr_response_deinit(&res);
+    return text;
+}
+
+static void crash_all(struct sim *s, const int *list, int n)
+{
+    for (int i = 0; i < n; i++)
+        sim_crash(s, list[i], false);
+    kit_notice(s);
+}
+
+static void restart_all(struct sim *s, const int *list, int n)
+{
+    for (int i = 0; i < n; i++)
+        sim_restart(s, list[i]);
+    sim_run(s, 6000000);
+}
+
+static uint64_t hints_of_all(const struct sim *s)
+{
+    uint64_t n = 0;
+
+    for (int i = 0; i < s->nnode; i++)
+        n += s->node[i].alive ? hints_at(s, i) : 0;
+    return n;
+}
+
+static void with_two_of_three_replicas_dead_a_sloppy_write_goes_on(void **state)
+{
+    struct nwr_key key = kit_key(3, 1);
+    int l[5];
+    struct sim *s = five(20, 3, l);
+
+    (void)state;
+    crash_all(s, l, 2);
+    for (int i = 2; i < 5; i++) {
+        assert_int_equal(kit_ask_err(s, l[i], kit_put(&key, "strict", 5, NULL)), NWR_E_HOSTDOWN);
+        assert_int_equal(sloppy_put(s, l[i], &key, "sloppy", 6), NWR_OK);
+        assert_string_equal(sloppy_get(s, l[i], &key), "sloppy");
+    }
+    assert_true(hints_of_all(s) >= 2);
+    restart_all(s, l, 2);
+    assert_int_equal(hints_of_all(s), 0);
+    for (int i = 0; i < 3; i++)
+        assert_string_equal(kit_stored_text(s, l[i], &key), "sloppy");
+    for (int i = 3; i < 5; i++) /* it was here for the others only */
+        assert_string_equal(kit_stored_text(s, l[i], &key), "");
+    sim_destroy(s);
+}
+
+/* They agree that there is nothing, and may be faster than the one that has it. */
+static void nodes_that_stand_in_do_not_outvote_a_replica(void **state)
+{
+    int l[5];
+    struct sim *s = five(26, 3, l);
+
+    (void)state;
+    for (uint32_t i = 0; i < 60; i++) {
+        struct nwr_key key = kit_key(3, i);
+
+        kit_write(s, l[0], &key, "here", 1 + i, NULL);
+    }
+    sim_run(s, 1000000);
+    crash_all(s, l, 2);
+    s->faults.delay = 20000;
+    for (uint32_t i = 0; i < 60; i++) {
+        struct nwr_key key = kit_key(3, i);
+
+        assert_string_equal(sloppy_get(s, l[2 + i % 3], &key), "here");
+    }
+    /* The last one asks the one before it, which reaches the replica. */
+    sim_cut(s, l[4], l[2], true);
+    sim_cut(s, l[2], l[4], true);
+    kit_notice(s);
+    for (uint32_t i = 0; i < 60; i++) {
+        struct nwr_key key = kit_key(3, i);
+
+        assert_string_equal(sloppy_get(s, l[4], &key), "here");
+    }
+    sim_destroy(s);
+}
+
+static void with_all_replicas_dead_the_next_nodes_coordinate(void **state)
+{
+    struct nwr_key key = kit_key(3, 1);
+    int l[5];
+    struct sim *s = five(21, 3, l);
+
+    (void)state;
+    crash_all(s, l, 3);
+    assert_int_equal(sloppy_put(s, l[3], &key, "afar", 6), NWR_OK);
+    assert_string_equal(sloppy_get(s, l[4], &key), "afar");
+    restart_all(s, l, 3);
+    assert_int_equal(hints_of_all(s), 0);
+    assert_string_equal(kit_stored_text(s, l[0], &key), "afar");
+    assert_string_equal(kit_stored_text(s, l[1], &key), "afar");
+    assert_string_equal(kit_read_text(s, l[2], &key), "afar");
+    sim_destroy(s);
+}
+
+/* Its vector entry would claim the first of the two, which its erased record no longer knows. */
+static void a_node_that_stood_in_twice_does_not_hide_its_first_write(void **state)
+{
+    struct nwr_key key = kit_key(3, 1);
+    struct nwr_record r;
+    int l[5];
+    struct sim *s = five(22, 3, l);
+
+    (void)state;
+    for (nwr_wid wid = 6; wid <= 7; wid++) {
+        crash_all(s, l, 3);
+        assert_int_equal(sloppy_put(s, l[3], &key, wid == 6 ? "first" : "second", wid), NWR_OK);
+        restart_all(s, l, 3);
+        assert_int_equal(hints_of_all(s), 0);
+        assert_string_equal(kit_stored_text(s, l[3], &key), "");
+    }
+    r = kit_read(s, l[0], &key);
+    assert_int_equal(nwr_record_live(&r), 2);
+    nwr_record_deinit(&r);
+    sim_destroy(s);
+}
+
+static void a_hint_counts_towards_w_only_where_it_was_asked_for(void **state)
+{
+    struct nwr_key key = kit_key(3, 1);
+    int l[5];
+    struct sim *s = five(23, 3, l);
+    struct nwr_request *req;
+
+    (void)state;
+    crash_all(s, l, 1);
+    req = kit_put(&key, "all", 5, NULL);
+    req->w = NWR_QUORUM_ALL;
+    req->sloppy = true;
+    assert_int_equal(kit_ask_err(s, l[1], req), NWR_E_HOSTDOWN);
+    req = kit_put(&key, "three", 6, NULL);
+    req->w = 3;
+    assert_int_equal(kit_ask_err(s, l[1], req), NWR_E_HOSTDOWN);
+    req = kit_put(&key, "three", 6, NULL);
+    req->w = 3;
+    req->sloppy = true;
+    assert_int_equal(kit_ask_err(s, l[1], req), NWR_OK);
+    sim_destroy(s);
+}
+
+static void a_node_whose_room_for_hints_is_full_cannot_count(void **state)
+{
+    struct nwr_key key = kit_key(3, 1);
+    int l[5];
+    struct sim *s = sim_create(24);
+    uint16_t place[NWR_REPLICAS_MAX];
+
+    (void)state;
+    s->hint_bytes = 1;
+    sim_members(s, 5, 16, 3, 2, 2);
+    nwr_ring_place(sim_ring(s, 0), 3, place);
+    for (int i = 0; i < 3; i++)
+        l[i] = sim_of_ordinal(s, place[i]);
+    crash_all(s, l, 2);
+    assert_int_equal(sloppy_put(s, l[2], &key, "full", 6), NWR_E_NOSPC);
+    sim_destroy(s);
+}
+
+/* Blocks travel with it, to the node that stands in and from there. */
+static void blocks_are_handed_off_too(void **state)
+{
+    struct nwr_key key = kit_key(3, 1);
+    struct nwr_block_id with = kit_block_id(3, 1, 70), ahead = kit_block_id(3, 2, 70);
+    int l[5];
+    struct sim *s = five(25, 3, l);
+    struct nwr_request *req;
+
+    (void)state;
+    crash_all(s, l, 2);
+    req = nwr_request_new(NWR_OP_BLOCK_PUT, 3);
+    req->sloppy = true;
+    kit_block(req, &ahead, false, true);
+    assert_int_equal(kit_ask_err(s, l[4], req), NWR_OK);
+    req = kit_put(&key, "blocks", 70, NULL);
+    req->sloppy = true;
+    kit_block(req, &with, true, true);
+    kit_block(req, &ahead, true, false);
+    assert_int_equal(kit_ask_err(s, l[4], req), NWR_OK);
+    restart_all(s, l, 2);
+    for (int i = 0; i < 3; i++) {
+        assert_true(sim_has_block(s, l[i], &with));
+        assert_true(sim_has_block(s, l[i], &ahead));
+    }
+    for (int i = 3; i < 5; i++)
+        assert_false(sim_has_block(s, l[i], &with));
+    sim_destroy(s);
+}
+
+/* ---- a random history, and what must be true of it ------------------------------------------ */
+
+enum {
+    KEYS = 24,
+    WRITES = 150
+};
+
+/* Write number wid - 1: whether it was acknowledged, and whether some write has named it. */
+struct told {
+    bool acked[WRITES], named[WRITES];
+    nwr_wid next;
+};
+
+static void some_fault(struct sim *s)
+{
+    int node = (int)sim_below(s, 5), other = (int)sim_below(s, 5);
+    uint64_t what = sim_below(s, 10);
+
+    if (what < 3 && s->node[node].alive) {
+        sim_crash(s, node, false);
+    } else if (what < 6 && !s->node[node].alive) {
+        sim_restart(s, node);
+    } else if (what < 8 && node != other) {
+        sim_cut(s, node, other, what == 6);
+    } else if (what == 8) {
+        s->faults.loss = (uint32_t)sim_below(s, 3000);
+    } else if (what == 9) {
+        memset(s->cut, 0, sizeof(s->cut));
+    }
+    sim_run(s, sim_below(s, 2000000));
+}
+
+/* Reads sloppily and replaces what it has read; says so in t. */
+static void replace_one(struct sim *s, struct told *t)
+{
+    int node = (int)sim_below(s, 5);
+    struct nwr_key key = kit_key(3, (uint32_t)sim_below(s, KEYS));
+    struct nwr_request *req = kit_get(&key);
+    struct nwr_response res;
+    struct nwr_record *seen = NULL;
+    nwr_wid wid = ++t->next;
+    char text[20];
+
+    if (!s->node[node].alive) {
+        nwr_request_destroy(req);
+        return;
+    }
+    req->sloppy = true;
+    res = sim_ask(s, node, req);
+    if (!res.err && res.rows.n)
+        seen = &res.rows.row[0].rec;
+    for (uint32_t i = 0; seen && i < seen->n; i++)
+        t->named[seen->v[i].wid - 1] = true;
+    snprintf(text, sizeof(text), "w%u", (unsigned)wid);
+    req = kit_put(&key, text, wid, seen);
+    req->sloppy = true;
+    nwr_response_deinit(&res);
+    t->acked[wid - 1] = kit_ask_err(s, node, req) == NWR_OK;
+}
+
+static void note_present(struct sim *s, bool *present)
+{
+    for (uint32_t k = 0; k < KEYS; k++) {
+        struct nwr_key key = kit_key(3, k);
+        struct nwr_record r = kit_read(s, 0, &key);
+
+        for (uint32_t i = 0; i < r.n; i++)
+            present[r.v[i].wid - 1] = true;
+        nwr_record_deinit(&r);
+    }
+}
+
+static void acknowledged_sloppy_writes_are_there_or_were_replaced(void **state)
+{
+    uint64_t seeds =
+        getenv("NWR_HANDOFF_SEEDS") ? strtoull(getenv("NWR_HANDOFF_SEEDS"), 0, 10) : 40;
+
+    (void)state;
+    for (uint64_t seed = 1000; seed < 1000 + seeds; seed++) {
+        int l[5];
+        struct sim *s = five(seed, 3, l);
+        bool present[WRITES] = {false};
+        struct told t = {.next = 0};
+
+        while (t.next < WRITES) {
+            if (sim_below(s, 4) == 0)
+                some_fault(s);
+            replace_one(s, &t);
+        }
+        sim_heal(s);
+        for (int i = 0; i < 60 && (i < 5 || hints_of_all(s)); i++)
+            sim_run(s, 1000000);
+        if (hints_of_all(s))
+            sim_fail(s, "%u hints are left", (unsigned)hints_of_all(s));
+        note_present(s, present);
+        for (uint32_t i = 0; i < WRITES; i++)
+            if (t.acked[i] && !t.named[i] && !present[i])
+                sim_fail(s, "write %u was acknowledged and is gone", i + 1);
+        sim_destroy(s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,7 +561,16 @@ int main(void)
         cmocka_unit_test(a_holder_that_dies_while_it_delivers_goes_on),
         cmocka_unit_test(a_hint_ends_only_when_the_target_has_it_on_disk),
         cmocka_unit_test(at_the_bound_no_more_is_kept_and_that_is_counted),
+        cmocka_unit_test(what_a_full_target_refuses_is_kept),
         cmocka_unit_test(what_is_delivered_is_merged_with_what_came_meanwhile),
+        cmocka_unit_test(with_two_of_three_replicas_dead_a_sloppy_write_goes_on),
+        cmocka_unit_test(nodes_that_stand_in_do_not_outvote_a_replica),
+        cmocka_unit_test(with_all_replicas_dead_the_next_nodes_coordinate),
+        cmocka_unit_test(a_node_that_stood_in_twice_does_not_hide_its_first_write),
+        cmocka_unit_test(a_hint_counts_towards_w_only_where_it_was_asked_for),
+        cmocka_unit_test(a_node_whose_room_for_hints_is_full_cannot_count),
+        cmocka_unit_test(blocks_are_handed_off_too),
+        cmocka_unit_test(acknowledged_sloppy_writes_are_there_or_were_replaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

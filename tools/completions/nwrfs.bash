@@ -7,7 +7,8 @@ _nwrfs() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words=
     local commands="serve mount umount stop status conflicts diff resolve why set get repair"
     local keys="w= r= on-conflict=keep on-conflict=reject durability=default durability=memory
-        durability=disk conflicts=list conflicts=hide"
+        durability=disk conflicts=list conflicts=hide sloppy=on
+        sloppy=off"
 
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
