@@ -1,13 +1,14 @@
 /* cmd_conflicts.c -- `nwrfs conflicts`: every version in conflict below a path.
  *
- * Walks the tree and asks each file for user.nwrfs.siblings, which only names in conflict have:
- * the numbers of its siblings, comma separated. So hidden siblings are found too.
+ * Reads every directory below, names only: siblings are in the listing. A file or a sibling is then
+ * asked for user.nwrfs.siblings, which only names in conflict have: the numbers of its siblings,
+ * comma separated. Where siblings are hidden (conflicts=hide), every file is asked.
  */
 #include "tools/cmd.h"
 #include "tools/mounts.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <fts.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 struct walk {
     bool json;
     uint64_t found;
+    dev_t dev;
     int status;
 };
 
@@ -83,45 +85,128 @@ static uint64_t number_of(const char *name)
 }
 
 /* A head speaks for all its siblings; a sibling only for itself where there is no head. */
-static void on_file(struct walk *w, const FTSENT *e)
+static void on_file(struct walk *w, const char *file, const char *name)
 {
     char list[8192], path[8192];
-    uint64_t k = number_of(e->fts_name);
+    uint64_t k = number_of(name);
 
-    if (!attribute(e->fts_path, "user.nwrfs.siblings", list, sizeof(list)))
+    if (!attribute(file, "user.nwrfs.siblings", list, sizeof(list)))
         return;
     if (k) {
-        size_t base = (size_t)(strrchr(e->fts_path, '.') - e->fts_path) - 9;
+        size_t base = (size_t)(strrchr(file, '.') - file) - 9;
         struct stat st;
 
-        snprintf(path, sizeof(path), "%.*s", (int)base, e->fts_path);
+        snprintf(path, sizeof(path), "%.*s", (int)base, file);
         if (lstat(path, &st) != 0)
-            print_row(w, e->fts_path, k);
+            print_row(w, file, k);
         return;
     }
-    print_row(w, e->fts_path, 0);
+    print_row(w, file, 0);
     for (char *save, *p = strtok_r(list, ",", &save); p; p = strtok_r(NULL, ",", &save)) {
-        snprintf(path, sizeof(path), "%s.conflict.%s", e->fts_path, p);
+        snprintf(path, sizeof(path), "%s.conflict.%s", file, p);
         print_row(w, path, strtoull(p, NULL, 10));
     }
 }
 
-static int walk_below(struct walk *w, char *path)
-{
-    char *paths[] = {path, NULL};
-    FTS *fts = fts_open(paths, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
-    const FTSENT *e;
+/* ---- the walk ---- */
 
-    if (!fts)
-        return nwr_cmd_fail("conflicts: %s: %s", path, strerror(errno));
-    while ((e = fts_read(fts))) {
-        if (e->fts_info == FTS_ERR || e->fts_info == FTS_DNR || e->fts_info == FTS_NS)
-            w->status = nwr_cmd_fail("conflicts: %s: %s", e->fts_path, strerror(e->fts_errno));
-        else if (e->fts_info != FTS_DP)
-            on_file(w, e);
+struct names {
+    char **name;
+    uint32_t n, cap;
+};
+
+static void names_add(struct names *l, const char *name)
+{
+    l->name = nwr_grow(l->name, &l->cap, l->n + 1, sizeof(*l->name));
+    l->name[l->n++] = nwr_strdup(name);
+}
+
+static void names_free(struct names *l)
+{
+    for (uint32_t i = 0; i < l->n; i++)
+        nwr_free(l->name[i]);
+    nwr_free(l->name);
+}
+
+/* Length of a name without .conflict.K. */
+static size_t base_len(const char *name)
+{
+    return number_of(name) ? (size_t)(strrchr(name, '.') - name) - 9 : strlen(name);
+}
+
+/* Those of one base stand together. */
+static int by_base(const void *a, const void *b)
+{
+    const char *x = *(char *const *)a, *y = *(char *const *)b;
+    size_t nx = base_len(x), ny = base_len(y);
+    int c = strncmp(x, y, nx < ny ? nx : ny);
+
+    if (c || nx != ny)
+        return c ? c : nx < ny ? -1 : 1;
+    return strcmp(x, y);
+}
+
+/* The siblings among names lead to their heads, each head once; other names are asked. */
+static void on_names(struct walk *w, const char *dir, struct names *l)
+{
+    char path[8192], last[8192] = "";
+    struct stat st;
+
+    if (l->n)
+        qsort(l->name, l->n, sizeof(*l->name), by_base);
+    for (uint32_t i = 0; i < l->n; i++) {
+        const char *name = l->name[i];
+
+        snprintf(path, sizeof(path), "%s/%.*s", dir, (int)base_len(name), name);
+        if (strcmp(path, last) == 0)
+            continue;
+        if (lstat(path, &st) != 0) {
+            snprintf(path, sizeof(path), "%s/%s", dir, name);
+            on_file(w, path, name);
+            continue;
+        }
+        memcpy(last, path, sizeof(last));
+        on_file(w, path, path + strlen(dir) + 1);
     }
-    fts_close(fts);
-    return w->status;
+}
+
+static bool hides(const char *dir)
+{
+    char value[16];
+
+    return attribute(dir, "user.nwrfs.conflicts", value, sizeof(value)) &&
+           strcmp(value, "hide") == 0;
+}
+
+static void walk_dir(struct walk *w, const char *dir)
+{
+    struct names files = {0}, dirs = {0};
+    bool every = hides(dir);
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+    char path[8192];
+    struct stat st;
+
+    if (!d)
+        w->status = nwr_cmd_fail("conflicts: %s: %s", dir, strerror(errno));
+    while (d && (e = readdir(d))) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        if (e->d_type == DT_DIR)
+            names_add(&dirs, e->d_name);
+        else if (every || number_of(e->d_name))
+            names_add(&files, e->d_name);
+    }
+    if (d)
+        closedir(d);
+    on_names(w, dir, &files);
+    names_free(&files);
+    for (uint32_t i = 0; i < dirs.n; i++) {
+        if (snprintf(path, sizeof(path), "%s/%s", dir, dirs.name[i]) < (int)sizeof(path) &&
+            lstat(path, &st) == 0 && st.st_dev == w->dev)
+            walk_dir(w, path);
+    }
+    names_free(&dirs);
 }
 
 static int help(void)
@@ -136,7 +221,6 @@ int nwr_cmd_conflicts(int argc, char **argv)
 {
     struct walk w = {.json = argc == 3 && strcmp(argv[2], "--json") == 0};
     struct stat st;
-    int status;
 
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
         return help();
@@ -148,8 +232,14 @@ int nwr_cmd_conflicts(int argc, char **argv)
         return nwr_cmd_fail("conflicts: %s: is not on nwrfs", argv[1]);
     if (w.json)
         printf("[");
-    status = walk_below(&w, argv[1]);
+    w.dev = st.st_dev;
+    for (size_t n = strlen(argv[1]); n > 1 && argv[1][n - 1] == '/'; n--)
+        argv[1][n - 1] = '\0';
+    if (S_ISDIR(st.st_mode))
+        walk_dir(&w, argv[1]);
+    else
+        on_file(&w, argv[1], strrchr(argv[1], '/') ? strrchr(argv[1], '/') + 1 : argv[1]);
     if (w.json)
         printf("%s]\n", w.found ? "\n" : "");
-    return status;
+    return w.status;
 }

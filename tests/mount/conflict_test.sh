@@ -49,7 +49,7 @@ absent() { ! ls "$1/$2" 2>/dev/null; }
 # ---- one cut for all rows: `name` is edited on both sides in each directory ----
 
 rows="write truncate sibling rm_sibling promote keep_both rm_head mv_head again tmp hidden many
-    rkeep rhead rall rmerge"
+    linked rkeep rhead rall rmerge"
 apart="create dirs filedir del_a del_b over ren chmod same rmdir tree links xattr twins"
 mkdir "$MA"/edge
 for d in $rows $apart; do
@@ -60,6 +60,9 @@ echo x >"$MA/tree/sub/f"
 ln "$MA/links/name" "$MA/links/second"
 for d in $rows $apart; do on_both there "$d/name" || fail before_the_cut "$d is not on both"; done
 on_both there links/second
+
+ln "$MA/linked/name" "$MA/linked/second"
+on_both there linked/second
 
 part a
 for d in $rows; do
@@ -143,6 +146,11 @@ expect writing_a_sibling_replaces_it_and_keeps_its_number sibling \
     "name=${HEAD[sibling]} $(s sibling)=changed "
 rm "$MA/rm_sibling/$(s rm_sibling)"
 expect rm_of_the_sibling_ends_the_conflict rm_sibling "name=${HEAD[rm_sibling]} "
+links=$(cd "$MA/linked" && ls second.conflict.*)
+equal a_sibling_of_a_file_with_two_names_is_beside_both "second.conflict.${K[linked]}" "$links"
+rm "$MB/linked/$links"
+expect rm_of_the_sibling_removes_it_at_every_link linked \
+    "name=${HEAD[linked]} second=${HEAD[linked]} "
 mv "$MB/promote/$(s promote)" "$MB/promote/name"
 expect mv_of_the_sibling_to_the_name_ends_the_conflict promote "name=${SIB[promote]} "
 mv "$MA/keep_both/$(s keep_both)" "$MA/keep_both/other"
