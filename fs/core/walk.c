@@ -18,7 +18,8 @@
  * could tell from the truth only if another mount's change was completed, and the thread told of
  * it, in the NWR_WALK_MS after the LOOKUP: fstat, or opening through /proc, of what open(O_PATH) or
  * a refused O_EXCL had just looked up; and fstat and read at the end of a file opened just now,
- * of which close-to-open promises no more than its state at open. Changes by this mount end what
+ * of which close-to-open promises no more than its state at open. (SETATTR of what was created just
+ * now names what it saw of it, like any write: a change elsewhere is merged with it.) Changes by this mount end what
  * they touch at once (nwr_walk_changed), and creations it holds back lie over every snapshot.
  */
 #include "fs/core/state.h"
@@ -79,6 +80,7 @@ static bool passes(const struct nwr_walk *w, const struct nwr_fs_req *req)
     switch ((int)req->op) {
     case NWR_FS_GETATTR: return w->from == NWR_FS_LOOKUP && req->node == w->parent && w->looks == 0;
     case NWR_FS_READ: return req->node == w->node;
+    case NWR_FS_WRITE: return w->from == NWR_FS_CREATE && req->node == w->node;
     case NWR_FS_RELEASE:
     case NWR_FS_RELEASEDIR: return true;
     default: return false;

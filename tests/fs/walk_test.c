@@ -289,6 +289,30 @@ static void another_way_is_not_read_ahead(void **state)
     assert_int_equal(f->reads, 4);
 }
 
+static void unpacking_a_file_reads_nothing_but_its_name(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    struct nwr_fs_req *req;
+    struct stat st;
+    uint64_t node, fh;
+
+    assert_int_equal(fake_lookup(f, ROOT, "f", &e), ENOENT);
+    assert_int_equal(fake_create(f, ROOT, "f", EXCL, &node, &fh), 0);
+    assert_int_equal(fake_write(f, node, fh, 0, "hello"), 0);
+    assert_int_equal(chmod_by(f, 77, node, 0600), 0);
+    req = fake_req(NWR_FS_SETATTR, node, NULL);
+    req->set = NWR_SET_MTIME;
+    req->mtime = 1000000000;
+    assert_int_equal(by(f, 77, req), 0);
+    assert_int_equal(fake_close(f, node, fh), 0);
+    assert_int_equal(f->reads, 1);
+    assert_int_equal(fake_stat(f, node, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(st.st_mtim.tv_sec, 1);
+    assert_int_equal(st.st_size, 5);
+}
+
 static void opening_by_path_asks_once(void **state)
 {
     struct fake *f = *state;
@@ -464,6 +488,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(change_before_the_system_call_is_seen_by_what_is_read_ahead,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(another_way_is_not_read_ahead, setup, teardown),
+        cmocka_unit_test_setup_teardown(unpacking_a_file_reads_nothing_but_its_name, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(opening_by_path_asks_once, setup, teardown),
         cmocka_unit_test_setup_teardown(making_and_removing_a_directory_look_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_of_the_same_system_call_asks, setup, teardown),
