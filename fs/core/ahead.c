@@ -8,6 +8,9 @@
  * directory named the same subdirectory, that one is read beside the next GETATTR, and the walk
  * through it costs one round trip instead of two.
  *
+ * And a thread that has just looked a name up may do so again (stat, open, utimensat of one file):
+ * that name is read at the same time as the attributes of its directory, by the same replicas.
+ *
  * A LOOKUP takes what was read only if the GETATTR is the request of its thread right before it.
  * The kernel asks for that GETATTR in the same system call, so this is no older than the call.
  * Anything else that the thread asks drops it, and the directory is not read ahead of until two
@@ -63,14 +66,26 @@ static void finish_ahead(struct nwr_txn *t)
         nwr_txn_run(next);
 }
 
+static struct nwr_last *last_of(struct nwr_mount *m, uint32_t pid)
+{
+    return &m->last[pid % NWR_WALKS];
+}
+
 void nwr_ahead_start(struct nwr_txn *t)
 {
     struct nwr_node *dir = nwr_itable_find(&t->m->nodes, t->req->node);
     struct nwr_txn *ahead;
     struct nwr_walk *w;
 
-    if (!dir || !dir->way || !dir->way_sure || nwr_op_listing(t))
+    if (!dir || dir->type != NWR_TYPE_DIR || nwr_op_listing(t))
         return;
+    if (!dir->way || !dir->way_sure) {
+        const struct nwr_last *last = last_of(t->m, t->req->pid);
+
+        if (last->pid == t->req->pid && last->parent == dir->id && dir->dirs.n == 1)
+            t->peek = nwr_strdup(last->name);
+        return;
+    }
     ahead = nwr_txn_new(t->m, plan_ahead, finish_ahead, NULL);
     ahead->beside = true;
     ahead->number = t->req->pid;
@@ -91,8 +106,27 @@ void nwr_ahead_unused(struct nwr_mount *m, uint64_t parent)
         dir->way_sure = false;
 }
 
-void nwr_ahead_note(struct nwr_node *dir, const char *name, bool is_dir)
+void nwr_ahead_ask(struct nwr_txn *t)
 {
+    uint32_t own = t->nneed;
+    struct nwr_shown x;
+
+    if (!t->peek || t->runs > 1)
+        return;
+    nwr_view_find(t, &t->node->dirs, t->peek, strlen(t->peek), true, &x);
+    for (uint32_t i = own; i < t->nneed; i++)
+        t->need[i].guess = true; /* it must not fail with them */
+}
+
+void nwr_ahead_note(struct nwr_mount *m, struct nwr_node *dir, const struct nwr_fs_req *req,
+                    bool is_dir)
+{
+    const char *name = req->name;
+    struct nwr_last *last = last_of(m, req->pid);
+
+    last->pid = req->pid;
+    last->parent = dir->id;
+    memcpy(last->name, name, strlen(name) + 1);
     if (is_dir && dir->way && strcmp(dir->way, name) == 0) {
         dir->way_sure = true;
         return;

@@ -106,7 +106,7 @@ void nwr_finish_lookup(struct nwr_txn *t)
     if (t->reply.kind == NWR_REPLY_ENTRY)
         return;
     note_guess(t, t->node);
-    nwr_ahead_note(t->node, t->req->name, t->x.ino && t->x.type == NWR_TYPE_DIR);
+    nwr_ahead_note(t->m, t->node, t->req, t->x.ino && t->x.type == NWR_TYPE_DIR);
     if (t->x.ino == 0) {
         const struct nwr_spool_item *item = nwr_spool_find(t->m, &t->node->dirs, t->req->name);
 
@@ -250,6 +250,8 @@ enum nwr_plan nwr_plan_getattr(struct nwr_txn *t)
         return NWR_PLAN_DONE;
     }
     plan = nwr_op_shown(t);
+    if (plan == NWR_PLAN_WAIT)
+        nwr_ahead_ask(t);
     if (plan != NWR_PLAN_FAIL && t->node->type == NWR_TYPE_DIR)
         plan = count_subdirs(t, t->node, plan);
     return plan;

@@ -37,7 +37,7 @@ struct nwr_walk {
     uint64_t node, parent;
     char *name;
     bool is_dir;
-    uint32_t looks; /* GETATTRs it has answered */
+    uint32_t looks; /* GETATTRs and SETATTRs it has answered */
     uint64_t ahead; /* from GETATTR: the transaction that still reads parent/name (ahead.c) */
     nwr_ms at;
     uint64_t since; /* changes of this mount that it may lack begin here */
@@ -48,6 +48,13 @@ struct nwr_walk {
 struct nwr_guess {
     uint64_t name; /* nwr_name_hash */
     nwr_ino root;
+};
+
+/* The name that a thread looked up last (ahead.c). */
+struct nwr_last {
+    uint32_t pid;
+    uint64_t parent;
+    char name[NWR_NAME_MAX + 1];
 };
 
 struct nwr_reap { /* an inode whose last name went */
@@ -72,6 +79,7 @@ struct nwr_mount {
     uint64_t next_txn, next_handle, next_pending;
     struct nwr_walk walk[NWR_WALKS];
     uint32_t walk_at;
+    struct nwr_last last[NWR_WALKS]; /* by pid */
     struct nwr_guess guess[NWR_GUESSES];
     uint64_t changed; /* records, ever; the last of them: */
     struct nwr_change {
@@ -138,10 +146,13 @@ void nwr_walk_have(struct nwr_txn *t, struct nwr_walk *w);
 /* ---- the name that is probably looked up next (ahead.c) ---- */
 /* A GETATTR begins, the first request of a system call. */
 void nwr_ahead_start(struct nwr_txn *t);
+/* Its plan, in its first run: asks for what may be looked up next, with what it needs itself. */
+void nwr_ahead_ask(struct nwr_txn *t);
 /* What was read ahead in a directory was not what came next. */
 void nwr_ahead_unused(struct nwr_mount *m, uint64_t parent);
-/* A name of a directory was looked up. */
-void nwr_ahead_note(struct nwr_node *dir, const char *name, bool is_dir);
+/* A name of a directory was looked up by a thread. */
+void nwr_ahead_note(struct nwr_mount *m, struct nwr_node *dir, const struct nwr_fs_req *req,
+                    bool is_dir);
 
 /* ---- creations that are not sent yet (birth.c) ---- */
 /* What t has staged becomes what n holds back. */

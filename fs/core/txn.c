@@ -61,6 +61,7 @@ void nwr_txn_destroy(struct nwr_txn *t)
     nwr_request_destroy(t->other);
     nwr_snapshot_clear(t);
     nwr_free(t->known);
+    nwr_free(t->peek);
     nwr_free(t->need);
     nwr_needs_deinit(&t->blocks);
     nwr_response_deinit(&t->last);
@@ -216,6 +217,22 @@ enum { /* kinds of READ, in nwr_request.count */
     READ_GUESS
 };
 
+static uint64_t read_kind(const struct nwr_need *n)
+{
+    if (n->page)
+        return READ_PAGE;
+    return n->guess ? READ_GUESS : READ_PLAIN;
+}
+
+static bool any_behind(const struct nwr_txn *t, const struct nwr_request *vreq)
+{
+    bool behind = false;
+
+    for (uint32_t i = 0; i < vreq->nrange; i++)
+        behind |= nwr_snapshot_behind(t, &vreq->range[i]);
+    return behind;
+}
+
 static void send_reads(struct nwr_txn *t)
 {
     for (uint32_t i = 0; i < t->nneed; i++) {
@@ -225,14 +242,14 @@ static void send_reads(struct nwr_txn *t)
         if (t->need[i].range.prefix.len == 0)
             continue;
         req = nwr_request_new(NWR_OP_READ, pg);
-        /* A page is alone in its request, so that `more` can only mean the page; a guess is, so
-         * that it can fail alone. */
-        req->count = t->need[i].page ? READ_PAGE : t->need[i].guess ? READ_GUESS : READ_PLAIN;
+        /* A page is alone in its request, so that `more` can only mean the page; guesses are by
+         * themselves, so that they can fail. */
+        req->count = read_kind(&t->need[i]);
         for (uint32_t j = i; j < t->nneed; j++) {
             struct nwr_need *n = &t->need[j];
 
             if (nwr_key_pg(&n->range.prefix) != pg || n->range.prefix.len == 0 ||
-                (j > i && (n->page || n->guess || req->count)))
+                (j > i && (n->page || read_kind(n) != req->count)))
                 continue;
             *nwr_request_range(req) = n->range;
             n->range.prefix.len = 0;
@@ -427,11 +444,8 @@ static void read_on(struct nwr_txn *t, const struct nwr_request *vreq, const str
 static bool widen(struct nwr_txn *t, const struct nwr_request *vreq)
 {
     struct nwr_request *req;
-    bool behind = false;
 
-    for (uint32_t i = 0; i < vreq->nrange; i++)
-        behind |= nwr_snapshot_behind(t, &vreq->range[i]);
-    if (!behind || vreq->r == NWR_QUORUM_ALL)
+    if (!any_behind(t, vreq) || vreq->r == NWR_QUORUM_ALL)
         return false;
     req = nwr_request_new(NWR_OP_READ, vreq->pg);
     for (uint32_t i = 0; i < vreq->nrange; i++)
@@ -451,7 +465,7 @@ static void on_read(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_resp
     if (res->more && !page && !guess)
         read_on(t, vreq, &res->rows);
     take_rows(t, &res->rows);
-    if (guess && (res->more || nwr_snapshot_behind(t, &vreq->range[0])))
+    if (guess && (res->more || any_behind(t, vreq)))
         return;
     if (!page && !res->more && widen(t, vreq))
         return;

@@ -85,6 +85,7 @@ struct nwr_txn {
     bool wants_ids;
     struct nwr_node *wants_push; /* waits for the end of this node's push */
     bool wants_ahead;            /* has not run: waits for what is read ahead of it (ahead.c) */
+    char *peek;                  /* GETATTR: a name that is read beside it; owned */
     bool beside;                 /* its round trips are those of another transaction */
     uint64_t woken;              /* turn of nwr_push_wake it ran in */
     struct nwr_node *pushed;     /* the last it waited for: a failed one is not tried again */

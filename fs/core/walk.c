@@ -10,7 +10,7 @@
  *     LOOKUP p/f -> n           UNLINK, RMDIR of p/f; GETATTR n once, of a directory twice;
  *                               and after them OPEN, READLINK, SETATTR, GETXATTR n
  *     OPEN, CREATE -> n         GETATTR, GETXATTR n; SETATTR n after CREATE
- *     GETATTR p                 LOOKUP p/d, if that was read beside it (ahead.c)
+ *     GETATTR p                 LOOKUP p/f, if that was read with it (ahead.c)
  *
  * Why this breaks no promise. No other LOOKUP is served, and every system call that names a path
  * makes one for each name of it, after a GETATTR of the directory where it starts. So what
@@ -18,9 +18,10 @@
  * could tell from the truth only if another mount's change was completed, and the thread told of
  * it, in the NWR_WALK_MS after the LOOKUP: fstat, or opening through /proc, of what open(O_PATH) or
  * a refused O_EXCL had just looked up; and fstat and read at the end of a file opened just now,
- * of which close-to-open promises no more than its state at open. (SETATTR of what was created just
- * now names what it saw of it, like any write: a change elsewhere is merged with it.) Changes by this mount end what
- * they touch at once (nwr_walk_changed), and creations it holds back lie over every snapshot.
+ * of which close-to-open promises no more than its state at open. (SETATTR of what was created
+ * just now names what it saw of it, like any write: a change elsewhere is merged with it.) Changes
+ * by this mount end what they touch at once (nwr_walk_changed), and creations it holds back lie
+ * over every snapshot.
  */
 #include "fs/core/state.h"
 
@@ -75,10 +76,12 @@ static bool serves(const struct nwr_walk *w, const struct nwr_fs_req *req)
 }
 
 /* Requests between the others of one system call, and those that come whenever they like. */
-static bool passes(const struct nwr_walk *w, const struct nwr_fs_req *req)
+static bool passes(const struct nwr_walk *w, const struct nwr_fs_req *req, nwr_ms now)
 {
     switch ((int)req->op) {
-    case NWR_FS_GETATTR: return w->from == NWR_FS_LOOKUP && req->node == w->parent && w->looks == 0;
+    case NWR_FS_GETATTR:
+        return w->from == NWR_FS_LOOKUP && req->node == w->parent && w->looks == 0 &&
+               w->at + NWR_WALK_MS >= now;
     case NWR_FS_READ: return req->node == w->node;
     case NWR_FS_WRITE: return w->from == NWR_FS_CREATE && req->node == w->node;
     case NWR_FS_RELEASE:
@@ -128,7 +131,7 @@ bool nwr_walk_begin(struct nwr_txn *t)
 {
     struct nwr_walk *w = walk_of(t->m, t->req->pid);
 
-    if (w && passes(w, t->req))
+    if (w && passes(w, t->req, t->m->now))
         return true;
     if (w && w->ahead && serves(w, t->req)) {
         t->wants_ahead = true;
@@ -139,7 +142,7 @@ bool nwr_walk_begin(struct nwr_txn *t)
         turn(t, w);
         return true;
     }
-    w->looks += t->req->op == NWR_FS_GETATTR;
+    w->looks += t->req->op == NWR_FS_GETATTR || t->req->op == NWR_FS_SETATTR;
     t->walks = true;
     nwr_snapshot_give(t, &w->snap);
     nwr_birth_overlay(t);
@@ -170,7 +173,7 @@ static void start(struct nwr_txn *t)
     w->at = at;
     w->from = req->op;
     w->parent = req->op == NWR_FS_OPEN ? 0 : req->node;
-    w->name = nwr_strdup(req->name ? req->name : "");
+    w->name = nwr_strdup(t->peek ? t->peek : req->name ? req->name : "");
     w->node = req->op == NWR_FS_OPEN ? req->node : t->reply.entry.node;
     w->is_dir = S_ISDIR(t->reply.entry.st.st_mode);
     w->since = t->m->changed;
@@ -183,6 +186,7 @@ static bool starts(const struct nwr_txn *t)
     case NWR_FS_LOOKUP: return t->reply.err == 0 || t->reply.err == ENOENT;
     case NWR_FS_OPEN:
     case NWR_FS_CREATE: return t->reply.err == 0;
+    case NWR_FS_GETATTR: return t->peek && t->reply.err == 0;
     default: return false;
     }
 }

@@ -61,7 +61,8 @@ counted() {
         syncs=$((syncs + $("$NWRFS" status --data "$T/$n" --json | jq '.counters.store_syncs')))
     done
     "$NWRFS" status "${DIR[$1]}" --json |
-        jq -r --argjson s "$syncs" '.mount | "\(.requests | del(.forget) | [.[]] | add) \(.round_trips) \($s)"'
+        jq -r --argjson s "$syncs" '.mount | .requests |= (del(.forget) | [.[]] | add) |
+            "\(.requests) \(.round_trips) \($s)"'
 }
 
 # ---- measuring ----

@@ -9,13 +9,24 @@
 #define ROOT 1
 #define EXCL 0201 /* O_WRONLY | O_EXCL */
 
+/* A request of another thread than that of fake_req. */
+static int by(struct fake *f, uint32_t pid, struct nwr_fs_req *req)
+{
+    struct nwr_fs_reply r;
+    int err;
+
+    req->pid = pid;
+    r = fake_call(f, req);
+    err = r.err;
+    nwr_fs_reply_deinit(&r);
+    return err;
+}
+
 /* Times are written, subdirectories counted: what only the first look at a directory asks for. */
 static void settle(struct fake *f, uint64_t dir)
 {
-    struct stat st;
-
     fake_pass(f, 5000);
-    assert_int_equal(fake_stat(f, dir, &st), 0);
+    assert_int_equal(by(f, 99, fake_req(NWR_FS_GETATTR, dir, NULL)), 0);
     fake_reset(f);
 }
 
@@ -40,19 +51,6 @@ static int teardown(void **state)
     return 0;
 }
 
-/* A request of another thread than that of fake_req. */
-static int by(struct fake *f, uint32_t pid, struct nwr_fs_req *req)
-{
-    struct nwr_fs_reply r;
-    int err;
-
-    req->pid = pid;
-    r = fake_call(f, req);
-    err = r.err;
-    nwr_fs_reply_deinit(&r);
-    return err;
-}
-
 static int capability(struct fake *f, uint64_t node)
 {
     struct nwr_fs_req *req = fake_req(NWR_FS_GETXATTR, node, "security.capability");
@@ -70,37 +68,38 @@ static int chmod_by(struct fake *f, uint32_t pid, uint64_t node, uint32_t mode)
     return by(f, pid, req);
 }
 
+static uint64_t trips(const struct fake *f)
+{
+    return nwr_mount_counters(f->mount)->round_trips;
+}
+
 static void creating_by_path_asks_for_each_name_once(void **state)
 {
     struct fake *f = *state;
     struct nwr_fs_entry e;
     struct stat st;
-    uint64_t dir, node, fh;
+    uint64_t dir, node, fh, before;
 
     assert_int_equal(fake_mkdir(f, ROOT, "d", &dir), 0);
     settle(f, dir);
     settle(f, ROOT);
+    before = trips(f);
     assert_int_equal(fake_stat(f, ROOT, &st), 0);
-    assert_int_equal(f->reads, 1);
+    assert_int_equal(trips(f) - before, 1);
     assert_int_equal(fake_lookup(f, ROOT, "d", &e), 0); /* its inode has a PG of its own */
-    assert_int_equal(f->reads, 3);
+    assert_int_equal(trips(f) - before, 3);
     assert_int_equal(fake_stat(f, dir, &st), 0);
     assert_int_equal(fake_stat(f, dir, &st), 0);
-    assert_int_equal(f->reads, 3);
+    assert_int_equal(trips(f) - before, 3);
     assert_int_equal(fake_lookup(f, dir, "f", &e), ENOENT);
-    assert_int_equal(f->reads, 4);
+    assert_int_equal(trips(f) - before, 4);
     assert_int_equal(fake_create(f, dir, "f", EXCL, &node, &fh), 0);
     assert_int_equal(fake_stat(f, node, &st), 0);
     assert_int_equal(capability(f, node), ENODATA);
     assert_int_equal(fake_write(f, node, fh, 0, "hello"), 0);
     assert_int_equal(fake_close(f, node, fh), 0);
-    assert_int_equal(f->reads, 4);
+    assert_int_equal(trips(f) - before, 6);
     assert_int_equal(f->puts, 2);
-}
-
-static uint64_t trips(const struct fake *f)
-{
-    return nwr_mount_counters(f->mount)->round_trips;
 }
 
 static void directory_known_from_before_is_looked_up_in_one_round_trip(void **state)
@@ -313,6 +312,47 @@ static void unpacking_a_file_reads_nothing_but_its_name(void **state)
     assert_int_equal(st.st_size, 5);
 }
 
+static void name_looked_up_again_is_read_beside_its_directory(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    struct stat st;
+    uint64_t before, fh;
+
+    assert_int_equal(fake_lookup(f, ROOT, "new", &e), ENOENT);
+    assert_int_equal(fake_stat(f, ROOT, &st), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "old", &e), 0);
+    fake_pass(f, 100);
+    before = trips(f);
+    fake_reset(f);
+    assert_int_equal(fake_stat(f, ROOT, &st), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "old", &e), 0);
+    assert_int_equal(fake_open(f, e.node, 0, &fh), 0);
+    assert_int_equal(f->reads, 2);
+    assert_int_equal(trips(f) - before, 1);
+    assert_int_equal(fake_lookup(f, ROOT, "old", &e), 0);
+    assert_int_equal(f->reads, 3);
+    assert_int_equal(fake_stat(f, ROOT, &st), 0); /* after LOOKUP: may it be written to? */
+    assert_int_equal(f->reads, 4);
+}
+
+static void directory_is_looked_at_even_if_what_is_read_beside_it_fails(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    struct stat st;
+
+    assert_int_equal(fake_lookup(f, ROOT, "old", &e), 0);
+    fake_pass(f, 100);
+    f->fail_entry = NWR_E_CORRUPT;
+    assert_int_equal(fake_stat(f, e.node, &st), 0);
+    assert_int_equal(fake_stat(f, ROOT, &st), 0);
+    f->fail_entry = NWR_OK;
+    fake_reset(f);
+    assert_int_equal(fake_lookup(f, ROOT, "old", &e), 0);
+    assert_int_equal(f->reads, 1);
+}
+
 static void opening_by_path_asks_once(void **state)
 {
     struct fake *f = *state;
@@ -490,6 +530,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_way_is_not_read_ahead, setup, teardown),
         cmocka_unit_test_setup_teardown(unpacking_a_file_reads_nothing_but_its_name, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(name_looked_up_again_is_read_beside_its_directory, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(directory_is_looked_at_even_if_what_is_read_beside_it_fails,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(opening_by_path_asks_once, setup, teardown),
         cmocka_unit_test_setup_teardown(making_and_removing_a_directory_look_once, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_of_the_same_system_call_asks, setup, teardown),

@@ -129,6 +129,8 @@ static void answer(struct fake *f, struct nwr_request *req, struct nwr_response 
             res->err = f->fail_guess;
             f->fail_guess = NWR_OK;
         }
+        if (f->fail_entry && req->range[0].prefix.b[2] == 'E')
+            res->err = f->fail_entry;
         if (!res->err)
             do_read(f, req, res);
         break;
