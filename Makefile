@@ -71,6 +71,7 @@ MSGPACK_CFLAGS = $(call once,MSGPACK_CFLAGS,pkg-config --cflags msgpack 2>/dev/n
                    pkg-config --cflags msgpack-c)
 MSGPACK_LIBS   = $(call once,MSGPACK_LIBS,pkg-config --libs msgpack 2>/dev/null || \
                    pkg-config --libs msgpack-c 2>/dev/null || echo -lmsgpackc)
+SSL_CFLAGS     = $(call once,SSL_CFLAGS,pkg-config --cflags openssl)
 SSL_LIBS       = $(call once,SSL_LIBS,pkg-config --libs openssl || echo -lssl -lcrypto)
 JSON_LIBS      = $(call once,JSON_LIBS,pkg-config --libs jansson || echo -ljansson)
 CMOCKA_LIBS    = $(call once,CMOCKA_LIBS,pkg-config --libs cmocka || echo -lcmocka)
@@ -80,10 +81,11 @@ ROCKS_LIBS     = -lrocksdb
 CFLAGS_fs/fuse   = $(FUSE_CFLAGS) $(UV_CFLAGS)
 CFLAGS_net/uv    = $(UV_CFLAGS)
 CFLAGS_net/link  = $(UV_CFLAGS)
+CFLAGS_net/tls   = $(SSL_CFLAGS)
 CFLAGS_net/wire  = $(MSGPACK_CFLAGS)
 CFLAGS_net/store = -DXXH_INLINE_ALL
 CFLAGS_tools     = $(FUSE_CFLAGS) $(UV_CFLAGS)
-CFLAGS_tests     = $(FUSE_CFLAGS) $(UV_CFLAGS) $(MSGPACK_CFLAGS)
+CFLAGS_tests     = $(FUSE_CFLAGS) $(UV_CFLAGS) $(MSGPACK_CFLAGS) $(SSL_CFLAGS)
 dircflags = $(CFLAGS_$(patsubst %/,%,$(dir $1))) $(if $(filter tests/%,$1),$(CFLAGS_tests))
 
 ALL_CFLAGS = $(BASE) $(FLAGS_$(FLAVOR)) $(CFLAGS)
@@ -143,7 +145,7 @@ benches: $(BENCHBIN)
 
 DEPS := gcc make pkg-config libfuse3-dev fuse3 libuv1-dev libmsgpack-dev libcmocka-dev \
         librocksdb-dev libssl-dev libxxhash-dev libjansson-dev clang-format python3 rsync git \
-        sqlite3 iproute2 nftables procps jq attr acl util-linux diffutils tar
+        sqlite3 iproute2 nftables procps jq attr acl util-linux diffutils tar openssl
 DEPS_ALL := $(DEPS) clang clang-tidy
 
 # install_packages NAMES -- only what is missing; a second run needs neither root nor network.

@@ -33,7 +33,7 @@ struct mounting {
     struct nwr_peer *peer;
     struct nwr_link *link;
     struct nwr_session *session;
-    uv_signal_t term, intr;
+    uv_signal_t term, intr, hup;
     bool ending;
     int status;
 };
@@ -85,6 +85,7 @@ static void on_volume_closed(void *arg)
     if (!uv_is_closing((uv_handle_t *)&m->term)) {
         uv_close((uv_handle_t *)&m->term, NULL);
         uv_close((uv_handle_t *)&m->intr, NULL);
+        uv_close((uv_handle_t *)&m->hup, NULL);
     }
 }
 
@@ -128,6 +129,20 @@ static void on_signal(uv_signal_t *handle, int signum)
         _exit(1); /* the second one quits at once */
     again = true;
     end(handle->data);
+}
+
+/* Reads the key file again. */
+static void on_hangup(uv_signal_t *handle, int signum)
+{
+    struct mounting *m = handle->data;
+
+    (void)signum;
+    if (m->ending)
+        return;
+    if (m->peer)
+        nwr_peer_rekey(m->peer);
+    else if (m->link)
+        nwr_link_rekey(m->link);
 }
 
 /* ---- the start ---- */
@@ -190,6 +205,7 @@ static enum nwr_err start_peer(struct mounting *m, char *text, size_t len)
     const struct nwr_options *o = &m->options;
     struct nwr_peer_options po = {.dir = o->data,
                                   .listen = o->listen,
+                                  .key = o->key,
                                   .join = o->join,
                                   .njoin = o->njoin,
                                   .n = o->n,
@@ -217,8 +233,11 @@ static enum nwr_err start_peer(struct mounting *m, char *text, size_t len)
 static enum nwr_err start_link(struct mounting *m, char *text, size_t len)
 {
     const struct nwr_options *o = &m->options;
-    struct nwr_link_options lo = {
-        .peers = o->peers, .npeers = o->npeers, .user = m, .on_ready = on_link_ready};
+    struct nwr_link_options lo = {.peers = o->peers,
+                                  .npeers = o->npeers,
+                                  .key = o->key,
+                                  .user = m,
+                                  .on_ready = on_link_ready};
 
     if (!nwr_mounts_run_dir(m->mountpoint, m->dir, sizeof(m->dir))) {
         snprintf(text, len, "mount: /run/nwrfs: cannot be made; set XDG_RUNTIME_DIR");
@@ -232,11 +251,12 @@ static void watch_signals(struct mounting *m)
 {
     nwr_assert(uv_signal_init(&m->loop, &m->term) == 0);
     nwr_assert(uv_signal_init(&m->loop, &m->intr) == 0);
-    m->term.data = m->intr.data = m;
+    nwr_assert(uv_signal_init(&m->loop, &m->hup) == 0);
+    m->term.data = m->intr.data = m->hup.data = m;
     uv_signal_start(&m->term, on_signal, SIGTERM);
     uv_signal_start(&m->intr, on_signal, SIGINT);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
+    uv_signal_start(&m->hup, on_hangup, SIGHUP);
 }
 
 static int run(struct mounting *m)

@@ -18,7 +18,7 @@ struct serving {
     struct nwr_options options;
     struct nwr_daemon daemon;
     struct nwr_peer *peer;
-    uv_signal_t term, intr;
+    uv_signal_t term, intr, hup;
     bool ending;
     int status;
 };
@@ -29,6 +29,7 @@ static void on_peer_closed(void *arg)
 
     uv_close((uv_handle_t *)&s->term, NULL);
     uv_close((uv_handle_t *)&s->intr, NULL);
+    uv_close((uv_handle_t *)&s->hup, NULL);
 }
 
 static void end(struct serving *s)
@@ -53,6 +54,16 @@ static void on_signal(uv_signal_t *handle, int signum)
     end(handle->data);
 }
 
+/* Reads the key file again. */
+static void on_hangup(uv_signal_t *handle, int signum)
+{
+    struct serving *s = handle->data;
+
+    (void)signum;
+    if (s->peer && !s->ending)
+        nwr_peer_rekey(s->peer);
+}
+
 static void on_ready(struct nwr_peer *p, enum nwr_err err, const char *text)
 {
     struct serving *s = nwr_peer_user(p);
@@ -75,6 +86,7 @@ static void start(struct serving *s)
     const struct nwr_options *o = &s->options;
     struct nwr_peer_options po = {.dir = o->data,
                                   .listen = o->listen,
+                                  .key = o->key,
                                   .join = o->join,
                                   .njoin = o->njoin,
                                   .n = o->n,
@@ -100,11 +112,12 @@ static int run(struct serving *s)
     nwr_assert(uv_loop_init(&s->loop) == 0);
     nwr_assert(uv_signal_init(&s->loop, &s->term) == 0);
     nwr_assert(uv_signal_init(&s->loop, &s->intr) == 0);
-    s->term.data = s->intr.data = s;
+    nwr_assert(uv_signal_init(&s->loop, &s->hup) == 0);
+    s->term.data = s->intr.data = s->hup.data = s;
     uv_signal_start(&s->term, on_signal, SIGTERM);
     uv_signal_start(&s->intr, on_signal, SIGINT);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
+    uv_signal_start(&s->hup, on_hangup, SIGHUP);
     start(s);
     uv_run(&s->loop, UV_RUN_DEFAULT);
     uv_loop_close(&s->loop);

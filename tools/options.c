@@ -51,7 +51,9 @@ static void help(enum nwr_options_for what)
         "  --data DIR       data directory; a new one becomes a new volume of one node\n"
         "  --join IP:PORT   join the volume of this member (may be given several times)\n"
         "  --listen IP:PORT where peers reach this node; default 127.0.0.1 and a port chosen\n"
-        "                   once and kept (DIR/address)\n"
+        "                   once and kept (DIR/address); other addresses need --key\n"
+        "  --key FILE       the volume's key (nwrfs keygen): connections are encrypted, and who\n"
+        "                   does not have it is refused; SIGHUP reads the file again\n"
         "  --n, --w, --r N  copies, write and read quorums; when a volume is made (3, majority)\n"
         "  -f               stay in the foreground\n");
     if (what == NWR_OPTIONS_MOUNT)
@@ -104,20 +106,35 @@ static void take_mount_option(struct nwr_options *o, const char *text)
     memcpy(o->mount_options + had, text, len);
 }
 
-static int take_data(struct nwr_options *o, enum nwr_options_for what, const char *dir)
+/* Replaces *out; a daemon leaves its working directory. */
+static void take_path(char **out, const char *path)
 {
     char cwd[PATH_MAX];
     size_t len;
 
+    if (*path == '/' || !getcwd(cwd, sizeof(cwd)))
+        cwd[0] = '\0';
+    len = strlen(cwd) + strlen(path) + 2;
+    nwr_free(*out);
+    *out = nwr_alloc(len);
+    snprintf(*out, len, "%s%s%s", cwd, cwd[0] ? "/" : "", path);
+}
+
+static int take_data(struct nwr_options *o, enum nwr_options_for what, const char *dir)
+{
     if (*dir == '\0')
         return bad(what, "--data", "a directory is wanted");
-    if (*dir == '/' || !getcwd(cwd, sizeof(cwd)))
-        cwd[0] = '\0';
-    len = strlen(cwd) + strlen(dir) + 2;
-    nwr_free(o->data_text);
-    o->data_text = nwr_alloc(len);
-    snprintf(o->data_text, len, "%s%s%s", cwd, cwd[0] ? "/" : "", dir);
+    take_path(&o->data_text, dir);
     o->data = o->data_text;
+    return -1;
+}
+
+static int take_key(struct nwr_options *o, enum nwr_options_for what, const char *file)
+{
+    if (*file == '\0')
+        return bad(what, "--key", "a file is wanted");
+    take_path(&o->key_text, file);
+    o->key = o->key_text;
     return -1;
 }
 
@@ -137,7 +154,7 @@ static int take(struct nwr_options *o, enum nwr_options_for what, int c, const c
     case OPT_N: return take_quorum(what, "--n", arg, &o->n);
     case OPT_W: return take_quorum(what, "--w", arg, &o->w);
     case OPT_R: return take_quorum(what, "--r", arg, &o->r);
-    case OPT_KEY: return nwr_cmd_usage("%s: --key: not in this version", names[what]);
+    case OPT_KEY: return take_key(o, what, arg);
     case OPT_HTTP: return nwr_cmd_usage("%s: --http: not in this version", names[what]);
     case 'f': o->foreground = true; return -1;
     case 'o':
@@ -151,12 +168,12 @@ static int take(struct nwr_options *o, enum nwr_options_for what, int c, const c
 }
 
 /* Without a key everybody who reaches the port would be a member. */
-static int check_listen(enum nwr_options_for what, const char *listen)
+static int check_listen(enum nwr_options_for what, const char *listen, const char *key)
 {
-    if (!listen || strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]", 5) == 0)
+    if (!listen || key || strncmp(listen, "127.", 4) == 0 || strncmp(listen, "[::1]", 5) == 0)
         return -1;
-    return nwr_cmd_usage("%s: --listen %s: without a key a node listens on 127.0.0.1 only; keys "
-                         "are not in this version",
+    return nwr_cmd_usage("%s: --listen %s: without a key a node listens on 127.0.0.1 only; give "
+                         "--key FILE (nwrfs keygen)",
                          names[what], listen);
 }
 
@@ -178,7 +195,7 @@ static int check(struct nwr_options *o, enum nwr_options_for what, int rest, cha
     }
     if (o->n && (o->w > o->n || o->r > o->n))
         return bad(what, "--w, --r", "cannot be more than --n");
-    return check_listen(what, o->listen);
+    return check_listen(what, o->listen, o->key);
 }
 
 int nwr_options_parse(struct nwr_options *o, enum nwr_options_for what, int argc, char **argv)
@@ -210,5 +227,6 @@ void nwr_options_deinit(struct nwr_options *o)
     nwr_free(o->mount_options);
     nwr_free(o->peers_text);
     nwr_free(o->data_text);
+    nwr_free(o->key_text);
     *o = (struct nwr_options){0};
 }

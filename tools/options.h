@@ -17,6 +17,7 @@ enum nwr_options_for {
 struct nwr_options {
     const char *data; /* NULL: a mount without storage */
     const char *listen;
+    const char *key;
     const char *join[NWR_OPTIONS_JOIN_MAX];
     unsigned njoin;
     uint8_t n, w, r; /* 0: not given */
@@ -28,6 +29,7 @@ struct nwr_options {
     const char *mountpoint;
     char *peers_text; /* what peers points into */
     char *data_text;  /* data, absolute: a daemon leaves its working directory */
+    char *key_text;
 };
 
 /* Returns -1 to go on, otherwise the exit status: 0 after --help, 2 with one line of why. */

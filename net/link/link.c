@@ -19,8 +19,9 @@
 enum {
     PEERS_MAX = 16,
     NWR_LINK_SILENT_MS = 4000,
-    NWR_LINK_AGAIN_MS = 200, /* between rounds over addresses that do not answer */
-    NWR_LINK_ROUNDS = 2,     /* so many rounds, and so long, before nobody is there */
+    NWR_LINK_AGAIN_MS = 200,    /* between rounds over addresses that do not answer */
+    NWR_LINK_REFUSED_MS = 1000, /* or refuse */
+    NWR_LINK_ROUNDS = 2,        /* so many rounds, and so long, before nobody is there */
     NWR_LINK_NOBODY_MS = 2000
 };
 
@@ -40,8 +41,10 @@ struct nwr_link {
         struct sockaddr_storage to;
         char text[NWR_ADDRESS_MAX];
     } peer[PEERS_MAX];
-    unsigned npeers, at;   /* at: the address being used */
-    struct nwr_conn *conn; /* dialled or open */
+    unsigned npeers, at;         /* at: the address being used */
+    struct nwr_conn *conn;       /* dialled or open */
+    struct nwr_tls_context *tls; /* NULL: no key */
+    char *key;
     bool open, ready, told, closing;
     nwr_ms started, dial_at; /* dial_at: when there is no connection */
     uv_timer_t timer;
@@ -201,6 +204,8 @@ static void finish_close(uv_handle_t *h)
     void (*on_closed)(void *) = l->on_closed;
     void *arg = l->closed_arg;
 
+    nwr_tls_context_destroy(l->tls);
+    nwr_free(l->key);
     nwr_free(l);
     on_closed(arg);
 }
@@ -214,6 +219,8 @@ static void on_conn_closed(struct nwr_conn *conn, const char *why)
 {
     struct nwr_link *l = nwr_conn_user(conn);
 
+    if (nwr_conn_stranger(conn))
+        snprintf(l->refusal, sizeof(l->refusal), "%s", why);
     if (l->open || l->refusal[0])
         nwr_log_warn("event=link_down peer=%s why=\"%s\"", l->peer[l->at].text, why);
     snprintf(l->why, sizeof(l->why), "%s: %s", l->peer[l->at].text, why);
@@ -228,7 +235,8 @@ static void on_conn_closed(struct nwr_conn *conn, const char *why)
     /* At once to the next one; a pause after each full round. */
     l->at = (l->at + 1) % l->npeers;
     l->round += l->at == 0;
-    l->dial_at = uv_now(l->loop) + (l->at == 0 ? NWR_LINK_AGAIN_MS : 0);
+    if (l->at == 0)
+        l->dial_at = uv_now(l->loop) + (l->refusal[0] ? NWR_LINK_REFUSED_MS : NWR_LINK_AGAIN_MS);
     if (l->at != 0)
         dial(l);
 }
@@ -244,7 +252,9 @@ static const struct nwr_conn_calls calls = {
 
 static void dial(struct nwr_link *l)
 {
-    l->conn = nwr_conn_dial(l->loop, (const struct sockaddr *)&l->peer[l->at].to, &calls, l);
+    l->refusal[0] = 0;
+    l->conn =
+        nwr_conn_dial(l->loop, (const struct sockaddr *)&l->peer[l->at].to, l->tls, &calls, l);
 }
 
 /* ---- time ---- */
@@ -261,7 +271,8 @@ static void check_start(struct nwr_link *l)
 
     if (l->ready || l->told || !nobody_since(l, l->started, 0))
         return;
-    snprintf(text, sizeof(text), "mount: %s; is a node of the volume running there?", l->why);
+    snprintf(text, sizeof(text), "mount: %s%s", l->why,
+             l->refusal[0] ? "" : "; is a node of the volume running there?");
     tell_ready(l, NWR_E_HOSTDOWN, text);
 }
 
@@ -327,6 +338,11 @@ enum nwr_err nwr_link_start(struct nwr_link **out, uv_loop_t *loop,
         nwr_free(l);
         return NWR_E_INVAL;
     }
+    if (o->key && nwr_tls_context_open(&l->tls, o->key, text, text_len) != NWR_OK) {
+        nwr_free(l);
+        return NWR_E_ACCESS;
+    }
+    l->key = o->key ? nwr_strdup(o->key) : NULL;
     l->loop = loop;
     l->options = *o;
     l->tail = &l->calls;
@@ -353,6 +369,22 @@ struct nwr_volume *nwr_link_volume(struct nwr_link *l)
 const char *nwr_link_peer(const struct nwr_link *l)
 {
     return l->open ? l->peer[l->at].text : "";
+}
+
+void nwr_link_rekey(struct nwr_link *l)
+{
+    char text[512];
+
+    if (!l->tls || l->closing)
+        return;
+    if (!nwr_tls_context_reload(l->tls, l->key, text, sizeof(text))) {
+        nwr_log_warn("event=rekey_failed why=\"%s\"", text);
+        return;
+    }
+    nwr_log_info("event=rekey %s", text);
+    /* What is outstanding is sent again on the next connection. */
+    if (l->open && strcmp(nwr_conn_key(l->conn), nwr_tls_context_first(l->tls)) != 0)
+        nwr_conn_close(l->conn, "made again with another key");
 }
 
 void nwr_link_close(struct nwr_link *l, void (*on_closed)(void *arg), void *arg)

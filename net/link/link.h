@@ -22,6 +22,7 @@ struct nwr_link;
 struct nwr_link_options {
     const char *const *peers; /* IP:PORT each, at least one */
     unsigned npeers;
+    const char *key; /* file of the volume key; NULL: none */
     void *user;
     /* Once, never inside start: a peer answered and the volume's info is known, or none could be
      * reached within NWR_DEADLINE_MS, or one refused (text: one line for people). */
@@ -34,6 +35,8 @@ enum nwr_err nwr_link_start(struct nwr_link **out, uv_loop_t *loop,
 void *nwr_link_user(const struct nwr_link *l);
 /* Borrowed, valid from on_ready(NWR_OK) until nwr_link_close is called. */
 struct nwr_volume *nwr_link_volume(struct nwr_link *l);
+/* Reads the key file again (SIGHUP); as nwr_peer_rekey. */
+void nwr_link_rekey(struct nwr_link *l);
 /* The address connected to, "" while there is none. */
 const char *nwr_link_peer(const struct nwr_link *l);
 

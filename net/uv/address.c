@@ -82,6 +82,13 @@ bool nwr_address_loopback(const struct sockaddr *sa)
     return ntohl(in4(sa)->sin_addr.s_addr) >> 24 == 127;
 }
 
+bool nwr_address_any(const struct sockaddr *sa)
+{
+    if (sa->sa_family == AF_INET6)
+        return IN6_IS_ADDR_UNSPECIFIED(&in6(sa)->sin6_addr);
+    return in4(sa)->sin_addr.s_addr == 0;
+}
+
 uint16_t nwr_address_port(const struct sockaddr *sa)
 {
     if (sa->sa_family == AF_INET6)

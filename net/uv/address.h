@@ -15,6 +15,8 @@
 const char *nwr_address_parse(const char *text, bool numeric, struct sockaddr_storage *out);
 void nwr_address_text(const struct sockaddr *sa, char text[NWR_ADDRESS_MAX]);
 bool nwr_address_loopback(const struct sockaddr *sa);
+/* 0.0.0.0 or [::] */
+bool nwr_address_any(const struct sockaddr *sa);
 uint16_t nwr_address_port(const struct sockaddr *sa);
 void nwr_address_set_port(struct sockaddr *sa, uint16_t port);
 bool nwr_address_same_ip(const struct sockaddr *a, const struct sockaddr *b);

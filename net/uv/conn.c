@@ -8,16 +8,18 @@
 
 enum {
     STAGE_BYTES = 64 << 10,
-    BATCH_BYTES = 256 << 10
+    BATCH_BYTES = 256 << 10,
+    SPARE_BYTES = 4 << 20
 };
 
-/* Frames of one uv_write. */
+/* Frames of one uv_write; with TLS they become `sealed` when they are written. */
 struct batch {
     uv_write_t req;
     struct nwr_conn *conn;
     struct nwr_frame *frame;
     uint32_t n, cap;
     size_t bytes;
+    struct nwr_out sealed;
 };
 
 struct nwr_conn {
@@ -28,7 +30,12 @@ struct nwr_conn {
     char remote[NWR_ADDRESS_MAX];
     char why[NWR_FRAME_WHY_MAX + 40];
     bool open, trusted, closing, finishing;
+    bool dialed, first_seen, stranger;
     nwr_ms since, heard, pinged, swept;
+
+    struct nwr_tls *tls;  /* NULL: plain */
+    uint8_t *raw;         /* with TLS: what the socket gave */
+    struct nwr_out spare; /* with TLS: the buffer of a batch that is written, for the next one */
 
     /* Input: small frames are cut out of stage; the rest of a large one is read into frame. */
     uint8_t *stage;
@@ -55,15 +62,45 @@ void nwr_conn_trust(struct nwr_conn *c)
     c->trusted = true;
 }
 
+const char *nwr_conn_key(const struct nwr_conn *c)
+{
+    return c->tls ? nwr_tls_key(c->tls) : "";
+}
+
+bool nwr_conn_stranger(const struct nwr_conn *c)
+{
+    return c->stranger;
+}
+
+/* Frames may be sent. */
+static bool secure(const struct nwr_conn *c)
+{
+    return c->open && (!c->tls || nwr_tls_state(c->tls) == NWR_TLS_OPEN);
+}
+
 /* ---- closing ---- */
+
+static void batch_drop_frames(struct batch *b)
+{
+    for (uint32_t i = 0; i < b->n; i++)
+        nwr_frame_deinit(&b->frame[i]);
+    nwr_free(b->frame);
+    b->frame = NULL;
+    b->n = b->cap = 0;
+}
 
 static void batch_free(struct batch *b)
 {
     if (!b)
         return;
-    for (uint32_t i = 0; i < b->n; i++)
-        nwr_frame_deinit(&b->frame[i]);
-    nwr_free(b->frame);
+    batch_drop_frames(b);
+    if (b->sealed.cap > 0 && b->sealed.cap <= SPARE_BYTES && b->conn->spare.cap < b->sealed.cap) {
+        nwr_out_free(&b->conn->spare);
+        b->conn->spare = b->sealed;
+        b->conn->spare.len = 0;
+    } else {
+        nwr_out_free(&b->sealed);
+    }
     nwr_free(b);
 }
 
@@ -74,8 +111,25 @@ static void on_tcp_close(uv_handle_t *h)
     c->calls->on_closed(c, c->why);
     batch_free(c->batch);
     nwr_blob_unref(c->frame);
+    nwr_tls_destroy(c->tls);
+    nwr_out_free(&c->spare);
+    nwr_free(c->raw);
     nwr_free(c->stage);
     nwr_free(c);
+}
+
+/* So that the other side need not take the end for a cut. Best effort: it is not waited for. */
+static void say_goodbye(struct nwr_conn *c)
+{
+    struct nwr_out out = {0};
+    uv_buf_t buf;
+
+    if (!c->tls || !secure(c))
+        return;
+    nwr_tls_goodbye(c->tls, &out);
+    buf = uv_buf_init((char *)out.data, out.len);
+    uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
+    nwr_out_free(&out);
 }
 
 void nwr_conn_close(struct nwr_conn *c, const char *why)
@@ -85,6 +139,7 @@ void nwr_conn_close(struct nwr_conn *c, const char *why)
     c->closing = true;
     if (!c->finishing)
         snprintf(c->why, sizeof(c->why), "%s", why);
+    say_goodbye(c);
     uv_close((uv_handle_t *)&c->tcp, on_tcp_close);
 }
 
@@ -150,17 +205,23 @@ static int write_out(struct nwr_conn *c, struct batch *b, uv_buf_t *bufs, unsign
     return uv_write(&b->req, s, bufs, n, on_written);
 }
 
-void nwr_conn_flush(struct nwr_conn *c)
+/* Takes b. */
+static void batch_write(struct nwr_conn *c, struct batch *b, uv_buf_t *bufs, uint32_t n)
 {
-    struct batch *b = c->batch;
-    uv_buf_t few[16], *bufs = few;
-    uint32_t n, k = 0;
-    int err;
+    int err = write_out(c, b, bufs, n);
 
-    if (!b || !c->open || c->closing)
+    if (!err)
         return;
-    c->batch = NULL;
-    n = batch_slices(b);
+    c->out_bytes -= b->bytes;
+    batch_free(b);
+    nwr_conn_close(c, uv_strerror(err));
+}
+
+static void write_plain(struct nwr_conn *c, struct batch *b)
+{
+    uv_buf_t few[16] = {0}, *bufs = few;
+    uint32_t n = batch_slices(b), k = 0;
+
     if (n > NWR_COUNT(few))
         bufs = nwr_alloc(n * sizeof(*bufs));
     for (uint32_t i = 0; i < b->n; i++) {
@@ -171,14 +232,60 @@ void nwr_conn_flush(struct nwr_conn *c)
             bufs[k++] = uv_buf_init((char *)(uintptr_t)data, (unsigned)len);
         }
     }
-    err = write_out(c, b, bufs, n);
-    if (err) {
-        c->out_bytes -= b->bytes;
-        batch_free(b);
-        nwr_conn_close(c, uv_strerror(err));
-    }
+    batch_write(c, b, bufs, n);
     if (bufs != few)
         nwr_free(bufs);
+}
+
+static void write_sealed(struct nwr_conn *c, struct batch *b)
+{
+    uv_buf_t buf;
+
+    b->sealed = c->spare;
+    c->spare = (struct nwr_out){0};
+    for (uint32_t i = 0; i < b->n; i++) {
+        for (uint32_t j = 0; j < b->frame[i].nslice; j++) {
+            size_t len;
+            const uint8_t *data = nwr_frame_slice(&b->frame[i], j, &len);
+
+            nwr_tls_write(c->tls, data, len, &b->sealed);
+        }
+    }
+    nwr_tls_flush(c->tls, &b->sealed);
+    batch_drop_frames(b);
+    buf = uv_buf_init((char *)b->sealed.data, b->sealed.len);
+    batch_write(c, b, &buf, 1);
+}
+
+void nwr_conn_flush(struct nwr_conn *c)
+{
+    struct batch *b = c->batch;
+
+    if (!b || !secure(c) || c->closing)
+        return;
+    c->batch = NULL;
+    if (c->tls)
+        write_sealed(c, b);
+    else
+        write_plain(c, b);
+}
+
+/* What TLS itself has to say: its handshake, alerts, answers to a change of keys. */
+static void write_handshake(struct nwr_conn *c)
+{
+    struct batch *b = nwr_zalloc(sizeof(*b));
+    uv_buf_t buf;
+
+    b->conn = c;
+    nwr_tls_take(c->tls, &b->sealed);
+    if (b->sealed.len == 0 || c->closing) {
+        batch_free(b);
+        return;
+    }
+    b->bytes = b->sealed.len;
+    c->out_bytes += b->bytes;
+    buf = uv_buf_init((char *)b->sealed.data, b->sealed.len);
+    batch_write(c, b, &buf, 1);
 }
 
 enum nwr_err nwr_conn_send(struct nwr_conn *c, const struct nwr_msg *m)
@@ -282,30 +389,19 @@ static void cut_frames(struct nwr_conn *c)
     memmove(c->stage, c->stage + at, c->staged);
 }
 
-static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+/* Where the next plain bytes go. */
+static uv_buf_t room(const struct nwr_conn *c)
 {
-    struct nwr_conn *c = h->data;
-
-    (void)suggested;
     if (c->frame)
-        *buf = uv_buf_init((char *)c->frame->data + c->filled, c->frame->len - c->filled);
-    else
-        *buf = uv_buf_init((char *)c->stage + c->staged, STAGE_BYTES - c->staged);
+        return uv_buf_init((char *)c->frame->data + c->filled, c->frame->len - c->filled);
+    return uv_buf_init((char *)c->stage + c->staged, STAGE_BYTES - c->staged);
 }
 
-static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
+/* n of them came. */
+static void took(struct nwr_conn *c, size_t n)
 {
-    struct nwr_conn *c = s->data;
     struct nwr_blob *frame = c->frame;
 
-    (void)buf;
-    if (n < 0) {
-        nwr_conn_close(c, n == UV_EOF ? "closed by the other side" : uv_strerror((int)n));
-        return;
-    }
-    if (n == 0 || c->finishing)
-        return;
-    c->heard = uv_now(s->loop);
     if (!frame) {
         c->staged += (uint32_t)n;
         cut_frames(c);
@@ -319,11 +415,131 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
     nwr_blob_unref(frame);
 }
 
+/* A last word of TLS, or of a plain frame to one that knows no TLS, then the end. */
+static void part_strangers(struct nwr_conn *c, const char *why)
+{
+    c->stranger = true;
+    snprintf(c->why, sizeof(c->why), "%s", why);
+    if (c->tls)
+        write_handshake(c);
+    nwr_conn_finish(c, why);
+}
+
+static void part_plainly(struct nwr_conn *c, const char *why, const char *text)
+{
+    struct nwr_msg m = {.kind = NWR_MSG_REFUSED, .err = NWR_E_ACCESS};
+
+    nwr_tls_destroy(c->tls);
+    c->tls = NULL;
+    snprintf(m.u.ring.text, sizeof(m.u.ring.text), "%s", text);
+    nwr_conn_send(c, &m);
+    part_strangers(c, why);
+}
+
+/* The first byte tells TLS (22, an alert 21) from the protocol in the clear (the high byte of a
+ * frame's length, 0) and from everything else. True: they do not go together. */
+static bool part_kinds(struct nwr_conn *c, uint8_t first)
+{
+    bool tls = first == NWR_TLS_FIRST_BYTE || (c->tls && first == NWR_TLS_FIRST_BYTE - 1);
+
+    if (tls == (c->tls != NULL))
+        return false;
+    if (!c->tls)
+        part_plainly(c, "speaks TLS: it has a key and this node has none",
+                     "has a key and the other one has none; give both the same --key file");
+    else if (first == 0 && !c->dialed)
+        part_plainly(c, "speaks without TLS: it has no key and this node has one",
+                     "has no key and the other one has; give both the same --key file");
+    else if (first == 0)
+        part_strangers(c, "speaks without TLS: it has no key; give both the same --key file");
+    else
+        part_strangers(c, "does not speak the nwrfs protocol");
+    return true;
+}
+
+static void take_sealed(struct nwr_conn *c, const void *data, size_t len)
+{
+    bool before = secure(c);
+    uv_buf_t to;
+    size_t n;
+
+    nwr_tls_feed(c->tls, data, len);
+    if (!before && secure(c)) {
+        write_handshake(c); /* the other side is to have it before the first frame */
+        if (c->dialed && !c->closing)
+            c->calls->on_open(c);
+        nwr_conn_flush(c);
+    }
+    while (!c->closing && !c->finishing) {
+        to = room(c);
+        n = nwr_tls_read(c->tls, to.base, to.len);
+        if (n == 0)
+            break;
+        took(c, n);
+    }
+    if (c->closing || c->finishing)
+        return;
+    if (nwr_tls_state(c->tls) == NWR_TLS_CLOSED) {
+        nwr_conn_close(c, "closed by the other side");
+    } else if (nwr_tls_state(c->tls) != NWR_TLS_FAILED) {
+        write_handshake(c);
+    } else if (before) {
+        write_handshake(c);
+        nwr_conn_finish(c, nwr_tls_why(c->tls));
+    } else {
+        part_strangers(c, nwr_tls_why(c->tls));
+    }
+}
+
+static const char *end_of(const struct nwr_conn *c, ssize_t n)
+{
+    if (n != UV_EOF)
+        return uv_strerror((int)n);
+    if (c->tls && nwr_tls_state(c->tls) == NWR_TLS_HANDSHAKE)
+        return "closed by the other side during the TLS handshake";
+    return c->tls ? "cut off" : "closed by the other side";
+}
+
+static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
+{
+    const struct nwr_conn *c = h->data;
+
+    (void)suggested;
+    *buf = c->raw ? uv_buf_init((char *)c->raw, STAGE_BYTES) : room(c);
+}
+
+static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
+{
+    struct nwr_conn *c = s->data;
+
+    if (n < 0) {
+        nwr_conn_close(c, end_of(c, n));
+        return;
+    }
+    if (n == 0 || c->finishing)
+        return;
+    c->heard = uv_now(s->loop);
+    if (!c->first_seen && part_kinds(c, (uint8_t)buf->base[0]))
+        return;
+    c->first_seen = true;
+    if (c->tls)
+        take_sealed(c, buf->base, (size_t)n);
+    else
+        took(c, (size_t)n);
+}
+
 /* ---- beginning ---- */
 
-static struct nwr_conn *conn_new(uv_loop_t *loop, const struct nwr_conn_calls *calls, void *user)
+static struct nwr_conn *conn_new(uv_loop_t *loop, struct nwr_tls_context *tls, bool dialed,
+                                 const struct nwr_conn_calls *calls, void *user)
 {
     struct nwr_conn *c = nwr_zalloc(sizeof(*c));
+
+    c->dialed = dialed;
+    if (tls) {
+        c->tls = nwr_tls_create(tls, dialed);
+        c->raw = nwr_alloc(STAGE_BYTES);
+    }
 
     uv_tcp_init(loop, &c->tcp);
     c->tcp.data = c;
@@ -344,6 +560,8 @@ static void opened(struct nwr_conn *c)
     err = uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
     if (err)
         nwr_conn_close(c, uv_strerror(err));
+    else if (c->tls)
+        write_handshake(c);
 }
 
 static void on_connect(uv_connect_t *req, int status)
@@ -357,15 +575,16 @@ static void on_connect(uv_connect_t *req, int status)
         return;
     }
     opened(c);
-    if (!c->closing)
+    if (!c->closing && secure(c))
         c->calls->on_open(c);
     nwr_conn_flush(c);
 }
 
 struct nwr_conn *nwr_conn_dial(uv_loop_t *loop, const struct sockaddr *to,
-                               const struct nwr_conn_calls *calls, void *user)
+                               struct nwr_tls_context *tls, const struct nwr_conn_calls *calls,
+                               void *user)
 {
-    struct nwr_conn *c = conn_new(loop, calls, user);
+    struct nwr_conn *c = conn_new(loop, tls, true, calls, user);
     int err;
 
     nwr_address_text(to, c->remote);
@@ -376,9 +595,10 @@ struct nwr_conn *nwr_conn_dial(uv_loop_t *loop, const struct sockaddr *to,
 }
 
 struct nwr_conn *nwr_conn_accept(uv_loop_t *loop, uv_stream_t *listener,
-                                 const struct nwr_conn_calls *calls, void *user)
+                                 struct nwr_tls_context *tls, const struct nwr_conn_calls *calls,
+                                 void *user)
 {
-    struct nwr_conn *c = conn_new(loop, calls, user);
+    struct nwr_conn *c = conn_new(loop, tls, false, calls, user);
     struct sockaddr_storage ss = {0};
     int len = sizeof(ss);
 
@@ -410,7 +630,8 @@ void nwr_conn_sweep(struct nwr_conn *c, nwr_ms now)
     }
     if (!c->trusted) {
         if (now - c->since > NWR_CONN_HELLO_MS)
-            nwr_conn_close(c, "says nothing");
+            nwr_conn_close(c, c->tls && !secure(c) ? "did not finish the TLS handshake"
+                                                   : "says nothing");
         return;
     }
     /* After a pause of this process its timers run before it reads: that silence is its own. */

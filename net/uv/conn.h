@@ -1,6 +1,7 @@
 /* conn.h -- one TCP connection that carries frames, from connect or accept to close.
  *
- *  1. dial or accept; on_open when it is connected (accepted ones are at once).
+ *  1. dial or accept; with a TLS context the handshake (net/tls/tls.h); on_open when a dialed one
+ *     can send. Nothing that arrives is looked at before the other side has proven the key.
  *  2. Until nwr_conn_trust the other side may send small frames only (its HELLO).
  *  3. on_msg for each frame; nwr_conn_send collects, nwr_conn_flush writes what was collected.
  *  4. PING when nothing was heard for a second, and every NWR_CONN_STAT_MS for what a PONG
@@ -8,6 +9,9 @@
  *  5. nwr_conn_close, or by itself: cannot connect, the other side closed, bytes that are no
  *     frame (only this connection ends), silence for NWR_CONN_DEAD_MS, a full output queue.
  *     on_closed runs once, from the loop, then the memory is gone.
+ *
+ * One side with a key and one without part at once, and each is told: the first byte shows which
+ * the other one is, and a plain REFUSED frame, or what is no TLS, is the answer.
  *
  * The output queue is bounded in bytes. A peer that takes in nothing while NWR_CONN_OUT_MAX wait
  * is no better than one that is down: the connection is closed, requests are retried elsewhere,
@@ -22,6 +26,7 @@
 #include <uv.h>
 
 #include "net/core/msg.h"
+#include "net/tls/tls.h"
 
 enum {
     NWR_CONN_DIAL_MS = 3000,
@@ -46,15 +51,22 @@ struct nwr_conn_calls {
     void (*on_stat)(struct nwr_conn *c, struct nwr_msg *m);
 };
 
+/* tls: NULL for plain TCP. */
 struct nwr_conn *nwr_conn_dial(uv_loop_t *loop, const struct sockaddr *to,
-                               const struct nwr_conn_calls *calls, void *user);
-/* NULL when it could not be accepted. */
+                               struct nwr_tls_context *tls, const struct nwr_conn_calls *calls,
+                               void *user);
 struct nwr_conn *nwr_conn_accept(uv_loop_t *loop, uv_stream_t *listener,
-                                 const struct nwr_conn_calls *calls, void *user);
+                                 struct nwr_tls_context *tls, const struct nwr_conn_calls *calls,
+                                 void *user);
 void *nwr_conn_user(const struct nwr_conn *c);
 /* "IP:PORT" of the other side. */
 const char *nwr_conn_remote(const struct nwr_conn *c);
 void nwr_conn_trust(struct nwr_conn *c);
+/* The id of the key that both sides proved; "" without. */
+const char *nwr_conn_key(const struct nwr_conn *c);
+/* For on_closed: the other side has another key, or none, or has one where this side has none.
+ * Trying again changes nothing. */
+bool nwr_conn_stranger(const struct nwr_conn *c);
 
 /* Borrows m. NWR_E_FBIG: too large for a frame, nothing is sent. Ignored once it is closing. */
 enum nwr_err nwr_conn_send(struct nwr_conn *c, const struct nwr_msg *m);

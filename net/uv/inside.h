@@ -60,6 +60,8 @@ struct nwr_mate {
     nwr_ms retry_at, since;
     uint32_t backoff_ms;
     bool tried;
+    bool stranger;     /* it was unreachable for its key */
+    bool renew;        /* its connection was made with a key that is no longer offered */
     char refused[200]; /* why it was unreachable last, as logged */
     struct nwr_store_stat stat;
 };
@@ -79,6 +81,7 @@ struct nwr_peer {
     uv_loop_t *loop;
     struct nwr_peer_options o; /* strings are copies */
     char *dir, *join[NWR_JOIN_MAX];
+    struct nwr_tls_context *tls; /* NULL: no key */
     char address[NWR_ADDRESS_MAX];
     struct nwr_volume volume;
     enum nwr_peer_state state;
@@ -160,6 +163,7 @@ void nwr_mesh_flush(struct nwr_peer *p);
 void nwr_mesh_flush_all(struct nwr_peer *p);
 void nwr_mesh_joined(struct nwr_peer *p); /* the connection joined through has done its work */
 void nwr_mesh_close(struct nwr_peer *p);
+void nwr_mesh_rekey(struct nwr_peer *p); /* the keys are others */
 struct nwr_mate *nwr_mesh_mate(struct nwr_peer *p, uint16_t ordinal);
 
 /* hello.c -- pure but for the log. */

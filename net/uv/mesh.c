@@ -67,7 +67,7 @@ static struct nwr_line *dial(struct nwr_peer *p, const char *address, enum nwr_l
     l = line_new(p, role);
     l->dialed = true;
     l->since = now_of(p);
-    l->conn = nwr_conn_dial(p->loop, (struct sockaddr *)&to, &calls, l);
+    l->conn = nwr_conn_dial(p->loop, (struct sockaddr *)&to, p->tls, &calls, l);
     return l;
 }
 
@@ -86,6 +86,7 @@ static void member_up(struct nwr_peer *p, struct nwr_mate *m, struct nwr_line *l
     m->since = now_of(p);
     m->backoff_ms = NWR_BACKOFF_MIN_MS;
     m->refused[0] = 0;
+    m->stranger = false;
     l->role = NWR_LINE_MEMBER;
     l->ordinal = m->ordinal;
     nwr_log_info("event=peer_up peer=%u address=%s", m->ordinal, nwr_conn_remote(l->conn));
@@ -313,8 +314,17 @@ static void join_line_closed(struct nwr_peer *p, struct nwr_line *l, const char 
     p->join_line = NULL;
     p->join_retry_at = now_of(p) + NWR_BACKOFF_MIN_MS * 4;
     snprintf(p->join_why, sizeof(p->join_why), "%s: %s", nwr_conn_remote(l->conn), why);
+    if (nwr_conn_stranger(l->conn) && !p->drained)
+        nwr_peer_fail(p, NWR_E_ACCESS, "join: %s", p->join_why);
     if (l->role == NWR_LINE_JOIN && l->greeted && !l->lost && !p->drained)
         tell(p, NWR_EV_PEER_DOWN, 0);
+}
+
+/* No successor could be made: a connection whose key is no longer in the file ends all the same. */
+static void end_revoked(struct nwr_peer *p, const struct nwr_mate *m)
+{
+    if (p->tls && m->up && !nwr_tls_context_has(p->tls, nwr_conn_key(m->up->conn)))
+        nwr_conn_close(m->up->conn, "its key is no longer in the key file");
 }
 
 static void on_closed(struct nwr_conn *c, const char *why)
@@ -323,12 +333,18 @@ static void on_closed(struct nwr_conn *c, const char *why)
     struct nwr_peer *p = l->peer;
     struct nwr_mate *m = l->ordinal ? nwr_mesh_mate(p, l->ordinal) : NULL;
 
-    if (m && m->dialing == l)
+    if (m && m->dialing == l) {
         m->dialing = NULL;
+        end_revoked(p, m);
+    }
     if (p->join_line == l)
         join_line_closed(p, l, why);
-    if (m && (m->up == l || (!m->up && l->role == NWR_LINE_DIAL && !l->replaced)) && !p->drained)
+    if (m && (m->up == l || (!m->up && l->role == NWR_LINE_DIAL && !l->replaced)) && !p->drained) {
+        m->stranger = nwr_conn_stranger(c);
+        if (m->stranger)
+            m->backoff_ms = NWR_BACKOFF_MAX_MS;
         member_down(p, m, why);
+    }
     if (l->role == NWR_LINE_NEW && !l->lost && !p->closing)
         nwr_log_warn("event=bad_connection from=%s why=\"%s\"", nwr_conn_remote(c), why);
     else if (l->greeted && !l->lost && strncmp(why, "frame ", 6) == 0)
@@ -356,7 +372,7 @@ static void on_connection(uv_stream_t *s, int status)
         return;
     }
     l = line_new(p, NWR_LINE_NEW);
-    l->conn = nwr_conn_accept(p->loop, s, &calls, l);
+    l->conn = nwr_conn_accept(p->loop, s, p->tls, &calls, l);
     if (p->closing)
         lose(l, "stopping");
 }
@@ -406,9 +422,22 @@ void nwr_mesh_members(struct nwr_peer *p)
         uv_timer_start(&p->sweep, p->sweep.timer_cb, 0, NWR_CONN_SWEEP_MS);
 }
 
+/* A connection made with a key that is no longer offered gets a successor, one member at a time:
+ * the old one works until the new one is there, and the other members are not touched. */
+static bool renew_now(const struct nwr_peer *p, struct nwr_mate *m)
+{
+    for (uint32_t i = 0; i < p->nmate; i++)
+        if (p->mate[i].dialing)
+            return false;
+    m->renew = false;
+    return true;
+}
+
 static void dial_mate(struct nwr_peer *p, struct nwr_mate *m)
 {
-    if (m->up || m->dialing || now_of(p) < m->retry_at)
+    if (m->dialing || now_of(p) < m->retry_at)
+        return;
+    if (m->up && !(m->renew && renew_now(p, m)))
         return;
     m->dialing = dial(p, m->address, NWR_LINE_DIAL);
     if (m->dialing)
@@ -468,6 +497,22 @@ void nwr_mesh_sweep(struct nwr_peer *p)
     dial_join(p);
     for (uint32_t i = 0; i < p->nmate; i++)
         dial_mate(p, &p->mate[i]);
+}
+
+void nwr_mesh_rekey(struct nwr_peer *p)
+{
+    const char *first = nwr_tls_context_first(p->tls);
+
+    for (uint32_t i = 0; i < p->nmate; i++) {
+        struct nwr_mate *m = &p->mate[i];
+
+        m->renew = m->up && strcmp(nwr_conn_key(m->up->conn), first) != 0;
+        m->retry_at = 0;
+    }
+    /* Clients come back by themselves, with a key that still counts. */
+    for (struct nwr_line *l = p->lines; l; l = l->next)
+        if (l->role == NWR_LINE_LINK && !nwr_tls_context_has(p->tls, nwr_conn_key(l->conn)))
+            lose(l, "its key is no longer in the key file");
 }
 
 static struct nwr_line *line_to(struct nwr_peer *p, uint16_t ordinal, uint64_t link)

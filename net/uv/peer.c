@@ -56,6 +56,8 @@ static void peer_free(struct nwr_peer *p)
     for (unsigned i = 0; i < p->o.njoin; i++)
         nwr_free(p->join[i]);
     nwr_free((char *)(uintptr_t)p->o.listen);
+    nwr_free((char *)(uintptr_t)p->o.key);
+    nwr_tls_context_destroy(p->tls);
     nwr_free(p->mate);
     nwr_free(p->queue);
     nwr_free(p->dir);
@@ -132,8 +134,11 @@ static void report(struct nwr_peer *p, enum nwr_err err, const char *text)
     if (err)
         nwr_log_warn("event=failed why=\"%s\"", text);
     else
-        nwr_log_info("event=ready volume=%016llx peer=%u address=%s",
-                     (unsigned long long)p->volume.info.id, nwr_node_ordinal(p->node), p->address);
+        nwr_log_info("event=ready volume=%016llx peer=%u address=%s key=%s",
+                     (unsigned long long)p->volume.info.id, nwr_node_ordinal(p->node), p->address,
+                     p->tls ? nwr_tls_context_first(p->tls) : "none");
+    if (!err && !p->tls)
+        nwr_log_info("event=no_key why=\"without --key only nodes of this machine can take part\"");
     p->o.on_ready(p, err, text);
 }
 
@@ -171,15 +176,23 @@ static void quorum_warning(const struct nwr_peer *p, char *text, size_t n)
 {
     const struct nwr_ring *ring = nwr_node_ring(p->node);
     unsigned up = 1, w = nwr_ring_w(ring, 0), r = nwr_ring_r(ring, 0);
+    const struct nwr_mate *stranger = NULL;
 
     text[0] = 0;
-    for (uint32_t i = 0; i < p->nmate; i++)
+    for (uint32_t i = 0; i < p->nmate; i++) {
         up += p->mate[i].up != NULL;
+        if (p->mate[i].stranger)
+            stranger = &p->mate[i];
+    }
     if (up < NWR_MAX(w, r))
         snprintf(text, n,
                  "%u of %u members are reachable, w=%u r=%u: files may not be writable or "
-                 "readable until more of them run",
-                 up, ring->nmember, w, r);
+                 "readable until more of them %s%s%s%s",
+                 up, ring->nmember, w, r, stranger ? "do (" : "run",
+                 stranger ? stranger->address : "", stranger ? ": " : "",
+                 stranger ? stranger->refused : "");
+    if (stranger && text[0])
+        snprintf(text + strlen(text), n - strlen(text), ")");
 }
 
 static bool all_tried(const struct nwr_peer *p)
@@ -271,9 +284,8 @@ static enum nwr_err choose_address(struct nwr_peer *p, struct sockaddr_storage *
         snprintf(text, n, "listen: %s: %s", given, why);
         return NWR_E_INVAL;
     }
-    if (!nwr_address_loopback((struct sockaddr *)at)) {
-        snprintf(text, n,
-                 "listen: %s: without a key a node binds to loopback only; listen on 127.0.0.1",
+    if (nwr_address_any((struct sockaddr *)at)) {
+        snprintf(text, n, "listen: %s: the others could not reach it; give this machine's address",
                  given);
         return NWR_E_INVAL;
     }
@@ -295,6 +307,19 @@ static enum nwr_err choose_address(struct nwr_peer *p, struct sockaddr_storage *
     return NWR_OK;
 }
 
+/* Without a key everybody who reaches the port would be a member. */
+static enum nwr_err check_reach(const struct nwr_peer *p, const struct sockaddr_storage *at,
+                                char *text, size_t n)
+{
+    if (p->tls || nwr_address_loopback((const struct sockaddr *)at))
+        return NWR_OK;
+    snprintf(text, n,
+             "listen: %s: without a key a node binds to loopback only; give --key FILE "
+             "(nwrfs keygen), or listen on 127.0.0.1",
+             p->address);
+    return NWR_E_INVAL;
+}
+
 static enum nwr_err bind_listener(struct nwr_peer *p, char *text, size_t n)
 {
     struct sockaddr_storage at;
@@ -304,6 +329,9 @@ static enum nwr_err bind_listener(struct nwr_peer *p, char *text, size_t n)
     if (err)
         return err;
     nwr_address_text((struct sockaddr *)&at, p->address);
+    err = check_reach(p, &at, text, n);
+    if (err)
+        return err;
     uv_tcp_init(p->loop, &p->listener);
     nwr_peer_handle(p, &p->listener);
     rc = uv_tcp_bind(&p->listener, (struct sockaddr *)&at, 0);
@@ -339,6 +367,7 @@ static struct nwr_peer *peer_new(uv_loop_t *loop, const struct nwr_peer_options 
     p->loop = loop;
     p->o = *o;
     p->o.listen = o->listen ? nwr_strdup(o->listen) : NULL;
+    p->o.key = o->key ? nwr_strdup(o->key) : NULL;
     p->o.join = NULL;
     p->o.dir = p->dir = absolute(o->dir);
     for (unsigned i = 0; i < o->njoin; i++)
@@ -348,6 +377,20 @@ static struct nwr_peer *peer_new(uv_loop_t *loop, const struct nwr_peer_options 
     uv_update_time(loop);
     p->started = uv_now(loop);
     return p;
+}
+
+void nwr_peer_rekey(struct nwr_peer *p)
+{
+    char text[NWR_TEXT_MAX];
+
+    if (!p->tls || p->closing)
+        return;
+    if (!nwr_tls_context_reload(p->tls, p->o.key, text, sizeof(text))) {
+        nwr_log_warn("event=rekey_failed why=\"%s\"", text);
+        return;
+    }
+    nwr_log_info("event=rekey %s", text);
+    nwr_mesh_rekey(p);
 }
 
 /* Which node of which volume this is, and what is to be done about it. */
@@ -407,8 +450,12 @@ enum nwr_err nwr_peer_start(struct nwr_peer **out, uv_loop_t *loop,
                             const struct nwr_peer_options *o, char *text, size_t text_len)
 {
     struct nwr_peer *p = peer_new(loop, o);
-    enum nwr_err err = nwr_peer_open_store(p, text, text_len);
+    enum nwr_err err = NWR_OK;
 
+    if (o->key)
+        err = nwr_tls_context_open(&p->tls, o->key, text, text_len);
+    if (!err)
+        err = nwr_peer_open_store(p, text, text_len);
     if (!err)
         err = bind_listener(p, text, text_len);
     if (!err)

@@ -22,8 +22,9 @@
 struct nwr_peer;
 
 struct nwr_peer_options {
-    const char *dir;         /* data directory, made if it is not there */
-    const char *listen;      /* IP:PORT; NULL: that of DIR/address, else 127.0.0.1 and any port */
+    const char *dir;    /* data directory, made if it is not there */
+    const char *listen; /* IP:PORT; NULL: that of DIR/address, else 127.0.0.1 and any port */
+    const char *key;    /* file of the volume key (net/tls/keys.h); NULL: none, loopback only */
     const char *const *join; /* addresses, tried in turn */
     unsigned njoin;
     uint8_t n, w, r;     /* of a new volume only; n 0: 3; w, r 0: majority */
@@ -47,6 +48,11 @@ struct nwr_volume *nwr_peer_volume(struct nwr_peer *p);
 const char *nwr_peer_address(const struct nwr_peer *p);
 /* The data directory, absolute. */
 const char *nwr_peer_dir(const struct nwr_peer *p);
+
+/* Reads the key file again (SIGHUP). Connections made with a key that is not the first any more
+ * are replaced one by one while they go on working; clients whose key is gone are hung up on. A
+ * file that cannot be used changes nothing. Both outcomes are a line in the log. */
+void nwr_peer_rekey(struct nwr_peer *p);
 
 /* Answers what is outstanding (E_CANCELED where it must), syncs the store, closes every handle,
  * removes DIR/admin.sock; then on_closed runs and the memory is gone. Call once. */

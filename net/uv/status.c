@@ -95,8 +95,22 @@ static void put_hints(struct nwr_peer *p, struct nwr_out *o, uint16_t ordinal)
 
     clock_gettime(CLOCK_REALTIME, &ts);
     now = (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-    put(o, ",\"hints\":%" PRIu64 ",\"lag_s\":%" PRIu64 "}", kept->count,
+    put(o, ",\"hints\":%" PRIu64 ",\"lag_s\":%" PRIu64, kept->count,
         kept->count && now > taken ? (now - taken) / 1000 : 0);
+}
+
+/* The id of the key that its connection was made with, or of the one that this node offers. */
+static void put_key(struct nwr_peer *p, struct nwr_out *o, const struct nwr_member *m)
+{
+    const struct nwr_mate *mate = nwr_mesh_mate(p, m->ordinal);
+    const char *key = mate && mate->up ? nwr_conn_key(mate->up->conn) : "";
+
+    if (m->id == p->id && p->tls)
+        key = nwr_tls_context_first(p->tls);
+    if (*key)
+        put(o, ",\"key\":\"%s\"}", key);
+    else
+        put(o, ",\"key\":null}");
 }
 
 static void put_member(struct nwr_peer *p, struct nwr_out *o, const struct nwr_member *m,
@@ -110,6 +124,7 @@ static void put_member(struct nwr_peer *p, struct nwr_out *o, const struct nwr_m
     else
         put(o, ",\"records\":null,\"bytes\":null");
     put_hints(p, o, m->ordinal);
+    put_key(p, o, m);
 }
 
 /* Figures of a member: what its last ping said, or what gossip brought. */

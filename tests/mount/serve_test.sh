@@ -129,7 +129,7 @@ again b && again c && eventually 10 members_up a 3 && ok all_start_one_after_ano
 
 equal an_unknown_option_exits_2 2 "$(exit_of "$NWRFS" serve --data "$T/x" --fast)"
 refuse an_unknown_option_is_one_line "fast" "$NWRFS" serve --data "$T/x" --fast
-equal a_key_is_not_in_this_version 2 "$(exit_of "$NWRFS" serve --data "$T/x" --key k)"
+equal a_key_that_is_not_there_exits_1 1 "$(exit_of "$NWRFS" serve --data "$T/x" --key "$T/k")"
 refuse data_is_wanted "data" "$NWRFS" serve
 touch "$T/file"
 refuse a_file_is_no_data_directory "$T/file" "$NWRFS" serve --data "$T/file"

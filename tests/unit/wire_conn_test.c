@@ -17,6 +17,7 @@
 struct end {
     struct nwr_conn *conn;
     bool open;
+    bool stranger;
     unsigned got, pings;
     uint64_t last_id;
     size_t bytes;
@@ -29,6 +30,7 @@ struct fix {
     struct sockaddr_storage at;
     struct end a, b; /* a dials, b accepts */
     bool b_trusts;
+    struct nwr_tls_context *dials, *accepts; /* NULL: plain */
 };
 
 static void on_open(struct nwr_conn *c)
@@ -52,6 +54,7 @@ static void on_closed(struct nwr_conn *c, const char *why)
 {
     struct end *e = nwr_conn_user(c);
 
+    e->stranger = nwr_conn_stranger(c);
     e->conn = NULL;
     e->open = false;
     snprintf(e->why, sizeof(e->why), "%s", why);
@@ -64,7 +67,7 @@ static void on_connection(uv_stream_t *s, int status)
     struct fix *f = s->data;
 
     assert_int_equal(status, 0);
-    f->b.conn = nwr_conn_accept(&f->loop, s, &calls, &f->b);
+    f->b.conn = nwr_conn_accept(&f->loop, s, f->accepts, &calls, &f->b);
     f->b.open = true;
     if (f->b_trusts)
         nwr_conn_trust(f->b.conn);
@@ -100,7 +103,7 @@ static void until_closed(struct fix *f, struct end *e)
 
 static void connect_ends(struct fix *f)
 {
-    f->a.conn = nwr_conn_dial(&f->loop, (struct sockaddr *)&f->at, &calls, &f->a);
+    f->a.conn = nwr_conn_dial(&f->loop, (struct sockaddr *)&f->at, f->dials, &calls, &f->a);
     nwr_conn_trust(f->a.conn);
     until(f, &f->a.open);
     until(f, &f->b.open);
@@ -117,6 +120,8 @@ static void fix_free(struct fix *f)
     assert_null(f->a.conn);
     assert_null(f->b.conn);
     assert_int_equal(uv_loop_close(&f->loop), 0);
+    nwr_tls_context_destroy(f->dials);
+    nwr_tls_context_destroy(f->accepts);
     nwr_free(f);
 }
 
@@ -129,14 +134,34 @@ static struct nwr_msg block_msg(uint64_t id, uint32_t len)
     return m;
 }
 
-static void frames_of_all_sizes_arrive_in_order(void **state)
+/* digit: of the key; 0: none. */
+static struct nwr_tls_context *key_of(char digit)
+{
+    char text[80] = "nwrfs-key-1 ", why[NWR_KEYS_WHY_MAX];
+    struct nwr_keys keys;
+
+    if (!digit)
+        return NULL;
+    memset(text + 12, digit, 64);
+    assert_null(nwr_keys_parse(&keys, text, 76, why));
+    return nwr_tls_context_create(&keys);
+}
+
+static struct fix *fix_with_keys(char dials, char accepts)
+{
+    struct fix *f = fix_new(true);
+
+    f->dials = key_of(dials);
+    f->accepts = key_of(accepts);
+    return f;
+}
+
+static void frames_arrive_in_order(struct fix *f)
 {
     static const uint32_t sizes[] = {0,     1,     100,    4096,   4097,          60000,
                                      65529, 65536, 200000, 900000, NWR_BLOCK_MAX, 3};
-    struct fix *f = fix_new(true);
     size_t want = 0;
 
-    (void)state;
     connect_ends(f);
     for (uint64_t i = 0; i < 5 * NWR_COUNT(sizes); i++) {
         struct nwr_msg m = block_msg(i + 1, sizes[i % NWR_COUNT(sizes)]);
@@ -151,6 +176,18 @@ static void frames_of_all_sizes_arrive_in_order(void **state)
     assert_int_equal(f->b.last_id, 5 * NWR_COUNT(sizes));
     assert_int_equal(f->b.bytes, want);
     fix_free(f);
+}
+
+static void frames_of_all_sizes_arrive_in_order(void **state)
+{
+    (void)state;
+    frames_arrive_in_order(fix_new(true));
+}
+
+static void with_a_key_frames_of_all_sizes_arrive_in_order(void **state)
+{
+    (void)state;
+    frames_arrive_in_order(fix_with_keys('1', '1'));
 }
 
 static void a_ping_is_answered(void **state)
@@ -281,6 +318,106 @@ static void a_last_word_arrives_before_the_end(void **state)
     fix_free(f);
 }
 
+static void with_a_key_a_last_word_arrives_before_the_end(void **state)
+{
+    struct fix *f = fix_with_keys('1', '1');
+    struct nwr_msg m = {.kind = NWR_MSG_REFUSED, .id = 5};
+
+    (void)state;
+    connect_ends(f);
+    assert_string_equal(nwr_conn_key(f->a.conn), nwr_tls_context_first(f->accepts));
+    nwr_conn_send(f->a.conn, &m);
+    nwr_conn_finish(f->a.conn, "refused");
+    until_closed(f, &f->a);
+    until_closed(f, &f->b);
+    assert_int_equal(f->b.last_id, 5);
+    assert_string_equal(f->b.why, "closed by the other side");
+    fix_free(f);
+}
+
+/* a dials b; what each says, and that both know that trying again is of no use. */
+static struct fix *strangers(char dials, char accepts, const char *why_a, const char *why_b)
+{
+    struct fix *f = fix_with_keys(dials, accepts);
+    struct nwr_msg hello = {.kind = NWR_MSG_HELLO};
+
+    f->a.conn = nwr_conn_dial(&f->loop, (struct sockaddr *)&f->at, f->dials, &calls, &f->a);
+    nwr_conn_send(f->a.conn, &hello);
+    while (!f->a.why[0] || !f->b.why[0])
+        uv_run(&f->loop, UV_RUN_ONCE);
+    if (!strstr(f->a.why, why_a) || !strstr(f->b.why, why_b))
+        fail_msg("wanted <%s>, <%s>; got <%s>, <%s>", why_a, why_b, f->a.why, f->b.why);
+    assert_true(f->b.stranger);
+    assert_int_equal(f->b.got, 0);
+    return f;
+}
+
+static void another_key_ends_it_and_both_sides_say_why(void **state)
+{
+    struct fix *f = strangers('1', '2', "refuses key", "offers key");
+
+    (void)state;
+    assert_true(f->a.stranger);
+    assert_int_equal(f->a.got, 0);
+    fix_free(f);
+}
+
+static void a_key_on_the_dialing_side_only_ends_it_on_both(void **state)
+{
+    struct fix *f = strangers('1', 0, "it has no key", "it has a key and this node has none");
+
+    (void)state;
+    assert_true(f->a.stranger);
+    assert_int_equal(f->a.got, 0);
+    fix_free(f);
+}
+
+/* The dialing side has no TLS to be told by: a plain frame says it. */
+static void a_key_on_the_accepting_side_only_ends_it_on_both(void **state)
+{
+    struct fix *f = strangers(0, '1', "closed", "it has no key and this node has one");
+
+    (void)state;
+    assert_int_equal(f->a.got, 1);
+    fix_free(f);
+}
+
+static void a_handshake_that_is_not_finished_ends(void **state)
+{
+    struct fix *f = fix_with_keys('1', '1');
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    (void)state;
+    f->b_trusts = false;
+    assert_int_equal(connect(fd, (struct sockaddr *)&f->at, sizeof(struct sockaddr_in)), 0);
+    assert_int_equal(write(fd, "\x16\x03\x01\x01", 4), 4);
+    until(f, &f->b.open);
+    nwr_conn_sweep(f->b.conn, uv_now(&f->loop) + NWR_CONN_HELLO_MS + 1);
+    until_closed(f, &f->b);
+    assert_string_equal(f->b.why, "did not finish the TLS handshake");
+    close(fd);
+    fix_free(f);
+}
+
+static void with_a_key_garbage_and_a_cut_are_told_apart(void **state)
+{
+    struct fix *f = fix_with_keys('1', '1');
+    int fd;
+
+    (void)state;
+    send_raw(f, "GET / HTTP/1.1\r\n\r\n", 18);
+    assert_string_equal(f->b.why, "does not speak the nwrfs protocol");
+    f->b = (struct end){0};
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&f->at, sizeof(struct sockaddr_in)), 0);
+    assert_int_equal(write(fd, "\x16\x03\x01\x01", 4), 4);
+    until(f, &f->b.open);
+    close(fd);
+    until_closed(f, &f->b);
+    assert_string_equal(f->b.why, "closed by the other side during the TLS handshake");
+    fix_free(f);
+}
+
 static void nobody_there_is_said(void **state)
 {
     struct fix *f = fix_new(true);
@@ -288,7 +425,7 @@ static void nobody_there_is_said(void **state)
 
     (void)state;
     assert_null(nwr_address_parse("127.0.0.1:1", true, &nobody));
-    f->a.conn = nwr_conn_dial(&f->loop, (struct sockaddr *)&nobody, &calls, &f->a);
+    f->a.conn = nwr_conn_dial(&f->loop, (struct sockaddr *)&nobody, NULL, &calls, &f->a);
     until_closed(f, &f->a);
     assert_string_equal(f->a.why, "connection refused");
     fix_free(f);
@@ -328,6 +465,13 @@ int main(void)
         cmocka_unit_test(garbage_closes_only_its_own_connection),
         cmocka_unit_test(a_full_queue_closes_the_connection),
         cmocka_unit_test(a_last_word_arrives_before_the_end),
+        cmocka_unit_test(with_a_key_frames_of_all_sizes_arrive_in_order),
+        cmocka_unit_test(with_a_key_a_last_word_arrives_before_the_end),
+        cmocka_unit_test(another_key_ends_it_and_both_sides_say_why),
+        cmocka_unit_test(a_key_on_the_dialing_side_only_ends_it_on_both),
+        cmocka_unit_test(a_key_on_the_accepting_side_only_ends_it_on_both),
+        cmocka_unit_test(a_handshake_that_is_not_finished_ends),
+        cmocka_unit_test(with_a_key_garbage_and_a_cut_are_told_apart),
         cmocka_unit_test(nobody_there_is_said),
         cmocka_unit_test(addresses_are_read_and_written),
     };

@@ -5,7 +5,8 @@ _nwrfs_mounts() { awk '$3 == "fuse.nwrfs" { print $2 }' /proc/self/mounts; }
 
 _nwrfs() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words=
-    local commands="serve mount umount stop status conflicts diff resolve why set get repair"
+    local commands="serve mount umount stop status conflicts diff resolve why set get repair
+        keygen"
     local keys="w= r= on-conflict=keep on-conflict=reject durability=default durability=memory
         durability=disk conflicts=list conflicts=hide sloppy=on
         sloppy=off"
@@ -20,11 +21,15 @@ _nwrfs() {
         compopt -o dirnames
         return
         ;;
+    --key)
+        compopt -o default
+        return
+        ;;
     --listen | --join | --peers | --n | --w | --r | --pg | -o) return ;;
     esac
     case ${COMP_WORDS[1]} in
-    serve) words="--data --listen --join --n --w --r -f --help" ;;
-    mount) words="--data --peers --listen --join --n --w --r -o -f --help" ;;
+    serve) words="--data --listen --join --key --n --w --r -f --help" ;;
+    mount) words="--data --peers --listen --join --key --n --w --r -o -f --help" ;;
     umount) words=$(_nwrfs_mounts) ;;
     stop) words="--data --help" ;;
     status) words="--data --json --help $(_nwrfs_mounts)" ;;
