@@ -176,7 +176,7 @@ static void look(struct nwr_node *n, struct keeper *kp)
 {
     uint32_t busy = 0;
 
-    if (!kp->loaded)
+    if (!kp->loaded || n->ring.epoch == 0)
         return;
     for (uint16_t t = 1; t <= NWR_ORDINAL_MAX; t++)
         busy += n->hints.delivering[t];

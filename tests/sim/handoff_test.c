@@ -217,6 +217,69 @@ static void what_is_delivered_is_merged_with_what_came_meanwhile(void **state)
     sim_destroy(s);
 }
 
+/* ---- the ring changes ------------------------------------------------------------------------ */
+
+static void on_meta(struct nwr_store_op *op)
+{
+    (void)op;
+}
+
+/* The node, which is not running, is told that `gone` is no member any more. */
+static void remove_from_ring(struct sim *s, int node, uint16_t gone)
+{
+    struct nwr_store *store = s->node[node].store;
+    struct nwr_store_op get = {.kind = NWR_STORE_META_GET, .name = "ring", .done = on_meta};
+    struct nwr_store_op put = {.kind = NWR_STORE_META_PUT, .name = "ring", .done = on_meta};
+    struct nwr_ring ring;
+    struct nwr_out o = {0};
+
+    store->submit(store, &get);
+    store->poll(store);
+    assert_int_equal(nwr_ring_decode(&ring, get.value->data, get.value->len), NWR_OK);
+    for (uint32_t i = 0; i < ring.nmember; i++)
+        if (ring.member[i].ordinal == gone) {
+            ring.nmember--;
+            memmove(&ring.member[i], &ring.member[i + 1],
+                    (ring.nmember - i) * sizeof(*ring.member));
+        }
+    ring.epoch++;
+    nwr_ring_encode(&ring, &o);
+    put.value = nwr_out_blob(&o);
+    store->submit(store, &put);
+    store->poll(store);
+    nwr_blob_unref(put.value);
+    nwr_store_op_deinit(&get);
+    nwr_ring_deinit(&ring);
+}
+
+static void what_is_kept_for_one_that_was_removed_goes_to_those_who_hold_it(void **state)
+{
+    struct sim *s = sim_create(30);
+    uint16_t gone;
+
+    (void)state;
+    s->only_asked = true;
+    sim_members(s, 5, 16, 3, 2, 2);
+    gone = nwr_node_ordinal(s->node[4].node);
+    sim_crash(s, 4, false);
+    kit_notice(s);
+    write_some(s, 0, 0, 100, "moves");
+    for (int i = 0; i < 4; i++)
+        sim_crash(s, i, false);
+    for (int i = 0; i < 4; i++)
+        remove_from_ring(s, i, gone);
+    for (int i = 0; i < 4; i++)
+        sim_restart(s, i);
+    sim_run(s, 20000000);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(hints_at(s, i), 0);
+    for (uint32_t no = 0; no < 100; no++)
+        for (int i = 0; i < 4; i++)
+            if (kit_holds(s, i, (nwr_pg)(no % 16)))
+                assert_true(has(s, i, no, no + 1, "moves"));
+    sim_destroy(s);
+}
+
 /* ---- sloppy -------------------------------------------------------------------------------- */
 
 /* Five nodes, N = 3, W = R = 2; list: the replicas of pg, then the two others. */
@@ -563,6 +626,7 @@ int main(void)
         cmocka_unit_test(at_the_bound_no_more_is_kept_and_that_is_counted),
         cmocka_unit_test(what_a_full_target_refuses_is_kept),
         cmocka_unit_test(what_is_delivered_is_merged_with_what_came_meanwhile),
+        cmocka_unit_test(what_is_kept_for_one_that_was_removed_goes_to_those_who_hold_it),
         cmocka_unit_test(with_two_of_three_replicas_dead_a_sloppy_write_goes_on),
         cmocka_unit_test(nodes_that_stand_in_do_not_outvote_a_replica),
         cmocka_unit_test(with_all_replicas_dead_the_next_nodes_coordinate),
