@@ -14,7 +14,8 @@
  * A LOOKUP takes what was read only if the GETATTR is the request of its thread right before it.
  * The kernel asks for that GETATTR in the same system call, so this is no older than the call.
  * Anything else that the thread asks drops it, and the directory is not read ahead of until two
- * LOOKUPs agree again. Nothing waits for it but that LOOKUP, which would ask for the same.
+ * LOOKUPs agree again. For the subdirectory, which may be at other nodes, nothing waits but that
+ * LOOKUP, which would ask for the same; the name comes with the attributes, and may fail alone.
  */
 #include "fs/core/ops.h"
 
