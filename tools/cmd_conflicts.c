@@ -6,13 +6,13 @@
  */
 #include "tools/cmd.h"
 #include "tools/mounts.h"
+#include "tools/siblings.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 
 struct walk {
     bool json;
@@ -20,14 +20,6 @@ struct walk {
     dev_t dev;
     int status;
 };
-
-static bool attribute(const char *path, const char *name, char *out, size_t len)
-{
-    ssize_t n = lgetxattr(path, name, out, len - 1);
-
-    out[n > 0 ? n : 0] = '\0';
-    return n >= 0;
-}
 
 static void print_string(const char *s)
 {
@@ -50,9 +42,9 @@ static void print_row(struct walk *w, const char *path, uint64_t k)
 
     if (lstat(path, &st) != 0)
         return; /* resolved meanwhile */
-    attribute(path, "user.nwrfs.node", node, sizeof(node));
-    attribute(path, "user.nwrfs.time", when, sizeof(when));
-    attribute(path, "user.nwrfs.clock", clock, sizeof(clock));
+    nwr_attribute(path, "user.nwrfs.node", node, sizeof(node));
+    nwr_attribute(path, "user.nwrfs.time", when, sizeof(when));
+    nwr_attribute(path, "user.nwrfs.clock", clock, sizeof(clock));
     w->found++;
     if (!w->json) {
         printf("%-8llu %-5s %-24s %10lld  %-16s %s%s\n", (unsigned long long)k, node, when,
@@ -72,16 +64,9 @@ static void print_row(struct walk *w, const char *path, uint64_t k)
 /* The number in name.conflict.K; 0 for any other name. */
 static uint64_t number_of(const char *name)
 {
-    const char *at = NULL;
-    char *end;
-    uint64_t k;
+    const char *at = nwr_number_at(name);
 
-    for (const char *p = strstr(name, ".conflict."); p; p = strstr(p + 1, ".conflict."))
-        at = p + 10;
-    if (!at || *at < '1' || *at > '9')
-        return 0;
-    k = strtoull(at, &end, 10);
-    return *end ? 0 : k;
+    return at ? strtoull(at, NULL, 10) : 0;
 }
 
 /* A head speaks for all its siblings; a sibling only for itself where there is no head. */
@@ -90,7 +75,7 @@ static void on_file(struct walk *w, const char *file, const char *name)
     char list[8192], path[8192];
     uint64_t k = number_of(name);
 
-    if (!attribute(file, "user.nwrfs.siblings", list, sizeof(list)))
+    if (!nwr_attribute(file, "user.nwrfs.siblings", list, sizeof(list)))
         return;
     if (k) {
         size_t base = (size_t)(strrchr(file, '.') - file) - 9;
@@ -174,7 +159,7 @@ static bool hides(const char *dir)
 {
     char value[16];
 
-    return attribute(dir, "user.nwrfs.conflicts", value, sizeof(value)) &&
+    return nwr_attribute(dir, "user.nwrfs.conflicts", value, sizeof(value)) &&
            strcmp(value, "hide") == 0;
 }
 

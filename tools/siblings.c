@@ -16,7 +16,7 @@
 
 #define SUFFIX ".conflict."
 
-static bool attribute(const char *path, const char *name, char *out, size_t len)
+bool nwr_attribute(const char *path, const char *name, char *out, size_t len)
 {
     ssize_t n = lgetxattr(path, name, out, len - 1);
 
@@ -33,8 +33,7 @@ static void add(struct nwr_siblings *s, uint64_t k)
         s->k[s->n++] = k;
 }
 
-/* Where the K of name.conflict.K begins; NULL: it is no such name. */
-static const char *number_at(const char *name)
+const char *nwr_number_at(const char *name)
 {
     const char *at = NULL;
 
@@ -64,13 +63,13 @@ static void scan(struct nwr_siblings *s)
     base = basename(base_of);
     d = opendir(dir);
     while (d && (e = readdir(d))) {
-        const char *at = number_at(e->d_name);
+        const char *at = nwr_number_at(e->d_name);
         size_t len = at ? (size_t)(at - e->d_name) - strlen(SUFFIX) : 0;
 
         if (!at || strlen(base) != len || strncmp(base, e->d_name, len) != 0)
             continue;
         nwr_sibling_path(s, strtoull(at, NULL, 10), path, sizeof(path));
-        if (attribute(path, "user.nwrfs.siblings", list, sizeof(list))) /* no ordinary file */
+        if (nwr_attribute(path, "user.nwrfs.siblings", list, sizeof(list))) /* no ordinary file */
             add(s, strtoull(at, NULL, 10));
     }
     if (d)
@@ -79,7 +78,7 @@ static void scan(struct nwr_siblings *s)
 
 int nwr_siblings_read(struct nwr_siblings *s, const char *command, const char *path)
 {
-    const char *at = number_at(path);
+    const char *at = nwr_number_at(path);
     char list[4096];
     struct stat st;
 
@@ -88,12 +87,12 @@ int nwr_siblings_read(struct nwr_siblings *s, const char *command, const char *p
         return nwr_cmd_fail("%s: %s: name too long", command, path), 2;
     if (lstat(path, &st) != 0 && errno != ENOENT)
         return nwr_cmd_fail("%s: %s: %s", command, path, strerror(errno)), 2;
-    if (at && attribute(path, "user.nwrfs.siblings", list, sizeof(list)))
+    if (at && nwr_attribute(path, "user.nwrfs.siblings", list, sizeof(list)))
         s->name[(size_t)(at - path) - strlen(SUFFIX)] = '\0';
     s->head = lstat(s->name, &st) == 0;
     if (s->head && !nwr_mounts_covers(s->name))
         return nwr_cmd_fail("%s: %s: is not on nwrfs", command, path), 2;
-    if (s->head && attribute(s->name, "user.nwrfs.siblings", list, sizeof(list)))
+    if (s->head && nwr_attribute(s->name, "user.nwrfs.siblings", list, sizeof(list)))
         for (char *save, *p = strtok_r(list, ",", &save); p; p = strtok_r(NULL, ",", &save))
             add(s, strtoull(p, NULL, 10));
     if (!s->head)
@@ -117,7 +116,7 @@ void nwr_sibling_label(const char *path, char *out, size_t len)
 {
     char label[128];
 
-    if (attribute(path, "user.nwrfs.label", label, sizeof(label)))
+    if (nwr_attribute(path, "user.nwrfs.label", label, sizeof(label)))
         snprintf(out, len, "%s (%s)", path, label);
     else
         snprintf(out, len, "%s", path);

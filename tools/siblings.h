@@ -26,6 +26,10 @@ void nwr_sibling_path(const struct nwr_siblings *s, uint64_t k, char *out, size_
 uint64_t nwr_sibling_number(const struct nwr_siblings *s, const char *text);
 /* "name (node 1, 2026-01-31T12:00:00Z)". */
 void nwr_sibling_label(const char *path, char *out, size_t len);
+/* An extended attribute as text, cut to fit; false: there is none. */
+bool nwr_attribute(const char *path, const char *name, char *out, size_t len);
+/* Where the K of name.conflict.K begins; NULL: it is no such name. */
+const char *nwr_number_at(const char *name);
 /* Runs a program of PATH, standard output to fd (-1: as ours); its exit status, 127: not found. */
 int nwr_run(char *const argv[], int fd);
 

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 enum {
-    SEEDS = 200,
+    SEEDS = 120,
     STEPS = 120,
     NODES = 1 << 12
 };

@@ -6,7 +6,7 @@ static void on_done(struct nwr_store_op *op)
     *(bool *)op->user = true;
 }
 
-static void run(struct nwr_store *s, struct nwr_store_op *op)
+void fake_store_run(struct nwr_store *s, struct nwr_store_op *op)
 {
     bool done = false;
 
@@ -50,7 +50,7 @@ static struct nwr_block *fetch(struct nwr_store *from, nwr_pg pg, const struct n
 
         block[i].id = id[i];
         op.block = &block[i];
-        run(from, &op);
+        fake_store_run(from, &op);
         block[i].data = nwr_blob_ref(op.data);
         block[i].nrefs = op.nrefs;
         if (op.nrefs)
@@ -70,7 +70,7 @@ static void merge_one(struct nwr_store *to, struct nwr_store *from, nwr_pg pg,
     uint32_t n;
     bool whole = true;
 
-    run(to, &op);
+    fake_store_run(to, &op);
     n = op.nmissing;
     block = n ? fetch(from, pg, op.missing, n) : NULL;
     nwr_store_op_deinit(&op);
@@ -81,7 +81,7 @@ static void merge_one(struct nwr_store *to, struct nwr_store *from, nwr_pg pg,
         op.napply = 1;
         op.block = block;
         op.nblock = n;
-        run(to, &op);
+        fake_store_run(to, &op);
         nwr_store_op_deinit(&op);
     }
     for (uint32_t i = 0; i < n; i++) {
@@ -106,7 +106,7 @@ static void exchange(struct fake_twin *w, const struct nwr_request *req, uint64_
 
         op.range = req->range;
         op.nrange = req->nrange;
-        run(w->store[from], &op);
+        fake_store_run(w->store[from], &op);
         merge(w, 1 - from, req->pg, &op.rows, percent);
         nwr_store_op_deinit(&op);
     }
@@ -175,7 +175,7 @@ struct nwr_store *fake_twin_block(struct fake_twin *w, uint32_t at, const struct
     bool here;
 
     op.pg = nwr_ino_pg(id->ino);
-    run(w->store[at], &op);
+    fake_store_run(w->store[at], &op);
     here = op.data || w->cut;
     nwr_store_op_deinit(&op);
     return w->store[here ? at : 1 - at];

@@ -25,6 +25,8 @@ struct fake_twin {
     uint32_t nlate;
 };
 
+/* Carries op out at once. */
+void fake_store_run(struct nwr_store *s, struct nwr_store_op *op);
 void fake_twin_init(struct fake_twin *w, uint64_t seed);
 void fake_twin_deinit(struct fake_twin *w);
 /* A batch was stored at a node, these are its records: taken. */

@@ -13,25 +13,9 @@ static struct fake *owner(struct fake *f)
     return f->shares ? f->shares : f;
 }
 
-static void on_done(struct nwr_store_op *op)
-{
-    *(bool *)op->user = true;
-}
-
-static void run_at(struct nwr_store *s, struct nwr_store_op *op)
-{
-    bool done = false;
-
-    op->done = on_done;
-    op->user = &done;
-    s->submit(s, op);
-    s->poll(s);
-    nwr_assert(done);
-}
-
 static void run(struct fake *f, struct nwr_store_op *op)
 {
-    run_at(f->twin ? f->twin->store[f->at] : owner(f)->store, op);
+    fake_store_run(f->twin ? f->twin->store[f->at] : owner(f)->store, op);
 }
 
 static void do_put(struct fake *f, struct nwr_request *req, struct nwr_response *res)
@@ -110,7 +94,7 @@ static void do_block(struct fake *f, struct nwr_request *req, struct nwr_respons
     op.block = req->block;
     op.nblock = req->nblock;
     if (f->twin && req->op == NWR_OP_BLOCK_GET)
-        run_at(fake_twin_block(f->twin, f->at, &req->block[0].id), &op);
+        fake_store_run(fake_twin_block(f->twin, f->at, &req->block[0].id), &op);
     else
         run(f, &op);
     res->err = op.err;
