@@ -8,6 +8,7 @@
  * then happens to the joint ring is in change.c.
  */
 #include "net/core/job.h"
+#include "net/core/reshape.h"
 
 enum {
     ADMIT_WAIT_MS = 8000
@@ -48,9 +49,8 @@ static void propose(struct nwr_node *n, const struct nwr_msg *m)
 {
     struct nwr_ring next;
 
-    nwr_ring_open(&next, &n->ring);
-    nwr_ring_admit(&next, m->u.ring.node, m->u.ring.text);
-    nwr_decide(n, &next);
+    nwr_reshape_admit(&next, &n->ring, m->u.ring.node, m->u.ring.text);
+    nwr_decide(n, &next, false);
 }
 
 static bool address_fits(const struct nwr_msg *m)
@@ -106,8 +106,8 @@ void nwr_admit_message(struct nwr_node *n, struct nwr_origin *o, struct nwr_msg 
     a->msg = *m;
     memset(m, 0, sizeof(*m));
     nwr_job_wake(n, &a->job, n->now + ADMIT_WAIT_MS);
-    if (n->joining)
-        refuse(n, a, NWR_E_HOSTDOWN, "this node is joining itself; ask a member");
+    if (n->joining || n->removed)
+        refuse(n, a, NWR_E_HOSTDOWN, "this node is no member itself; ask one");
     else
         look(n, a);
 }

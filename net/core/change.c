@@ -45,13 +45,14 @@ static bool group_ready(const struct nwr_node *n, nwr_pg pg)
     nwr_ring_sides(&n->ring, pg, &sides);
     for (uint32_t i = 0; i < sides.n; i++) {
         uint16_t ordinal = sides.side[i].ordinal;
-        bool gains = sides.side[i].in == 1 << NWR_LIST_NEXT;
 
-        if (gains && n->peer[ordinal].copied != n->ring.epoch)
+        if (nwr_sides_copies(&sides, i) && n->peer[ordinal].copied != n->ring.epoch)
             return false;
         stored += sides.side[i].in >> NWR_LIST_NOW & 1 &&
                   (ordinal == n->ordinal || n->peer[ordinal].epoch >= n->ring.epoch);
     }
+    if (sides.lost)
+        return stored == sides.m[NWR_LIST_NOW];
     return stored >= nwr_ring_barrier(&n->ring);
 }
 
@@ -65,7 +66,7 @@ static void settle(struct nwr_node *n)
         if (!group_ready(n, (nwr_pg)pg))
             return;
     nwr_ring_settle(&next, &n->ring);
-    nwr_decide(n, &next);
+    nwr_decide(n, &next, false);
 }
 
 static void give_up(struct nwr_node *n)
@@ -74,7 +75,7 @@ static void give_up(struct nwr_node *n)
 
     nwr_log(n, "level=warn event=join_given_up", "");
     nwr_ring_give_up(&next, &n->ring);
-    nwr_decide(n, &next);
+    nwr_decide(n, &next, false);
 }
 
 static bool joiners_up(const struct nwr_node *n)

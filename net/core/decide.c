@@ -4,6 +4,8 @@
  *
  * Its acceptors are the members of this ring; while that is joint, those of the list there is: the
  * same for whoever proposes, and a node that only joins can neither decide nor keep from deciding.
+ * Members given up for lost are none of them. Where a majority is gone for good a person may force
+ * a decision of those that are left: whoever is cut off then and forces another makes two volumes.
  * There is one register an epoch, written once: whoever proposes when it has a value proposes that
  * value, so a change that was decided while its proposer died is finished by the next. An acceptor
  * keeps one register, that of the newest epoch it was asked about, and refuses older ones: a ring
@@ -281,7 +283,7 @@ bool nwr_is_deciding(const struct nwr_node *n)
     return n->deciding > 0 || n->storing.epoch > 0;
 }
 
-void nwr_decide(struct nwr_node *n, struct nwr_ring *next)
+void nwr_decide(struct nwr_node *n, struct nwr_ring *next, bool forced)
 {
     struct decide *d;
 
@@ -293,8 +295,10 @@ void nwr_decide(struct nwr_node *n, struct nwr_ring *next)
     d->deadline = n->now + NWR_DEADLINE_MS;
     nwr_ring_deinit(next);
     for (uint32_t i = 0; i < n->ring.nmember; i++) {
-        if (n->ring.member[i].weight)
-            nwr_proposal_acceptor(&d->p, n->ring.member[i].ordinal, 1 << NWR_LIST_NOW);
+        const struct nwr_member *m = &n->ring.member[i];
+
+        if (m->weight && !m->lost && (!forced || nwr_is_up(n, m->ordinal)))
+            nwr_proposal_acceptor(&d->p, m->ordinal, 1 << NWR_LIST_NOW);
     }
     attempt(n, d);
 }

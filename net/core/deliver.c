@@ -289,6 +289,8 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
     }
     d->block = nwr_pull_take(child, &d->nblock, NULL);
     d->giving = d->nblock;
+    for (uint32_t i = 0; i < d->nblock && d->peer == n->ordinal; i++)
+        n->pulled += d->block[i].data->len;
     nwr_assert(d->giving > 0 && d->giving <= d->ngive);
     send(n, d, d->giving == d->ngive && d->batch->rows.n > 0 && d->peer != n->ordinal);
 }

@@ -30,11 +30,16 @@ void nwr_epoch_tell(struct nwr_node *n, uint16_t peer)
     nwr_send(n, peer, &m);
 }
 
-static void tell_all(struct nwr_node *n)
+/* Members of the ring, and those of the one before, who may be none any more. */
+static void tell_all(struct nwr_node *n, const struct nwr_ring *before)
 {
     for (uint32_t i = 0; i < n->ring.nmember; i++)
         if (n->ring.member[i].ordinal != n->ordinal && nwr_is_up(n, n->ring.member[i].ordinal))
             nwr_epoch_tell(n, n->ring.member[i].ordinal);
+    for (uint32_t i = 0; i < before->nmember; i++)
+        if (!nwr_ring_find(&n->ring, before->member[i].ordinal) &&
+            before->member[i].ordinal != n->ordinal && nwr_is_up(n, before->member[i].ordinal))
+            nwr_epoch_tell(n, before->member[i].ordinal);
 }
 
 static void store_ring(struct nwr_node *n);
@@ -54,19 +59,30 @@ static void release_held(struct nwr_node *n)
     nwr_free(held);
 }
 
+/* The members have removed this node. */
+static void leave_volume(struct nwr_node *n)
+{
+    n->removed = true;
+    nwr_emit(n, NWR_EF_REMOVED);
+}
+
 static void adopt(struct nwr_node *n)
 {
+    struct nwr_ring before = n->ring;
     const struct nwr_member *self;
 
-    nwr_ring_deinit(&n->ring);
     n->ring = n->storing;
     n->storing = (struct nwr_ring){0};
     nwr_ring_check(&n->ring);
     self = nwr_ring_find_id(&n->ring, n->id);
+    n->ring_since = n->now;
     if (self)
         n->ordinal = self->ordinal;
+    else if (!n->joining)
+        leave_volume(n);
+    tell_all(n, &before);
+    nwr_ring_deinit(&before);
     nwr_emit(n, NWR_EF_CONNECT);
-    tell_all(n);
     nwr_jobs_changed(n);
     release_held(n);
     if (n->waiting.epoch > n->ring.epoch) {
@@ -97,9 +113,9 @@ static void store_ring(struct nwr_node *n)
     struct storing *s;
     struct nwr_lent *l;
 
-    /* A ring that this node is no part of must not make it look like one after a crash: it is
-     * only kept in memory. */
-    if (!nwr_ring_find_id(&n->storing, n->id)) {
+    /* One that only wanted to join forgets a ring it is no part of; a member that was removed must
+     * know so after a crash. */
+    if (n->joining && !nwr_ring_find_id(&n->storing, n->id)) {
         adopt(n);
         return;
     }
@@ -139,6 +155,21 @@ void nwr_epoch_ring(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
     if (r.epoch < n->ring.epoch && peer)
         nwr_epoch_tell(n, peer);
     nwr_epoch_learn(n, &r);
+}
+
+void nwr_epoch_ring_link(struct nwr_node *n, uint64_t link, struct nwr_msg *m)
+{
+    struct nwr_msg answer = {.kind = NWR_MSG_RING};
+    struct nwr_ring r;
+
+    if (n->ring.epoch == 0 || !m->u.ring.ring ||
+        nwr_ring_decode(&r, m->u.ring.ring->data, m->u.ring.ring->len) != NWR_OK)
+        return;
+    if (r.volume == n->ring.volume && r.epoch < n->ring.epoch) {
+        answer.u.ring.ring = nwr_epoch_blob(&n->ring);
+        nwr_send_link(n, link, &answer);
+    }
+    nwr_ring_deinit(&r);
 }
 
 void nwr_epoch_hold(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)

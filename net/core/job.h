@@ -99,7 +99,7 @@ struct nwr_peer_state {
     nwr_ms maybe_until; /* until then it may be on its way back */
     nwr_ms knock_until; /* until then, or an attempt that failed, it is being dialed */
     uint64_t epoch;     /* the newest ring it said it has stored */
-    uint64_t copied;    /* it holds what it gains by the ring of this epoch */
+    uint64_t copied;    /* it holds what it is to copy by the ring of this epoch */
 };
 
 /* Who asked, and is to be answered once. */
@@ -151,6 +151,7 @@ struct nwr_node {
     uint32_t incarnation;
     char address[64];
     bool joining;
+    bool removed; /* the ring lists this node no more */
     bool link_up; /* to join through */
     struct nwr_rng rng;
     nwr_hlc hlc;
@@ -161,7 +162,11 @@ struct nwr_node {
     struct nwr_ring waiting; /* newer than that; epoch 0: none */
     struct nwr_register reg; /* of epoch reg_epoch, as stored or on its way */
     uint64_t reg_epoch;
-    bool reg_known;        /* it was read from META */
+    bool reg_known; /* it was read from META */
+    struct nwr_wish_state wish;
+    struct nwr_move_state moved[NWR_ORDINAL_MAX + 1]; /* what members said of their copies */
+    uint64_t pulled;       /* bytes of blocks that came into this store from others */
+    nwr_ms ring_since;     /* when this ring was adopted */
     unsigned deciding;     /* proposals of the next ring */
     enum nwr_err copy_err; /* why what this node gains cannot be stored here */
     struct nwr_peer_state peer[NWR_ORDINAL_MAX + 1];
@@ -289,6 +294,8 @@ void nwr_ids_request(struct nwr_node *n, struct nwr_origin *o);
 /* Takes r: stored, then adopted, if it is news. */
 void nwr_epoch_learn(struct nwr_node *n, struct nwr_ring *r);
 void nwr_epoch_ring(struct nwr_node *n, uint16_t peer, struct nwr_msg *m);
+/* From one that is no member: it is told if it was one. */
+void nwr_epoch_ring_link(struct nwr_node *n, uint64_t link, struct nwr_msg *m);
 void nwr_epoch_tell(struct nwr_node *n, uint16_t peer);
 void nwr_epoch_hold(struct nwr_node *n, uint16_t peer, struct nwr_msg *m);
 struct nwr_blob *nwr_epoch_blob(const struct nwr_ring *r);
@@ -309,7 +316,11 @@ void nwr_read_repair(struct nwr_node *n, nwr_pg pg, const struct nwr_range *rang
  * with OK when it is here. */
 void nwr_read_copy(struct nwr_node *n, struct nwr_job *parent, nwr_pg pg,
                    const struct nwr_range *range);
-/* Of such a read that ended with OK: whether more follows, after this key. */
+/* One page of a group that left this node: merged, and held by a quorum of its list. */
+void nwr_read_leave(struct nwr_node *n, struct nwr_job *parent, nwr_pg pg,
+                    const struct nwr_range *range);
+/* Of such reads that ended with OK: whether more follows, after this key; bytes of its rows. */
+size_t nwr_read_bytes(const struct nwr_job *j);
 bool nwr_read_page(const struct nwr_job *j, struct nwr_key *last);
 void nwr_block_get_start(struct nwr_node *n, struct nwr_origin *o);
 void nwr_why_start(struct nwr_node *n, struct nwr_origin *o);
@@ -323,11 +334,16 @@ void nwr_replica_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m);
 void nwr_join_start(struct nwr_node *n);
 void nwr_admit_message(struct nwr_node *n, struct nwr_origin *o, struct nwr_msg *m);
 void nwr_move_start(struct nwr_node *n);
+void nwr_leave_start(struct nwr_node *n);
+void nwr_wish_start(struct nwr_node *n, const struct nwr_reshape *what);
+/* What a member says of its copies; peer may be this node. */
+void nwr_move_heard(struct nwr_node *n, uint16_t peer, const struct nwr_msg *m);
 /* ---- deciding the next ring (decide.c) ---- */
 void nwr_register_load(struct nwr_node *n);
 void nwr_register_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m);
-/* Takes next, of the epoch after this one. Decided or not: `changed` tells when it is learned. */
-void nwr_decide(struct nwr_node *n, struct nwr_ring *next);
+/* Takes next, of the epoch after this one. Decided or not: `changed` tells when it is learned.
+ * forced: those decide that are up, however few. */
+void nwr_decide(struct nwr_node *n, struct nwr_ring *next, bool forced);
 /* A next ring is being decided or stored: nothing else may be proposed. */
 bool nwr_is_deciding(const struct nwr_node *n);
 /* ---- driving a joint ring on (change.c) ---- */

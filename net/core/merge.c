@@ -129,7 +129,7 @@ static void finish_merge(struct nwr_node *n, struct read *rd)
 
         if (!s->merged)
             continue;
-        if (!s->spare)
+        if (!s->spare && !(rd->leave && s->ordinal == n->ordinal))
             nwr_rows_stale(&rd->merged, &rows_of(rd, s)->rows, &s->extra, &stale[i]);
         s->whole = stale[i].n == 0;
         s->writing = stale[i].n > 0;

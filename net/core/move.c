@@ -2,17 +2,20 @@
  *
  *     IDLE --joint ring adopted--> COPYING one job a group, some at a time --all here--> SYNCING
  *      ^                              | another ring: from the start                        |
- *      \--settled-- TELLING: COPIED to every member, every second <--on disk----------------/
+ *      \--settled-- TELLING: all is copied <--on disk---------------------------------------/
  *
  * A group is copied page by page (a copy of read.c): what is here already has an equal digest and
  * is not sent again, so a copy that was broken off goes on where it was. What is written meanwhile
- * comes by itself, since this node is in the list to come. A node that gains nothing says so too.
+ * comes by itself, since this node is in the list to come. COPIED goes to every member each second,
+ * with how far it is; a node that copies nothing says so too. Copies are paced, so that others are
+ * served meanwhile.
  */
 #include "net/core/job.h"
 
 enum {
     COPY_RETRY_MS = 500,
-    TELL_MS = 1000
+    TELL_MS = 1000,
+    BYTES_A_MS = 64 << 10 /* of rows and blocks, of all groups together: 64 MB a second */
 };
 enum state {
     IDLE,
@@ -27,7 +30,10 @@ struct move {
     uint64_t epoch;
     uint32_t next_pg;
     uint32_t copying;
+    uint32_t groups, done;
+    uint64_t bytes, pulled;
     nwr_ms progress; /* when a page was last copied */
+    nwr_ms free_at;  /* what was copied has had its time then */
 };
 
 struct copy {
@@ -47,9 +53,14 @@ static struct move *of(struct nwr_job *j)
 static void copy_page(struct nwr_node *n, struct copy *c)
 {
     struct nwr_range range = {.after = c->after};
+    const struct move *mv = of(c->job.parent);
 
     if (c->epoch != n->ring.epoch) {
         nwr_job_end(n, &c->job, NWR_E_EPOCH);
+        return;
+    }
+    if (n->now < mv->free_at) {
+        nwr_job_wake(n, &c->job, mv->free_at);
         return;
     }
     range.prefix.len = 2;
@@ -64,6 +75,15 @@ static bool is_lasting(const struct nwr_node *n, const struct move *mv, enum nwr
 {
     return n->joining &&
            (err == NWR_E_NOSPC || err == NWR_E_IO || n->now >= mv->progress + NWR_DEADLINE_MS);
+}
+
+static void pace(struct nwr_node *n, struct move *mv, size_t rows)
+{
+    uint64_t bytes = rows + n->pulled - mv->pulled;
+
+    mv->pulled = n->pulled;
+    mv->bytes += bytes;
+    mv->free_at = NWR_MAX(mv->free_at, n->now) + bytes / BYTES_A_MS;
 }
 
 static void on_copy_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *child,
@@ -81,6 +101,7 @@ static void on_copy_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job 
         return;
     }
     mv->progress = n->now;
+    pace(n, mv, nwr_read_bytes(child));
     if (nwr_read_page(child, &c->after))
         copy_page(n, c);
     else
@@ -97,17 +118,33 @@ static const struct nwr_job_kind copy_kind = {
 
 /* ---- all of them ----------------------------------------------------------------------------- */
 
+void nwr_move_heard(struct nwr_node *n, uint16_t peer, const struct nwr_msg *m)
+{
+    n->moved[peer] = (struct nwr_move_state){.epoch = m->epoch,
+                                             .groups = m->u.copied.groups,
+                                             .done = m->u.copied.done,
+                                             .bytes = m->u.copied.bytes};
+    if (m->u.copied.all)
+        nwr_change_copied(n, peer, m->epoch);
+}
+
 static void tell(struct nwr_node *n, struct move *mv)
 {
+    struct nwr_msg m = {.kind = NWR_MSG_COPIED, .epoch = mv->epoch}, copy;
+
+    m.u.copied.groups = mv->groups;
+    m.u.copied.done = mv->done;
+    m.u.copied.bytes = mv->bytes;
+    m.u.copied.all = mv->state == TELLING;
     for (uint32_t i = 0; i < n->ring.nmember; i++) {
         uint16_t peer = n->ring.member[i].ordinal;
-        struct nwr_msg m = {.kind = NWR_MSG_COPIED};
 
+        copy = m;
         if (peer != n->ordinal && nwr_is_up(n, peer))
-            nwr_send(n, peer, &m);
+            nwr_send(n, peer, &copy);
     }
     nwr_job_wake(n, &mv->job, n->now + TELL_MS);
-    nwr_change_copied(n, n->ordinal, mv->epoch);
+    nwr_move_heard(n, n->ordinal, &m);
 }
 
 static void copy_more(struct nwr_node *n, struct move *mv)
@@ -119,7 +156,7 @@ static void copy_more(struct nwr_node *n, struct move *mv)
         nwr_pg pg = (nwr_pg)mv->next_pg++;
         struct copy *c;
 
-        if (!nwr_ring_gains(&n->ring, pg, n->ordinal))
+        if (!nwr_ring_copies(&n->ring, pg, n->ordinal))
             continue;
         mv->copying++;
         c = nwr_job_new(n, &copy_kind, sizeof(*c), &mv->job, 0);
@@ -142,6 +179,11 @@ static void look(struct nwr_node *n, struct move *mv)
     mv->epoch = n->ring.epoch;
     mv->state = takes_part ? COPYING : IDLE;
     mv->next_pg = 0;
+    mv->groups = mv->done = 0;
+    mv->bytes = 0;
+    mv->pulled = n->pulled;
+    for (uint32_t pg = 0; takes_part && pg < n->ring.pgs; pg++)
+        mv->groups += nwr_ring_copies(&n->ring, (nwr_pg)pg, n->ordinal);
     mv->progress = n->now;
     nwr_job_wake(n, &mv->job, n->now + TELL_MS);
     if (takes_part)
@@ -169,6 +211,8 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
     bool current = nwr_container_of(child, struct copy, job)->epoch == mv->epoch;
 
     mv->copying--;
+    mv->done += current && !err;
+    n->count.pgs_copied += current && !err;
     if (current && err) {
         mv->state = IDLE;
         mv->epoch = 0; /* from the start, at the next look */
@@ -186,7 +230,7 @@ static void on_wake(struct nwr_node *n, struct nwr_job *j)
 
     nwr_job_wake(n, j, n->now + TELL_MS);
     look(n, mv);
-    if (mv->state == TELLING && mv->epoch == n->ring.epoch)
+    if (mv->state != IDLE && mv->epoch == n->ring.epoch)
         tell(n, mv);
 }
 

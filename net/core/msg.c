@@ -7,7 +7,6 @@ void nwr_msg_deinit(struct nwr_msg *m)
     case NWR_MSG_RING:
     case NWR_MSG_JOIN:
     case NWR_MSG_JOIN_OK:
-    case NWR_MSG_COPIED:
     case NWR_MSG_REFUSED: nwr_blob_unref(m->u.ring.ring); break;
     case NWR_MSG_REQUEST: nwr_request_destroy(m->u.request); break;
     case NWR_MSG_RESPONSE: nwr_response_deinit(&m->u.response); break;
@@ -35,6 +34,7 @@ void nwr_msg_deinit(struct nwr_msg *m)
     case NWR_MSG_COMPARED: nwr_blob_unref(m->u.compare.data); break;
     case NWR_MSG_REGISTER:
     case NWR_MSG_REGISTER_OK: nwr_blob_unref(m->u.reg.value); break;
+    case NWR_MSG_COPIED:
     case NWR_MSG_HELLO:
     case NWR_MSG_PING:
     case NWR_MSG_PONG: break;
@@ -100,7 +100,6 @@ size_t nwr_msg_bytes(const struct nwr_msg *m)
     case NWR_MSG_RING:
     case NWR_MSG_JOIN:
     case NWR_MSG_JOIN_OK:
-    case NWR_MSG_COPIED:
     case NWR_MSG_REFUSED: return bytes + blob_bytes(m->u.ring.ring);
     case NWR_MSG_REQUEST: return bytes + (m->u.request ? request_bytes(m->u.request) : 0);
     case NWR_MSG_RESPONSE:
@@ -126,6 +125,7 @@ size_t nwr_msg_bytes(const struct nwr_msg *m)
     case NWR_MSG_COMPARED: return bytes + blob_bytes(m->u.compare.data);
     case NWR_MSG_REGISTER:
     case NWR_MSG_REGISTER_OK: return bytes + blob_bytes(m->u.reg.value);
+    case NWR_MSG_COPIED:
     case NWR_MSG_HELLO:
     case NWR_MSG_PING:
     case NWR_MSG_PONG: break;

@@ -8,7 +8,7 @@
  *   RING       the sender's ring: an answer to an older epoch, and news
  *   JOIN       a new node asks a member for an ordinal; JOIN_OK carries ordinal and the ring
  *              that has it in the list to come; REFUSED says why not
- *   COPIED     the sender holds in full what it gains by the ring of this epoch
+ *   COPIED     how far the sender is with what it is to copy by the ring of this epoch
  *   REQUEST / RESPONSE   a volume request, coordinated by the receiver
  *   REPLICATE / ACK      records of a batch or a repair, with blocks; ACK may name missing blocks
  *   FETCH / ROWS         read at a replica; digest: only one hash over rows comes back
@@ -109,6 +109,11 @@ struct nwr_msg {
             char text[160];        /* REFUSED; JOIN: the address it listens on */
             nwr_node_id node;      /* JOIN */
         } ring;
+        struct { /* COPIED: how far the sender is; all: it is done, and on disk */
+            uint32_t groups, done;
+            uint64_t bytes;
+            bool all;
+        } copied;
         struct nwr_request *request;
         struct nwr_response response;
         struct { /* REPLICATE, BLOCKS */

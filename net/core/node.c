@@ -184,7 +184,7 @@ static void request_route(struct nwr_node *n, struct nwr_origin *o)
 void nwr_request_start(struct nwr_node *n, struct nwr_origin *o)
 {
     o->deadline = n->now + NWR_DEADLINE_MS;
-    if (n->joining) {
+    if (n->joining || n->removed) {
         nwr_respond_err(n, o, NWR_E_HOSTDOWN, false);
         return;
     }
@@ -267,7 +267,7 @@ void nwr_peer_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
     case NWR_MSG_WHY: nwr_replica_message(n, peer, m); break;
     case NWR_MSG_RING: nwr_epoch_ring(n, peer, m); break;
     case NWR_MSG_JOIN: nwr_admit_message(n, &from, m); break;
-    case NWR_MSG_COPIED: nwr_change_copied(n, peer, m->epoch); break;
+    case NWR_MSG_COPIED: nwr_move_heard(n, peer, m); break;
     case NWR_MSG_JOIN_OK:
     case NWR_MSG_REFUSED:
     case NWR_MSG_RESPONSE:
@@ -296,6 +296,8 @@ static void link_message(struct nwr_node *n, uint64_t link, struct nwr_msg *m)
         on_request_message(n, 0, link, m);
     else if (m->kind == NWR_MSG_JOIN)
         nwr_admit_message(n, &from, m);
+    else if (m->kind == NWR_MSG_RING && link)
+        nwr_epoch_ring_link(n, link, m);
     else if (link == 0)
         nwr_call_answer(n, 0, m); /* what the join goes through answers */
 }
@@ -324,6 +326,7 @@ static void on_start(struct nwr_node *n)
     }
     nwr_register_load(n);
     nwr_move_start(n);
+    nwr_leave_start(n);
     nwr_change_start(n);
     nwr_hints_start(n);
     if (n->joining)
@@ -357,6 +360,7 @@ void nwr_node_step(struct nwr_node *n, struct nwr_node_event *ev, struct nwr_eff
             peer_down(n, ev->peer);
         break;
     case NWR_EV_STORE: nwr_lend_back(n, ev->op); break;
+    case NWR_EV_RESHAPE: nwr_wish_start(n, &ev->reshape); break;
     case NWR_EV_REPAIR: nwr_reconcile_ask(n, ev->pg); break;
     case NWR_EV_TICK: break;
     }
@@ -392,6 +396,27 @@ const struct nwr_ring *nwr_node_ring(const struct nwr_node *n)
 bool nwr_node_peer_up(const struct nwr_node *n, uint16_t ordinal)
 {
     return ordinal <= NWR_ORDINAL_MAX && nwr_is_up(n, ordinal);
+}
+
+const struct nwr_wish_state *nwr_node_wish(const struct nwr_node *n)
+{
+    return &n->wish;
+}
+
+bool nwr_node_move(const struct nwr_node *n, struct nwr_move_state *sum, nwr_ms *ms)
+{
+    *sum = (struct nwr_move_state){.epoch = n->ring.epoch};
+    *ms = n->now - n->ring_since;
+    for (uint32_t i = 0; i < n->ring.nmember && n->ring.joint; i++) {
+        const struct nwr_move_state *m = &n->moved[n->ring.member[i].ordinal];
+
+        if (m->epoch != n->ring.epoch)
+            continue;
+        sum->groups += m->groups;
+        sum->done += m->done;
+        sum->bytes += m->bytes;
+    }
+    return n->ring.joint;
 }
 
 const struct nwr_node_counters *nwr_node_counters(const struct nwr_node *n)

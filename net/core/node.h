@@ -44,6 +44,7 @@
 #include "net/core/hints.h"
 #include "net/core/members.h"
 #include "net/core/msg.h"
+#include "net/core/reshape.h"
 #include "net/core/ring.h"
 #include "net/store/store.h"
 
@@ -55,6 +56,7 @@ enum nwr_node_event_kind {
     NWR_EV_PEER_UP,   /* connection to member `peer` is usable; peer 0: the one to join through */
     NWR_EV_PEER_DOWN, /* known unreachable */
     NWR_EV_STORE,     /* an op lent by a STORE effect is done */
+    NWR_EV_RESHAPE,   /* somebody asks for another ring; nwr_node_wish says what came of it */
     NWR_EV_REPAIR,    /* somebody asks that `pg` (NWR_PGS_MAX: all) be compared with all replicas */
     NWR_EV_TICK       /* time passed nwr_node_deadline */
 };
@@ -69,6 +71,7 @@ struct nwr_node_event {
     struct nwr_msg *msg;         /* MSG: moved out, nothing is left to free */
     struct nwr_store_op *op;     /* STORE */
     nwr_pg pg;                   /* REPAIR */
+    struct nwr_reshape reshape;  /* RESHAPE */
 };
 
 enum nwr_node_effect_kind {
@@ -79,6 +82,7 @@ enum nwr_node_effect_kind {
     NWR_EF_CONNECT, /* members changed: keep connections to every member of nwr_node_ring();
                        with a peer: dial that one now, PEER_UP or PEER_DOWN says how it went */
     NWR_EF_JOINED,  /* this node is a member now (err OK) or was refused (text) */
+    NWR_EF_REMOVED, /* the members have removed this node: it answers nobody any more */
     NWR_EF_LOG      /* one line for operators */
 };
 
@@ -134,6 +138,7 @@ struct nwr_node_counters {
     /* Reconciliation this node began: comparisons, bytes both ways of the digests of PGs, and of
      * finding out what differs; records that did, records sent or taken. */
     uint64_t compares, compare_digest_bytes, compare_bytes, compare_found, compare_rows;
+    uint64_t pgs_copied, pgs_erased; /* by changes of the ring */
 };
 const struct nwr_node_counters *nwr_node_counters(const struct nwr_node *n);
 /* Who is up, as members.h sees it, for status; NULL: not a member yet. */
@@ -143,6 +148,24 @@ const struct nwr_kept *nwr_node_hints(const struct nwr_node *n, uint16_t target)
 const struct nwr_hints_stat *nwr_node_hints_stat(const struct nwr_node *n);
 /* This node's own figures, for the status of others; the driver knows them. */
 void nwr_node_load(struct nwr_node *n, uint64_t records, uint64_t bytes);
+
+/* What NWR_EV_RESHAPE asked for, numbered from 1; one that is asked for while another is under way
+ * is not heard. */
+struct nwr_wish_state {
+    uint64_t asked, done;
+    enum nwr_err err; /* of the last that is done, with one line for people */
+    char text[NWR_RESHAPE_TEXT];
+    uint64_t epoch; /* the ring there was then */
+};
+const struct nwr_wish_state *nwr_node_wish(const struct nwr_node *n);
+/* How far a joint ring is: groups to copy and copied, of one member or of all. */
+struct nwr_move_state {
+    uint64_t epoch;
+    uint32_t groups, done;
+    uint64_t bytes;
+};
+/* Sums over all members; false: the ring is settled. ms: since it became joint. */
+bool nwr_node_move(const struct nwr_node *n, struct nwr_move_state *sum, nwr_ms *ms);
 
 /* The runs that NWR_EV_REPAIR asked for, numbered from 1; one that is asked for while another
  * goes on follows it. The figures are those of the run that is on, or was last. */

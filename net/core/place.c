@@ -83,7 +83,7 @@ static uint32_t draw_all(const struct nwr_ring *r, enum nwr_list list, nwr_pg pg
 
     for (uint32_t i = 0; i < r->nmember; i++) {
         const struct nwr_member *m = &r->member[i];
-        uint64_t hash = nwr_mix64(nwr_mix64(m->id) ^ nwr_mix64(pg + r->volume));
+        uint64_t hash = nwr_mix64(nwr_mix64(m->seat ? m->seat : m->id) ^ nwr_mix64(pg + r->volume));
         struct draw d = {minus_log2(hash), weight_in(m, list), m->ordinal};
         uint32_t at = have;
 
@@ -179,10 +179,43 @@ void nwr_ring_sides(const struct nwr_ring *r, nwr_pg pg, struct nwr_sides *out)
 
     *out = (struct nwr_sides){.n = 0};
     for (enum nwr_list list = NWR_LIST_NOW; list < NWR_LISTS; list++) {
-        out->m[list] = (uint8_t)nwr_ring_place_in(r, list, pg, place);
-        for (uint32_t i = 0; i < out->m[list]; i++)
+        uint32_t n = nwr_ring_place_in(r, list, pg, place);
+
+        for (uint32_t i = 0; i < n; i++) {
+            if (list == NWR_LIST_NOW && nwr_ring_find(r, place[i])->lost) {
+                out->lost = true;
+                continue;
+            }
             sides_add(out, place[i], list);
+            out->m[list]++;
+        }
     }
+}
+
+bool nwr_sides_copies(const struct nwr_sides *s, uint32_t i)
+{
+    uint32_t come = 0, leave = 0, first = s->n;
+
+    for (uint32_t k = s->n; k-- > 0;) {
+        come += s->side[k].in == 1 << NWR_LIST_NEXT;
+        leave += s->side[k].in == 1 << NWR_LIST_NOW;
+        if (s->side[k].in >> NWR_LIST_NEXT & 1)
+            first = k;
+    }
+    if (s->m[NWR_LIST_NEXT] == 0)
+        return false;
+    return s->side[i].in == 1 << NWR_LIST_NEXT || (leave && !come && i == first);
+}
+
+bool nwr_ring_copies(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal)
+{
+    struct nwr_sides s;
+
+    nwr_ring_sides(r, pg, &s);
+    for (uint32_t i = 0; i < s.n; i++)
+        if (s.side[i].ordinal == ordinal)
+            return nwr_sides_copies(&s, i);
+    return false;
 }
 
 /* Both quorums of the volume are majorities of N: with fewer members they stay majorities. */

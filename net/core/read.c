@@ -206,7 +206,7 @@ static void look_late(struct nwr_node *n, struct read *rd)
 static void answer_equal(struct nwr_node *n, struct read *rd, struct side *s)
 {
     n->count.digests_equal++;
-    if (rd->copy) {
+    if (rd->copy || rd->leave) {
         rd->merged = s->rows;
         s->rows = (struct nwr_rows){0};
         rd->more = s->more;
@@ -384,8 +384,8 @@ static void place(struct nwr_node *n, struct read *rd)
     if (rd->sloppy)
         place_spares(n, rd);
     for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++) {
-        uint8_t w = nwr_ring_w_in(&n->ring, l, rd->asked_w);
-        uint8_t r = nwr_ring_r_in(&n->ring, l, rd->asked_r);
+        uint8_t w = NWR_MIN(nwr_ring_w_in(&n->ring, l, rd->asked_w), list.m[l]);
+        uint8_t r = NWR_MIN(nwr_ring_r_in(&n->ring, l, rd->asked_r), list.m[l]);
         uint8_t up = 0;
 
         for (uint32_t i = 0; i < rd->m; i++)
@@ -398,13 +398,40 @@ static void place(struct nwr_node *n, struct read *rd)
 }
 
 /* The list there is, and this node. N - W + 1 answers meet every write that the list alone
- * acknowledged; those who answer refuse such writes from now on. */
+ * acknowledged; those who answer refuse such writes from now on. All that are up are waited for,
+ * since one that leaves may have what a directory with a lower W was content with. */
 static void place_copy(struct nwr_node *n, struct read *rd)
+{
+    struct nwr_sides list;
+    uint8_t m, w, up = 0;
+
+    nwr_ring_sides(&n->ring, rd->pg, &list);
+    rd->m = 0;
+    for (uint32_t i = 0; i < list.n; i++) {
+        uint8_t in = list.side[i].in & 1 << NWR_LIST_NOW;
+
+        up += in && nwr_is_up(n, list.side[i].ordinal);
+        if (list.side[i].ordinal == n->ordinal)
+            in |= 1 << NWR_LIST_NEXT;
+        if (!in)
+            continue;
+        rd->side[rd->m].ordinal = list.side[i].ordinal;
+        rd->side[rd->m++].in = in;
+    }
+    m = list.m[NWR_LIST_NOW];
+    w = NWR_MIN(nwr_ring_w(&n->ring, 0), m);
+    rd->need[NWR_LIST_NOW] = list.lost ? m : NWR_MAX((uint8_t)(m - w + 1), (uint8_t)(m / 2 + 1));
+    rd->need[NWR_LIST_NOW] = NWR_MAX(NWR_MIN(rd->need[NWR_LIST_NOW], m), up);
+    rd->need[NWR_LIST_NEXT] = rd->w[NWR_LIST_NEXT] = 1;
+    rd->w[NWR_LIST_NOW] = 0;
+}
+
+/* The list, which is to hold it all, and this node. */
+static void place_leave(struct nwr_node *n, struct read *rd)
 {
     uint16_t list[NWR_REPLICAS_MAX];
     uint8_t m = (uint8_t)nwr_ring_place(&n->ring, rd->pg, list);
 
-    rd->m = m + 1u;
     for (uint32_t i = 0; i < m; i++) {
         nwr_assert(list[i] != n->ordinal);
         rd->side[i].ordinal = list[i];
@@ -412,9 +439,11 @@ static void place_copy(struct nwr_node *n, struct read *rd)
     }
     rd->side[m].ordinal = n->ordinal;
     rd->side[m].in = 1 << NWR_LIST_NEXT;
-    rd->need[NWR_LIST_NOW] = NWR_MAX((uint8_t)(m - nwr_ring_w(&n->ring, 0) + 1), m / 2 + 1);
-    rd->need[NWR_LIST_NEXT] = rd->w[NWR_LIST_NEXT] = 1;
-    rd->w[NWR_LIST_NOW] = 0;
+    rd->m = m + 1u;
+    rd->need[NWR_LIST_NOW] = NWR_MAX(nwr_ring_w(&n->ring, 0), (uint8_t)(m / 2 + 1));
+    rd->w[NWR_LIST_NOW] = rd->need[NWR_LIST_NOW];
+    rd->need[NWR_LIST_NEXT] = 1;
+    rd->w[NWR_LIST_NEXT] = 0;
 }
 
 static void begin(struct nwr_node *n, struct read *rd)
@@ -429,6 +458,8 @@ static void begin(struct nwr_node *n, struct read *rd)
     rd->epoch = n->ring.epoch;
     if (rd->copy)
         place_copy(n, rd);
+    else if (rd->leave)
+        place_leave(n, rd);
     else
         place(n, rd);
     rd->trips = rd->need[NWR_LIST_NOW] > 1;
@@ -447,7 +478,7 @@ void nwr_read_again(struct nwr_node *n, struct read *rd)
 
 void nwr_read_merged(struct nwr_node *n, struct read *rd)
 {
-    if (!rd->copy)
+    if (!rd->copy && !rd->leave)
         respond_rows(n, rd, &rd->merged, rd->more);
     nwr_job_end(n, &rd->job, NWR_OK);
 }
@@ -564,7 +595,7 @@ static void ring_changed(struct nwr_node *n, struct read *rd)
 {
     struct nwr_origin o = rd->origin;
 
-    if (rd->copy) {
+    if (rd->copy || rd->leave) {
         nwr_job_end(n, &rd->job, NWR_E_EPOCH);
         return;
     }
@@ -685,6 +716,23 @@ void nwr_read_copy(struct nwr_node *n, struct nwr_job *parent, nwr_pg pg,
     nwr_assert(n->ring.joint);
     rd->copy = true;
     begin(n, rd);
+}
+
+void nwr_read_leave(struct nwr_node *n, struct nwr_job *parent, nwr_pg pg,
+                    const struct nwr_range *range)
+{
+    struct read *rd = read_new(n, parent, pg, range, 1, n->now + NWR_DEADLINE_MS);
+
+    rd->leave = true;
+    begin(n, rd);
+}
+
+size_t nwr_read_bytes(const struct nwr_job *j)
+{
+    struct nwr_msg m = {.kind = NWR_MSG_ROWS};
+
+    m.u.rows.rows = nwr_container_of(j, const struct read, job)->merged;
+    return nwr_msg_bytes(&m);
 }
 
 bool nwr_read_page(const struct nwr_job *j, struct nwr_key *last)

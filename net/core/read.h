@@ -64,6 +64,7 @@ struct read {
     uint8_t need[NWR_LISTS]; /* answers of each list */
     uint8_t w[NWR_LISTS];    /* replicas that must hold the result first; 0: none must */
     bool repair;             /* for nobody */
+    bool leave;              /* what this node has goes to the list, which it is no longer in */
     bool copy;               /* into this node, which holds the group only in the list to come */
     bool knocked;
     bool sloppy;

@@ -3,7 +3,7 @@
 
 enum {
     RING_FORMAT = 2,
-    MEMBER_BYTES_MIN = 19
+    MEMBER_BYTES_MIN = 28
 };
 
 void nwr_ring_deinit(struct nwr_ring *r)
@@ -93,6 +93,7 @@ static void settled_on(struct nwr_ring *dst, const struct nwr_ring *joint, bool 
 
         m->weight = next ? m->next_weight : m->weight;
         m->next_weight = 0;
+        m->lost = false;
         if (m->weight)
             dst->member[kept++] = *m;
     }
@@ -102,6 +103,11 @@ static void settled_on(struct nwr_ring *dst, const struct nwr_ring *joint, bool 
 void nwr_ring_settle(struct nwr_ring *dst, const struct nwr_ring *joint)
 {
     settled_on(dst, joint, true);
+    if (dst->replaced && !nwr_ring_find(dst, dst->replaced)) {
+        dst->replaced = 0;
+        dst->replaced_lost = false;
+        memset(dst->replacement, 0, sizeof(dst->replacement));
+    }
     dst->n = joint->next.n;
     dst->w = joint->next.w;
     dst->r = joint->next.r;
@@ -117,6 +123,8 @@ void nwr_ring_give_up(struct nwr_ring *dst, const struct nwr_ring *joint)
 static void member_encode(const struct nwr_member *m, struct nwr_out *o)
 {
     nwr_out_u64(o, m->id);
+    nwr_out_u64(o, m->seat);
+    nwr_out_u8(o, m->lost);
     nwr_out_u16(o, m->ordinal);
     nwr_out_u32(o, m->weight);
     nwr_out_u32(o, m->next_weight);
@@ -126,15 +134,19 @@ static void member_encode(const struct nwr_member *m, struct nwr_out *o)
 static void member_decode(struct nwr_member *m, struct nwr_in *in)
 {
     const uint8_t *text;
+    uint8_t lost;
     size_t len;
 
     memset(m, 0, sizeof(*m));
     m->id = nwr_in_u64(in);
+    m->seat = nwr_in_u64(in);
+    lost = nwr_in_u8(in);
+    m->lost = lost == 1;
     m->ordinal = nwr_in_u16(in);
     m->weight = nwr_in_u32(in);
     m->next_weight = nwr_in_u32(in);
     text = nwr_in_bytes(in, &len);
-    if (m->ordinal == 0 || m->ordinal > NWR_ORDINAL_MAX || m->weight > 65535 ||
+    if (m->ordinal == 0 || m->ordinal > NWR_ORDINAL_MAX || lost > 1 || m->weight > 65535 ||
         m->next_weight > 65535 || len >= sizeof(m->address))
         in->bad = true;
     else if (len)
@@ -155,6 +167,9 @@ void nwr_ring_encode(const struct nwr_ring *r, struct nwr_out *o)
     nwr_out_u8(o, r->next.w);
     nwr_out_u8(o, r->next.r);
     nwr_out_u16(o, r->next_ordinal);
+    nwr_out_u16(o, r->replaced);
+    nwr_out_u8(o, r->replaced_lost);
+    nwr_out_bytes(o, r->replacement, strlen(r->replacement));
     nwr_out_u32(o, r->uid);
     nwr_out_u32(o, r->gid);
     nwr_out_var(o, r->nmember);
@@ -186,6 +201,22 @@ static bool ring_plausible(const struct nwr_ring *r)
            nwr_ring_size(r, NWR_LIST_NOW) > 0 && (!r->joint || nwr_ring_size(r, NWR_LIST_NEXT) > 0);
 }
 
+static void replacement_decode(struct nwr_ring *r, struct nwr_in *in)
+{
+    const uint8_t *text;
+    uint8_t lost;
+    size_t len;
+
+    r->replaced = nwr_in_u16(in);
+    lost = nwr_in_u8(in);
+    r->replaced_lost = lost == 1;
+    text = nwr_in_bytes(in, &len);
+    if (lost > 1 || len >= sizeof(r->replacement))
+        in->bad = true;
+    else if (len)
+        memcpy(r->replacement, text, len);
+}
+
 enum nwr_err nwr_ring_decode(struct nwr_ring *r, const void *data, size_t len)
 {
     struct nwr_in in = nwr_in_of(data, len);
@@ -207,6 +238,7 @@ enum nwr_err nwr_ring_decode(struct nwr_ring *r, const void *data, size_t len)
     got.next.w = nwr_in_u8(&in);
     got.next.r = nwr_in_u8(&in);
     got.next_ordinal = nwr_in_u16(&in);
+    replacement_decode(&got, &in);
     got.uid = nwr_in_u32(&in);
     got.gid = nwr_in_u32(&in);
     count = nwr_in_count(&in, MEMBER_BYTES_MIN);

@@ -16,7 +16,9 @@
 /* Only while joint can a member be in one of the two lists alone. */
 struct nwr_member {
     nwr_node_id id;
+    nwr_node_id seat; /* what placement draws by, if it took the place of another; 0: its id */
     uint16_t ordinal;
+    bool lost;            /* given up for lost: it holds its place, but nobody counts on it */
     uint32_t weight;      /* in the list there is: 1..65535, 256 is normal; 0: not in it */
     uint32_t next_weight; /* in the list to come, likewise */
     char address[64];     /* IP:PORT */
@@ -37,6 +39,9 @@ struct nwr_ring {
     bool joint;
     struct nwr_quorums next; /* while joint */
     uint16_t next_ordinal;
+    uint16_t replaced; /* to be replaced by the node that joins from this address; 0: none is */
+    bool replaced_lost;
+    char replacement[64];
     uint32_t uid, gid;         /* owner of the root */
     struct nwr_member *member; /* of either list, sorted by ordinal */
     uint32_t nmember;
@@ -80,7 +85,7 @@ bool nwr_ring_is_spare(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal);
 /* It holds pg in the list to come and does not yet. */
 bool nwr_ring_gains(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal);
 
-/* All that hold pg in either list, those of the first in order. */
+/* All that hold pg in either list and are not lost, those of the first in order. */
 struct nwr_sides {
     struct {
         uint16_t ordinal;
@@ -88,8 +93,13 @@ struct nwr_sides {
     } side[NWR_LISTS * NWR_REPLICAS_MAX];
     uint32_t n;
     uint8_t m[NWR_LISTS]; /* how many of each list */
+    bool lost;            /* the list there is has others */
 };
 void nwr_ring_sides(const struct nwr_ring *r, nwr_pg pg, struct nwr_sides *out);
+/* Side i must have copied the group before the ring settles: it gains it, or it is the first of
+ * those that stay where one leaves and nobody comes. */
+bool nwr_sides_copies(const struct nwr_sides *s, uint32_t i);
+bool nwr_ring_copies(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal);
 
 /* Effective quorums for m = min(N, members) replicas (DESIGN 5): asked 0 = the volume's;
  * both majorities stay majorities of m; NWR_QUORUM_ALL = m. 0 of an empty list. */

@@ -151,7 +151,7 @@ static void place(struct nwr_node *n, struct write *wr)
     wr->epoch = n->ring.epoch;
     for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++) {
         wr->m[l] = list.m[l];
-        wr->w[l] = nwr_ring_w_in(&n->ring, l, wr->asked_w);
+        wr->w[l] = NWR_MIN(nwr_ring_w_in(&n->ring, l, wr->asked_w), list.m[l]);
     }
     for (uint32_t i = 0; i < wr->nside; i++)
         wr->side[i].in = 0;

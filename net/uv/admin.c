@@ -1,7 +1,8 @@
 /* admin.c -- DIR/admin.sock, mode 0600: one line asked, one line answered, closed.
  *
  *     status   the JSON of `nwrfs status`
- *     ring     members and epoch
+ *     ring     members, epoch, how far a change of it is
+ *     reshape ...              another ring is asked for (reshape.c)
  *     repair all | repair PG   {"run":N}, and the run begins
  *     repaired                 how far runs are: asked, done, and what the last one found
  *     stop     "ok", then the process ends (on_stop)
@@ -122,6 +123,8 @@ static void answer(struct client *c)
         text = nwr_status_ring(p);
     } else if (strncmp(c->line, "repair ", 7) == 0 || strcmp(c->line, "repaired") == 0) {
         text = answer_repair(p, c->line);
+    } else if (strncmp(c->line, "reshape ", 8) == 0) {
+        text = nwr_reshape_begin(p, c->line + 8);
     } else if (strcmp(c->line, "stop") == 0) {
         c->stop = true;
         text = nwr_strdup("ok");

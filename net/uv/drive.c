@@ -118,6 +118,7 @@ static void carry_out(struct nwr_peer *p, struct nwr_node_effect *e)
         nwr_drive_ring(p);
         nwr_peer_joined(p, e->err, e->text);
         break;
+    case NWR_EF_REMOVED: p->removed = true; break;
     case NWR_EF_LOG: nwr_log_info("%s", e->text); break;
     }
 }
@@ -280,6 +281,7 @@ static void on_sweep(uv_timer_t *t)
     struct nwr_peer *p = t->data;
 
     nwr_mesh_sweep(p);
+    nwr_peer_maybe_removed(p);
     nwr_peer_maybe_ready(p);
     nwr_peer_maybe_gone(p);
 }

@@ -126,7 +126,8 @@ struct nwr_peer {
     uv_idle_t idle;
     uv_pipe_t admin;
     unsigned admin_clients;
-    unsigned handles; /* open ones of this struct */
+    unsigned handles;           /* open ones of this struct */
+    bool removed, removed_said; /* by the other members */
     bool closing, drained;
     nwr_ms closing_since;
     void (*on_closed)(void *arg);
@@ -175,6 +176,8 @@ const char *nwr_hello_check(const struct nwr_peer *p, const struct nwr_hello *h,
 /* A handle of this struct was initialised; is to be closed. */
 void nwr_peer_handle(struct nwr_peer *p, void *handle);
 void nwr_peer_handle_close(struct nwr_peer *p, void *handle);
+/* A node that was removed ends. */
+void nwr_peer_maybe_removed(struct nwr_peer *p);
 void nwr_peer_maybe_ready(struct nwr_peer *p);
 void nwr_peer_fail(struct nwr_peer *p, enum nwr_err err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -185,6 +188,8 @@ void nwr_peer_maybe_gone(struct nwr_peer *p);
 void nwr_status_stat(struct nwr_peer *p, struct nwr_msg *ping);
 /* Answers STATFS and STATUS; false for other operations. */
 bool nwr_status_answer(struct nwr_peer *p, const struct nwr_request *req, struct nwr_response *res);
+/* Takes the words after "reshape"; the answer is the caller's. */
+char *nwr_reshape_begin(struct nwr_peer *p, char *line);
 char *nwr_status_ring(struct nwr_peer *p);
 /* Only when there is a node. */
 char *nwr_status_repair(struct nwr_peer *p);

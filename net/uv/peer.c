@@ -48,6 +48,8 @@ void nwr_peer_handle(struct nwr_peer *p, void *handle)
     p->handles++;
 }
 
+#define REMOVED_TEXT "data: %s: this node was removed from its volume; join with a new directory"
+
 static void peer_free(struct nwr_peer *p)
 {
     if (p->store)
@@ -201,6 +203,18 @@ static bool all_tried(const struct nwr_peer *p)
         if (!p->mate[i].tried)
             return false;
     return true;
+}
+
+void nwr_peer_maybe_removed(struct nwr_peer *p)
+{
+    if (!p->removed || p->removed_said || p->closing)
+        return;
+    p->removed_said = true;
+    nwr_log_warn("event=removed_from_volume what=\"this node stops; its directory is not needed\"");
+    if (p->state == NWR_PEER_STARTING)
+        nwr_peer_fail(p, NWR_E_PERM, REMOVED_TEXT, p->dir);
+    else if (p->o.on_stop)
+        p->o.on_stop(p);
 }
 
 void nwr_peer_maybe_ready(struct nwr_peer *p)
@@ -403,6 +417,10 @@ static enum nwr_err decide(struct nwr_peer *p, char *text, size_t n)
         p->was_member = true;
         p->probing = p->o.njoin > 0;
         return NWR_OK;
+    }
+    if (p->has_ring && !self) {
+        snprintf(text, n, REMOVED_TEXT, p->dir);
+        return NWR_E_PERM;
     }
     if (p->has_ring || p->o.njoin) /* it goes on joining, or begins */
         return NWR_OK;

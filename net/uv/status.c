@@ -118,7 +118,8 @@ static void put_member(struct nwr_peer *p, struct nwr_out *o, const struct nwr_m
 {
     put(o, "{\"ordinal\":%u,\"id\":\"%016" PRIx64 "\",\"address\":\"", m->ordinal, m->id);
     put_address(o, m->address);
-    put(o, "\",\"state\":\"%s\",\"since_s\":%" PRIu64, s->state, s->since_s);
+    put(o, "\",\"state\":\"%s\",\"since_s\":%" PRIu64 ",\"weight\":%u", s->state, s->since_s,
+        m->weight ? m->weight : m->next_weight);
     if (s->known)
         put(o, ",\"records\":%" PRIu64 ",\"bytes\":%" PRIu64, s->records, s->bytes);
     else
@@ -149,16 +150,19 @@ static struct shown show(struct nwr_peer *p, const struct nwr_member *m,
     struct shown s = {.state = "unknown"};
     const struct nwr_news *news;
     nwr_ms now = uv_now(p->loop), since = now;
-    bool joining = !m->weight;
+    const struct nwr_ring *ring = nwr_node_ring(p->node);
+    bool joining = !m->weight, leaving = ring->joint && !m->next_weight;
 
     if (m->id == p->id)
-        return (struct shown){joining ? "joining" : "up", (now - p->started) / 1000, true,
-                              own->records, own->block_bytes};
+        return (struct shown){joining   ? "joining"
+                              : leaving ? "leaving"
+                                        : "up",
+                              (now - p->started) / 1000, true, own->records, own->block_bytes};
     news = members ? nwr_members_find(members, m->ordinal, &since) : NULL;
     if (news)
         s.state = names[news->life];
-    if (joining)
-        s.state = "joining";
+    if (joining || (leaving && news && news->life == NWR_LIFE_UP))
+        s.state = joining ? "joining" : "leaving";
     s.since_s = (now - since) / 1000;
     show_figures(nwr_mesh_mate(p, m->ordinal), news, &s);
     return s;
@@ -213,6 +217,8 @@ static void put_counters(struct nwr_peer *p, struct nwr_out *o)
                {"store_syncs", (p->store->stat(p->store, &st), st.syncs)},
                {"store_applies", st.applies},
                {"store_reads", st.reads},
+               {"pgs_copied", c->pgs_copied},
+               {"pgs_erased", c->pgs_erased},
                {"blocks", st.blocks},
                {"segment_bytes", st.segment_bytes},
                {"segment_live", st.segment_live}};
@@ -221,6 +227,36 @@ static void put_counters(struct nwr_peer *p, struct nwr_out *o)
     for (size_t i = 0; i < NWR_COUNT(all); i++)
         put(o, "%s\"%s\":%" PRIu64, i ? "," : "", all[i].name, all[i].value);
     put(o, "}");
+}
+
+/* "change": null, or how far the joint ring is; all members' copies together. */
+static void put_change(struct nwr_peer *p, struct nwr_out *o)
+{
+    struct nwr_move_state m;
+    nwr_ms ms;
+
+    if (!nwr_node_move(p->node, &m, &ms)) {
+        put(o, "\"change\":null,");
+        return;
+    }
+    ms = NWR_MAX(ms, 1);
+    put(o,
+        "\"change\":{\"epoch\":%" PRIu64 ",\"groups\":%u,\"done\":%u,\"bytes\":%" PRIu64
+        ",\"bytes_s\":%" PRIu64 ",\"left_s\":",
+        m.epoch, m.groups, m.done, m.bytes, m.bytes * 1000 / ms);
+    if (m.done)
+        put(o, "%" PRIu64 "},", (m.groups - m.done) * ms / m.done / 1000);
+    else
+        put(o, "null},");
+}
+
+/* Text of our own: no character of it needs escaping. */
+static void put_wish(struct nwr_peer *p, struct nwr_out *o)
+{
+    const struct nwr_wish_state *w = nwr_node_wish(p->node);
+
+    put(o, "\"wish\":{\"asked\":%" PRIu64 ",\"done\":%" PRIu64 ",\"ok\":%s,\"text\":\"%s\"},",
+        w->asked, w->done, w->err ? "false" : "true", w->text);
 }
 
 char *nwr_peer_status(struct nwr_peer *p)
@@ -240,7 +276,9 @@ char *nwr_peer_status(struct nwr_peer *p)
     put(&o, ",\"epoch\":%" PRIu64 ",\"n\":%u,\"w\":%u,\"r\":%u,", ring->epoch, ring->n,
         ring->nmember ? nwr_ring_w(ring, 0) : 0, ring->nmember ? nwr_ring_r(ring, 0) : 0);
     put_members(p, &o, ring);
-    put(&o, ",\"conflicts\":null,");
+    put(&o, ",");
+    put_change(p, &o);
+    put(&o, "\"conflicts\":null,");
     put_counters(p, &o);
     put(&o, "}");
     return text_of(&o);
@@ -253,7 +291,13 @@ char *nwr_status_ring(struct nwr_peer *p)
 
     if (!ring)
         return nwr_strdup("{}");
-    put(&o, "{\"schema\":1,\"epoch\":%" PRIu64 ",\"pgs\":%u,", ring->epoch, ring->pgs);
+    put(&o, "{\"schema\":1,\"epoch\":%" PRIu64 ",\"pgs\":%u,\"n\":%u,\"joint\":%s,", ring->epoch,
+        ring->pgs, ring->n, ring->joint ? "true" : "false");
+    put(&o, "\"replaced\":%u,\"replacement\":\"", ring->replaced);
+    put_address(&o, ring->replacement);
+    put(&o, "\",");
+    put_change(p, &o);
+    put_wish(p, &o);
     put_members(p, &o, ring);
     put(&o, "}");
     return text_of(&o);

@@ -201,6 +201,11 @@ static const struct nwr_field ring_fields[] = {
     TEXT(nwr_msg, u.ring.text), UINT(nwr_msg, u.ring.node)};
 SHAPE(ring_shape, nwr_msg, ring_fields);
 
+static const struct nwr_field copied_fields[] = {
+    UINT(nwr_msg, u.copied.groups), UINT(nwr_msg, u.copied.done), UINT(nwr_msg, u.copied.bytes),
+    BOOL(nwr_msg, u.copied.all)};
+SHAPE(copied_shape, nwr_msg, copied_fields);
+
 static const struct nwr_field req_fields[] = {OWNED(nwr_msg, u.request, request_shape)};
 SHAPE(req_shape, nwr_msg, req_fields);
 
@@ -275,7 +280,7 @@ SHAPE(gossip_shape, nwr_msg, gossip_fields);
     X(RING, ring_shape)                                                                            \
     X(JOIN, ring_shape)                                                                            \
     X(JOIN_OK, ring_shape)                                                                         \
-    X(COPIED, ring_shape)                                                                          \
+    X(COPIED, copied_shape)                                                                        \
     X(REFUSED, ring_shape)                                                                         \
     X(REQUEST, req_shape)                                                                          \
     X(RESPONSE, res_shape)                                                                         \

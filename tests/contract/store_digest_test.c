@@ -270,6 +270,45 @@ static void pick_gives_the_rows_of_the_objects_wanted_and_no_others(void **state
     batch_deinit(&b);
 }
 
+static void an_erased_group_is_nothing_and_its_blocks_are_gone(void **state)
+{
+    struct kit *k = *state;
+    struct nwr_key other = nwr_key_reg(nwr_ino_make(PG + 1, 1, 5), NWR_REG_CONTENT);
+    const struct nwr_pg_digest nothing = {{0}, 0};
+    struct nwr_seen seen;
+    uint32_t calls = 0;
+    struct batch b;
+    bool more = true;
+    char body[16];
+
+    fill(k, 2100);
+    assert_int_equal(put_content(k, 9000, block_id(7), 100000, &seen), NWR_OK);
+    batch_init(&b, k, NWR_STORE_APPLY);
+    b.op.pg = PG + 1;
+    batch_put(&b, other, 77, "stays");
+    assert_int_equal(batch_end(&b), NWR_OK);
+    while (more) {
+        batch_init(&b, k, NWR_STORE_ERASE);
+        assert_int_equal(batch_run(&b), NWR_OK);
+        more = b.op.more;
+        calls++;
+        batch_deinit(&b);
+    }
+    assert_int_equal(calls, 3);
+    assert_equal_digest(digest_of(k), nothing);
+    assert_int_equal(get_block(k, block_id(7), 0, 100000), NWR_E_NOENT);
+    assert_int_equal(get_one(k, content_key(5), body, sizeof(body)), 0);
+    kit_assert_whole(k);
+    kit_restart(k);
+    assert_equal_digest(digest_of(k), nothing);
+    batch_init(&b, k, NWR_STORE_READ);
+    b.op.pg = PG + 1;
+    batch_range(&b, other, true, false);
+    assert_int_equal(batch_run(&b), NWR_OK);
+    assert_int_equal(b.op.rows.n, 1);
+    batch_deinit(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +323,7 @@ int main(void)
         cmocka_unit_test(elements_come_in_the_order_of_their_keys_in_pages),
         cmocka_unit_test(a_list_keeps_within_its_bounds),
         cmocka_unit_test(pick_gives_the_rows_of_the_objects_wanted_and_no_others),
+        cmocka_unit_test(an_erased_group_is_nothing_and_its_blocks_are_gone),
     };
 
     return kit_run_all(tests, NWR_COUNT(tests));

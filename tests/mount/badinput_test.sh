@@ -33,7 +33,12 @@ usage n_beyond_seven_is_refused '--n' "$NWRFS" serve --data "$T/x" --n 8
 usage n_of_zero_is_refused '--n' "$NWRFS" serve --data "$T/x" --n 0
 usage w_beyond_n_is_refused '--w' "$NWRFS" serve --data "$T/x" --n 2 --w 3
 usage w_that_is_no_number_is_refused '--w' "$NWRFS" serve --data "$T/x" --w two
-usage ring_remove_is_not_in_this_version 'not in this version' "$NWRFS" ring list
+usage ring_without_a_volume_is_refused '--data' "$NWRFS" ring list
+usage ring_without_a_verb_is_refused 'missing' "$NWRFS" ring
+usage a_verb_of_ring_that_is_none_is_refused 'grow' "$NWRFS" ring grow
+usage ring_remove_without_an_ordinal_is_refused 'missing' "$NWRFS" ring remove --data "$T/x"
+usage force_goes_with_removal_only '--force' "$NWRFS" ring n 3 --data "$T/x" --force
+refuse ring_without_a_node_says_so 'no node' "$NWRFS" ring list --data "$T/x"
 usage data_and_peers_together_are_refused '--peers|--data' \
     "$NWRFS" mount --data "$T/x" --peers "$A" "$E"
 refuse a_listen_address_that_is_none_is_refused 'nonsense' \

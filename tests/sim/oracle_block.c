@@ -31,9 +31,11 @@ static void blocks_of(struct sim *s, int node, const struct nwr_rows *rows)
 void oracle_blocks(struct sim *s)
 {
     for (int i = 0; i < s->nnode; i++) {
-        const struct nwr_ring *ring = sim_ring(s, i);
+        const struct nwr_ring *ring = sim_a_ring(s);
 
         store_whole(s, i);
+        if (s->node[i].removed)
+            continue;
         for (nwr_pg pg = 0; pg < ring->pgs; pg++) {
             struct nwr_range all = {.prefix = {.len = 2, .b = {(uint8_t)(pg >> 8), (uint8_t)pg}}};
             struct nwr_rows rows;

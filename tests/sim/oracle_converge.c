@@ -15,16 +15,17 @@ static void look_at(struct sim *s, nwr_pg pg, uint16_t ordinal, struct nwr_rows 
 
 static void same_rings(struct sim *s)
 {
-    for (int i = 1; i < s->nnode; i++)
-        if (sim_ring(s, i)->epoch != sim_ring(s, 0)->epoch)
-            sim_fail(s, "node %d is at epoch %llu, node 0 at %llu", i,
-                     (unsigned long long)sim_ring(s, i)->epoch,
-                     (unsigned long long)sim_ring(s, 0)->epoch);
+    const struct nwr_ring *first = sim_a_ring(s);
+
+    for (int i = 0; i < s->nnode; i++)
+        if (!s->node[i].removed && sim_ring(s, i)->epoch != first->epoch)
+            sim_fail(s, "node %d is at epoch %llu, another at %llu", i,
+                     (unsigned long long)sim_ring(s, i)->epoch, (unsigned long long)first->epoch);
 }
 
 void oracle_converged(struct sim *s)
 {
-    const struct nwr_ring *ring = sim_ring(s, 0);
+    const struct nwr_ring *ring = sim_a_ring(s);
     uint16_t list[NWR_REPLICAS_MAX];
 
     same_rings(s);

@@ -151,6 +151,10 @@ static int to_ordinal(struct sim *s, int node, uint16_t ordinal)
     for (int i = 0; i < s->nnode; i++)
         if (i != node && ordinal_at(s, node, i) == ordinal)
             return i;
+    /* One that the ring lists no more is there until its connection goes. */
+    for (int i = 0; i < s->nnode; i++)
+        if (i != node && conn_of(s, i, node)->up && conn_of(s, i, node)->known[node > i] == ordinal)
+            return i;
     return -1;
 }
 
@@ -226,6 +230,11 @@ static void carry_out(struct sim *s, int i, struct nwr_node_effect *e)
         sim_tell(s, "node %d joined: %s %s, ordinal %u", i, nwr_err_name(e->err), e->text,
                  nwr_node_ordinal(sn->node));
         memcpy(sn->join_text, e->text, sizeof(sn->join_text));
+        break;
+    case NWR_EF_REMOVED:
+        sn->removed = true;
+        sn->joined = false;
+        sim_tell(s, "node %d was removed", i);
         break;
     case NWR_EF_LOG: sim_tell(s, "node %d: %s", i, e->text); break;
     }
@@ -414,6 +423,23 @@ static void drop_conn(struct sim *s, struct sim_conn *c, int a, int b)
         step_peer(s, b, NWR_EV_PEER_DOWN, c->known[1]);
 }
 
+/* A node that was removed dials those it knows, is nobody to them, and is told (node.h, links). */
+static void tell_removed(struct sim *s, int node, int other)
+{
+    struct nwr_node_event ev = {.kind = NWR_EV_MSG, .peer = ordinal_at(s, node, other)};
+    struct nwr_msg m = {.kind = NWR_MSG_RING};
+    struct nwr_out o = {0};
+
+    if (sim_ring(s, other)->epoch <= sim_ring(s, node)->epoch)
+        return;
+    nwr_ring_encode(sim_ring(s, other), &o);
+    m.u.ring.ring = nwr_out_blob(&o);
+    m.epoch = sim_ring(s, other)->epoch;
+    ev.msg = &m;
+    step(s, node, &ev);
+    nwr_msg_deinit(&m);
+}
+
 static void sweep_pair(struct sim *s, int a, int b)
 {
     struct sim_conn *c = conn_of(s, a, b);
@@ -432,6 +458,8 @@ static void sweep_pair(struct sim *s, int a, int b)
         c->known[1] = a_at_b;
         step_peer(s, a, NWR_EV_PEER_UP, b_at_a);
         step_peer(s, b, NWR_EV_PEER_UP, a_at_b);
+    } else if (can_talk(s, a, b) && s->node[a].joined && s->node[b].joined && !b_at_a != !a_at_b) {
+        tell_removed(s, b_at_a ? a : b, b_at_a ? b : a);
     } else if (!can_talk(s, a, b)) {
         if (s->node[a].alive && b_at_a)
             step_peer(s, a, NWR_EV_PEER_DOWN, b_at_a);
@@ -504,23 +532,30 @@ static void meta_put(struct sim_node *sn, const char *name, struct nwr_blob *val
 
 static void start(struct sim *s, int i)
 {
+    char address[] = "10.0.0.1:1";
     struct sim_node *sn = &s->node[i];
     struct nwr_blob *ring = meta(sn, "ring"), *counters = meta(sn, "counters");
     struct nwr_node_event ev = {.kind = NWR_EV_START};
-    struct nwr_node_config config = {.id = sn->id, .address = "10.0.0.1:1", .join = "10.0.0.2:1"};
+    struct nwr_node_config config = {.id = sn->id, .address = address, .join = "10.0.0.2:1"};
     struct nwr_ring r = {0};
 
     nwr_counters_decode(counters ? counters->data : NULL, counters ? counters->len : 0,
                         &config.ino_next, &config.k_next);
     sn->joined = ring != NULL;
     sn->join_err = NWR_OK;
-    if (ring) {
+    if (ring)
         nwr_assert(nwr_ring_decode(&r, ring->data, ring->len) == NWR_OK);
-        nwr_assert(nwr_ring_find_id(&r, sn->id) != NULL);
+    if (ring && !nwr_ring_find_id(&r, sn->id)) {
+        sn->removed = true; /* the driver does not start such a node */
+        sn->joined = false;
+        goto out;
+    }
+    if (ring) {
         config.ordinal = nwr_ring_find_id(&r, sn->id)->ordinal;
         config.ring = &r;
         sn->joined = nwr_ring_lists(&r, config.ordinal);
     }
+    address[7] = (char)('1' + i);
     config.incarnation = (uint32_t)nwr_rng_next(&s->rng);
     config.seed = nwr_rng_next(&s->rng);
     config.hint_bytes = s->hint_bytes;
@@ -530,12 +565,13 @@ static void start(struct sim *s, int i)
     sn->life++;
     sn->tick = UINT64_MAX;
     sn->outstanding = 0;
-    nwr_ring_deinit(&r);
-    nwr_blob_unref(ring);
-    nwr_blob_unref(counters);
     sim_tell(s, "node %d starts, ordinal %u, incarnation %u", i, config.ordinal,
              config.incarnation);
     step(s, i, &ev);
+out:
+    nwr_ring_deinit(&r);
+    nwr_blob_unref(ring);
+    nwr_blob_unref(counters);
 }
 
 static int add_node(struct sim *s, int through)
@@ -645,7 +681,7 @@ void sim_heal(struct sim *s)
     s->faults = (struct sim_faults){.delay = 2000, .store_delay = 200};
     for (int i = 0; i < s->nnode; i++) {
         *nwr_store_mem_faults(s->node[i].store) = (struct nwr_store_faults){0};
-        if (!s->node[i].alive)
+        if (!s->node[i].alive && !s->node[i].removed)
             sim_restart(s, i);
     }
 }

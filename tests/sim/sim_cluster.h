@@ -37,6 +37,7 @@ struct sim_node {
     uint32_t life;    /* counts starts */
     int join_through; /* -1: it is, or will be, a member from META */
     bool joined;
+    bool removed; /* by the members: it takes no part any more */
     enum nwr_err join_err;
     char join_text[200];
     nwr_ms tick;           /* the next one that is scheduled */
@@ -113,6 +114,8 @@ enum nwr_err sim_look(struct sim *s, int node, nwr_pg pg, const struct nwr_range
                       uint32_t nrange, struct nwr_rows *rows);
 bool sim_has_block(struct sim *s, int node, const struct nwr_block_id *id);
 const struct nwr_ring *sim_ring(const struct sim *s, int node);
+/* Of the first node that is a member. */
+const struct nwr_ring *sim_a_ring(const struct sim *s);
 /* Index of the node with this ordinal; -1. */
 int sim_of_ordinal(const struct sim *s, uint16_t ordinal);
 uint64_t sim_below(struct sim *s, uint64_t bound);

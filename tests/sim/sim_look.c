@@ -37,6 +37,16 @@ struct nwr_response sim_ask(struct sim *s, int node, struct nwr_request *req)
     return a.res;
 }
 
+const struct nwr_ring *sim_a_ring(const struct sim *s)
+{
+    int i = 0;
+
+    while (s->node[i].removed || !s->node[i].alive)
+        i++;
+    nwr_assert(i < s->nnode);
+    return sim_ring(s, i);
+}
+
 int sim_of_ordinal(const struct sim *s, uint16_t ordinal)
 {
     for (int i = 0; i < s->nnode; i++)

@@ -17,7 +17,7 @@ struct plan {
     const struct sim_options *opt;
     struct sim_load load;
     uint16_t pgs;
-    bool strong, power_loss, joins;
+    bool strong, power_loss, joins, reshapes, majorities;
     uint64_t faults;
 };
 
@@ -30,7 +30,7 @@ static int some_node(struct plan *p, bool alive)
     for (int i = 0; i < p->s->nnode; i++) {
         int node = (start + i) % p->s->nnode;
 
-        if (p->s->node[node].alive == alive)
+        if (p->s->node[node].alive == alive && !p->s->node[node].removed)
             return node;
     }
     return -1;
@@ -121,10 +121,28 @@ static void join(struct plan *p)
         sim_join(p->s, through);
 }
 
+/* N only where both quorums are majorities: others may not meet any more under another N. */
+static void reshape(struct plan *p)
+{
+    int node = some_node(p, true);
+    struct nwr_node_event ev = {.kind = NWR_EV_RESHAPE};
+    struct nwr_reshape *what = &ev.reshape;
+
+    if (!p->reshapes || node < 0 || !p->s->node[node].joined)
+        return;
+    what->ordinal = (uint16_t)(1 + sim_below(p->s, 8));
+    what->kind = (enum nwr_reshape_kind)sim_below(p->s, 4);
+    what->value = what->kind == NWR_RESHAPE_N ? 1 + (uint32_t)sim_below(p->s, 4)
+                                              : 1 + (uint32_t)sim_below(p->s, 512);
+    memcpy(what->address, "10.0.0.6:1", 11);
+    if (what->kind != NWR_RESHAPE_N || p->majorities)
+        sim_event(p->s, node, &ev);
+}
+
 static void fault(struct plan *p)
 {
     p->faults++;
-    switch (sim_below(p->s, 12)) {
+    switch (sim_below(p->s, 13)) {
     case 0:
     case 1: crash(p); break;
     case 2:
@@ -137,6 +155,7 @@ static void fault(struct plan *p)
     case 9: bad_store(p); break;
     case 10: good_again(p); break;
     case 11: join(p); break;
+    case 12: reshape(p); break;
     }
 }
 
@@ -151,9 +170,10 @@ static void set_up(struct plan *p)
     p->pgs = (uint16_t)(1 + sim_below(s, 4));
     p->power_loss = sim_below(s, 2);
     p->joins = sim_below(s, 2);
+    p->reshapes = sim_below(s, 2);
     if (p->opt->nodes) {
         members = p->opt->nodes;
-        p->joins = false;
+        p->joins = p->reshapes = false;
     }
     switch (sim_below(s, 4)) {
     case 0: w = r = 1; break;
@@ -161,6 +181,7 @@ static void set_up(struct plan *p)
     case 2: w = 1, r = 3; break;
     case 3: break;
     }
+    p->majorities = w == 0;
     p->strong = w != 1 || r != 1;
     sim_tell(s, "%d members, %u groups, w=%u r=%u%s", members, p->pgs, w, r,
              p->power_loss ? ", power loss" : "");
@@ -179,10 +200,11 @@ static void trouble(struct plan *p)
     }
 }
 
+/* And no change of the ring is under way. */
 static bool all_joined(const struct sim *s)
 {
     for (int n = 0; n < s->nnode; n++)
-        if (!s->node[n].joined)
+        if (!s->node[n].removed && (!s->node[n].joined || sim_ring(s, n)->joint))
             return false;
     return true;
 }
@@ -193,6 +215,9 @@ static void join_again(struct sim *s)
     for (int n = 0; n < s->nnode; n++)
         if (s->node[n].join_err) {
             sim_crash(s, n, false);
+            for (int m = 0; m < s->nnode && s->node[s->node[n].join_through].removed; m++)
+                if (s->node[m].joined)
+                    s->node[n].join_through = m;
             sim_restart(s, n);
         }
 }
@@ -210,8 +235,9 @@ static void heal(struct plan *p)
         join_again(s);
     }
     for (int n = 0; n < s->nnode; n++)
-        if (!s->node[n].joined)
-            sim_fail(s, "node %d did not finish joining: %s", n, s->node[n].join_text);
+        if (!s->node[n].removed && (!s->node[n].joined || sim_ring(s, n)->joint))
+            sim_fail(s, "node %d did not finish joining, or the ring a change: %s", n,
+                     s->node[n].join_text);
     sim_run(s, 3000000);
 }
 
@@ -246,7 +272,7 @@ static void read_all(struct plan *p, uint8_t r, bool check)
     struct sim *s = p->s;
 
     for (int node = 0; node < s->nnode; node++)
-        for (nwr_pg pg = 0; pg < p->pgs; pg++) {
+        for (nwr_pg pg = 0; pg < p->pgs && !s->node[node].removed; pg++) {
             struct nwr_key prefix = {.len = 2, .b = {(uint8_t)(pg >> 8), (uint8_t)pg}};
             struct nwr_rows rows = read_group(p, node, pg, r);
 
@@ -287,7 +313,8 @@ struct sim_outcome sim_plan_run(uint64_t seed, const struct sim_options *opt)
     out.faults = p.faults;
     out.nodes = p.s->nnode;
     for (int i = 0; i < p.s->nnode; i++)
-        add_counters(&out, nwr_node_counters(p.s->node[i].node));
+        if (p.s->node[i].node)
+            add_counters(&out, nwr_node_counters(p.s->node[i].node));
     sim_load_deinit(&p.load);
     sim_destroy(p.s);
     return out;

@@ -167,8 +167,8 @@ static void a_change_opens_admits_and_settles(void **state)
     assert_non_null(nwr_ring_find(&joint, 3));
     assert_int_equal(nwr_ring_size(&joint, NWR_LIST_NOW), 2);
     assert_int_equal(nwr_ring_size(&joint, NWR_LIST_NEXT), 3);
-    assert_true(nwr_ring_gains(&joint, 0, 3));
-    assert_false(nwr_ring_gains(&joint, 0, 1));
+    assert_true(nwr_ring_copies(&joint, 0, 3));
+    assert_false(nwr_ring_copies(&joint, 0, 1));
     nwr_ring_settle(&next, &joint);
     nwr_ring_check(&next);
     assert_true(nwr_ring_lists(&next, 3));

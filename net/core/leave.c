@@ -1,0 +1,170 @@
+/* leave.c -- a group that left this node is handed over once more, then erased here (DESIGN 6).
+ *
+ *     IDLE --settled ring, or start--> LOOKING (digests) --a group not held--> HANDING its pages
+ *      ^                                                                           |
+ *      |<---------------- the next one <--ERASING <--a quorum of its list has all--/
+ *
+ * What a directory with a low W was content with may be here alone: it is the reads of read.c that
+ * bring it to the list, and nothing is sent where digests are equal. Nothing is erased while the
+ * ring is joint, since the change may be given up, nor while hints name records of the group. What
+ * cannot be handed over now is tried again.
+ */
+#include "net/core/job.h"
+
+enum {
+    LOOK_MS = 60000,
+    RETRY_MS = 2000,
+    SETTLE_MS = 500
+};
+enum state {
+    IDLE,
+    LOOKING,
+    HANDING,
+    ERASING
+};
+
+struct leave {
+    struct nwr_job job;
+    enum state state;
+    uint64_t epoch; /* that was looked under */
+    uint64_t looked;
+    nwr_pg pg;
+    struct nwr_key after;
+    bool *left; /* of every group: is here and should not be */
+};
+
+static struct leave *of(struct nwr_job *j)
+{
+    return nwr_container_of(j, struct leave, job);
+}
+
+static void idle(struct nwr_node *n, struct leave *lv, nwr_ms wait)
+{
+    lv->state = IDLE;
+    nwr_job_wake(n, &lv->job, n->now + wait);
+}
+
+static bool may_go(const struct nwr_node *n, nwr_pg pg)
+{
+    return n->ring.epoch && !n->ring.joint && !n->joining && !n->removed && !n->hints.pg[pg] &&
+           !nwr_ring_holds(&n->ring, pg, n->ordinal);
+}
+
+static void hand_page(struct nwr_node *n, struct leave *lv)
+{
+    struct nwr_range range = {.after = lv->after};
+
+    range.prefix.len = 2;
+    range.prefix.b[0] = (uint8_t)(lv->pg >> 8);
+    range.prefix.b[1] = (uint8_t)lv->pg;
+    lv->state = HANDING;
+    lv->epoch = n->ring.epoch;
+    nwr_read_leave(n, &lv->job, lv->pg, &range);
+}
+
+static void erase(struct nwr_node *n, struct leave *lv)
+{
+    lv->state = ERASING;
+    nwr_free(n->hints.dots); /* as in hints.c: dots of what is gone are covered no more */
+    n->hints.dots = NULL;
+    nwr_lend_submit(n, nwr_lend(n, &lv->job, 0, NWR_STORE_ERASE, lv->pg));
+}
+
+static void next_group(struct nwr_node *n, struct leave *lv)
+{
+    for (uint32_t pg = 0; pg < n->ring.pgs; pg++)
+        if (lv->left[pg] && may_go(n, (nwr_pg)pg)) {
+            lv->pg = (nwr_pg)pg;
+            lv->after = (struct nwr_key){.len = 0};
+            hand_page(n, lv);
+            return;
+        }
+    idle(n, lv, LOOK_MS);
+}
+
+static void looked(struct nwr_node *n, struct leave *lv, const struct nwr_store_op *op)
+{
+    static const struct nwr_pg_digest nothing;
+
+    for (uint32_t pg = 0; pg < NWR_PGS_MAX && !op->err; pg++)
+        lv->left[pg] = memcmp(&op->digest[pg], &nothing, sizeof(nothing)) != 0;
+    if (op->err)
+        idle(n, lv, LOOK_MS);
+    else
+        next_group(n, lv);
+}
+
+static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
+{
+    struct leave *lv = of(j);
+
+    if (l->op.kind == NWR_STORE_DIGESTS) {
+        looked(n, lv, &l->op);
+    } else if (l->op.err) {
+        idle(n, lv, LOOK_MS);
+    } else if (l->op.more && may_go(n, lv->pg)) {
+        erase(n, lv);
+    } else {
+        lv->left[lv->pg] = l->op.more;
+        n->count.pgs_erased += !l->op.more;
+        next_group(n, lv);
+    }
+}
+
+static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *child, enum nwr_err err)
+{
+    struct leave *lv = of(j);
+
+    if (err || lv->epoch != n->ring.epoch || !may_go(n, lv->pg))
+        idle(n, lv, RETRY_MS);
+    else if (nwr_read_page(child, &lv->after))
+        hand_page(n, lv);
+    else
+        erase(n, lv);
+}
+
+static void look(struct nwr_node *n, struct leave *lv)
+{
+    nwr_job_wake(n, &lv->job, NWR_NEVER);
+    lv->looked = n->ring.epoch;
+    if (n->ring.epoch == 0 || n->ring.joint || n->joining || n->removed) {
+        idle(n, lv, LOOK_MS);
+        return;
+    }
+    lv->state = LOOKING;
+    nwr_lend_submit(n, nwr_lend(n, &lv->job, 0, NWR_STORE_DIGESTS, 0));
+}
+
+static void on_wake(struct nwr_node *n, struct nwr_job *j)
+{
+    look(n, of(j));
+}
+
+static void on_changed(struct nwr_node *n, struct nwr_job *j)
+{
+    struct leave *lv = of(j);
+
+    if (lv->state == IDLE && lv->looked != n->ring.epoch && !n->ring.joint)
+        nwr_job_wake(n, j, n->now + SETTLE_MS);
+}
+
+static void on_free(struct nwr_node *n, struct nwr_job *j)
+{
+    (void)n;
+    nwr_free(of(j)->left);
+}
+
+static const struct nwr_job_kind leave_kind = {.name = "leave",
+                                               .stored = on_stored,
+                                               .child = on_child,
+                                               .wake = on_wake,
+                                               .changed = on_changed,
+                                               .drop = on_free};
+
+void nwr_leave_start(struct nwr_node *n)
+{
+    struct leave *lv = nwr_job_new(n, &leave_kind, sizeof(*lv), NULL, 0);
+
+    lv->left = nwr_zalloc(NWR_PGS_MAX * sizeof(*lv->left));
+    idle(n, lv, RETRY_MS);
+}

@@ -1,0 +1,318 @@
+/* cmd_ring.c -- `nwrfs ring`: the members of a volume, and changes of them (DESIGN 6, 15).
+ *
+ *     list ............ ask the node, print a table
+ *     anything else ... ask for a change --decided--> [--wait: follow it until the ring is settled]
+ *
+ * A change goes on by itself once it is decided, whatever becomes of this program.
+ */
+#include "tools/admin.h"
+#include "tools/cmd.h"
+#include "tools/mounts.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    POLL_MS = 200,
+    BAR = 30,
+    WORDS_MAX = 3
+};
+
+struct options {
+    const char *word[WORDS_MAX]; /* verb and what it takes */
+    int nword;
+    const char *dir, *path;
+    bool wait, force, json;
+    struct nwr_mount_entry mount;
+};
+
+/* What each verb takes besides the volume. */
+static const struct {
+    const char *verb;
+    int words;
+} verbs[] = {{"list", 0}, {"add", 1}, {"remove", 1}, {"replace", 2}, {"weight", 2}, {"n", 1}};
+
+static int help(void)
+{
+    printf(
+        "usage: nwrfs ring list | add ADDR:PORT | remove ORDINAL | replace ORDINAL ADDR:PORT\n"
+        "                  | weight ORDINAL W | n N\n"
+        "                  [--data DIR | MOUNTPOINT] [--wait] [--force] [--json]\n\n"
+        "Lists the members of a volume or changes them, while it is in use. add and replace "
+        "expect\n"
+        "a node that is started at that address with --join. weight is the share of the data a\n"
+        "member holds, 256 is normal; n is the number of copies. --wait shows how far it is and\n"
+        "ends when it is done. --force, with remove and replace, gives up what only that node has\n"
+        "and waits for it no more: for a node that is gone for good.\n");
+    return 0;
+}
+
+static int words_of(const char *verb)
+{
+    for (size_t i = 0; i < NWR_COUNT(verbs); i++)
+        if (strcmp(verbs[i].verb, verb) == 0)
+            return verbs[i].words;
+    return -1;
+}
+
+static int take_word(struct options *o, const char *arg)
+{
+    int want = o->nword ? words_of(o->word[0]) : 0;
+
+    if (o->nword == 0 && words_of(arg) < 0)
+        return nwr_cmd_usage("ring: %s: list, add, remove, replace, weight or n is wanted", arg);
+    if (o->nword <= want)
+        o->word[o->nword++] = arg;
+    else if (!o->path)
+        o->path = arg;
+    else
+        return nwr_cmd_usage("ring: %s: unexpected; see nwrfs ring --help", arg);
+    return -1;
+}
+
+/* -1: go on. */
+static int parse(int argc, char **argv, struct options *o)
+{
+    int status = -1;
+
+    for (int i = 1; i < argc && status < 0; i++) {
+        if (strcmp(argv[i], "--help") == 0)
+            return help();
+        if (strcmp(argv[i], "--wait") == 0)
+            o->wait = true;
+        else if (strcmp(argv[i], "--force") == 0)
+            o->force = true;
+        else if (strcmp(argv[i], "--json") == 0)
+            o->json = true;
+        else if (strcmp(argv[i], "--data") == 0 && i + 1 < argc)
+            o->dir = argv[++i];
+        else if (argv[i][0] != '-')
+            status = take_word(o, argv[i]);
+        else
+            status = nwr_cmd_usage("ring: %s: unexpected; see nwrfs ring --help", argv[i]);
+    }
+    if (status >= 0)
+        return status;
+    if (!o->nword || o->nword <= words_of(o->word[0]))
+        return nwr_cmd_usage("ring: something is missing; see nwrfs ring --help");
+    if (!o->dir == !o->path)
+        return nwr_cmd_usage("ring: --data DIR or MOUNTPOINT is wanted");
+    if (o->force && strcmp(o->word[0], "remove") != 0 && strcmp(o->word[0], "replace") != 0)
+        return nwr_cmd_usage("ring: --force goes with remove and replace");
+    return -1;
+}
+
+static int find_dir(struct options *o)
+{
+    char path[4096];
+
+    if (o->dir)
+        return 0;
+    if (!nwr_mounts_absolute(o->path, path, sizeof(path)) || !nwr_mounts_find(path, &o->mount))
+        return nwr_cmd_fail("ring: %s: no nwrfs is mounted there", o->path);
+    if (o->mount.source[0] != '/')
+        return nwr_cmd_fail("ring: %s: this mount stores nothing; ask one of its peers", o->path);
+    o->dir = o->mount.source;
+    return 0;
+}
+
+/* NULL: no node answers; said: after an error was printed. */
+static json_t *ask(const struct options *o, const char *line, bool *said)
+{
+    char *text = nwr_admin_ask(o->dir, line);
+    json_t *answer = text ? json_loads(text, 0, NULL) : NULL;
+
+    *said = false;
+    if (!answer && text && strncmp(text, "error: ", 7) == 0) {
+        text[strcspn(text, "\n")] = '\0';
+        nwr_cmd_fail("ring: %s: %s", o->dir, text + 7);
+        *said = true;
+    }
+    nwr_free(text);
+    return answer;
+}
+
+static long long number(const json_t *from, const char *name)
+{
+    return json_integer_value(json_object_get(from, name));
+}
+
+static const char *string(const json_t *from, const char *name)
+{
+    const char *s = json_string_value(json_object_get(from, name));
+
+    return s ? s : "";
+}
+
+static int nobody(const struct options *o)
+{
+    return nwr_cmd_fail("ring: %s: no node is running there: %s", o->dir, strerror(errno));
+}
+
+/* ---- list ------------------------------------------------------------------------------------ */
+
+static void print_change(const json_t *change)
+{
+    json_t *left = json_object_get(change, "left_s");
+    char when[32] = "";
+
+    if (json_is_integer(left))
+        snprintf(when, sizeof(when), ", %lld s left", (long long)json_integer_value(left));
+    printf("changing: %lld of %lld groups copied, %.1f MiB, %.1f MiB/s%s\n", number(change, "done"),
+           number(change, "groups"), (double)number(change, "bytes") / (1 << 20),
+           (double)number(change, "bytes_s") / (1 << 20), when);
+}
+
+static int list(const struct options *o)
+{
+    bool said;
+    json_t *ring = ask(o, "ring", &said), *member, *change;
+    size_t i;
+
+    if (!ring)
+        return said ? 1 : nobody(o);
+    change = json_object_get(ring, "change");
+    if (o->json) {
+        json_dumpf(ring, stdout, JSON_COMPACT);
+        printf("\n");
+    } else {
+        printf("epoch %lld, n %lld, %lld groups\n%-8s%-10s%-8s%s\n", number(ring, "epoch"),
+               number(ring, "n"), number(ring, "pgs"), "ordinal", "state", "weight", "address");
+        json_array_foreach(json_object_get(ring, "members"), i, member)
+            printf("%-8lld%-10s%-8lld%s\n", number(member, "ordinal"), string(member, "state"),
+                   number(member, "weight"), string(member, "address"));
+        if (json_is_object(change))
+            print_change(change);
+        if (number(ring, "replaced"))
+            printf("%lld is replaced by the node that joins from %s\n", number(ring, "replaced"),
+                   string(ring, "replacement"));
+    }
+    json_decref(ring);
+    return 0;
+}
+
+/* ---- changes --------------------------------------------------------------------------------- */
+
+static void draw(const json_t *change)
+{
+    long long groups = number(change, "groups"), done = number(change, "done");
+    int full = groups ? (int)(done * BAR / groups) : 0;
+
+    if (!isatty(STDOUT_FILENO))
+        return;
+    printf("\r[%.*s%.*s] ", full, "##############################", BAR - full,
+           "..............................");
+    printf("%lld/%lld groups, %.1f MiB, %.1f MiB/s, %lld s left   ", done, groups,
+           (double)number(change, "bytes") / (1 << 20),
+           (double)number(change, "bytes_s") / (1 << 20), number(change, "left_s"));
+    fflush(stdout);
+}
+
+/* The node at this address is a member, and nothing more is to be done for it. */
+static bool is_member(const json_t *ring, const char *address)
+{
+    json_t *member;
+    size_t i;
+
+    json_array_foreach(json_object_get(ring, "members"), i,
+                       member) if (strcmp(string(member, "address"), address) == 0 &&
+                                   strcmp(string(member, "state"), "joining") != 0) return true;
+    return false;
+}
+
+/* -1: not yet. */
+static int decided(const struct options *o, const json_t *ring, long long wish)
+{
+    const json_t *w = json_object_get(ring, "wish");
+
+    if (!w || number(w, "done") < wish)
+        return -1;
+    if (!json_is_true(json_object_get(w, "ok")))
+        return nwr_cmd_fail("ring: %s: %s", o->word[0], string(w, "text"));
+    return 0;
+}
+
+static bool is_over(const struct options *o, const json_t *ring)
+{
+    const char *comes = strcmp(o->word[0], "add") == 0       ? o->word[1]
+                        : strcmp(o->word[0], "replace") == 0 ? o->word[2]
+                                                             : NULL;
+    const json_t *change = json_object_get(ring, "change");
+
+    if (json_is_object(change))
+        draw(change);
+    return !json_is_true(json_object_get(ring, "joint")) && (!comes || is_member(ring, comes));
+}
+
+static void say_how(const char *address)
+{
+    printf("start the node there: nwrfs serve --data DIR --listen %s --join MEMBER\n", address);
+}
+
+/* The node that is asked may be the one that is removed: then it ends. */
+static int follow(const struct options *o, long long wish)
+{
+    struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
+    bool is_decided = wish == 0, over = false, said;
+    int status = 0;
+
+    while (!over && status <= 0) {
+        json_t *ring = ask(o, "ring", &said);
+
+        if (!ring)
+            return is_decided && !said ? 0 : said ? 1 : nobody(o);
+        if (!is_decided) {
+            status = decided(o, ring, wish);
+            is_decided = status == 0;
+            if (is_decided && strcmp(o->word[0], "replace") == 0)
+                say_how(o->word[2]);
+        }
+        over = is_decided && (!o->wait || is_over(o, ring));
+        json_decref(ring);
+        if (!over && status <= 0)
+            nanosleep(&pause, NULL);
+    }
+    if (o->wait && isatty(STDOUT_FILENO))
+        printf("\n");
+    return status > 0 ? status : 0;
+}
+
+static int change(const struct options *o)
+{
+    const char *a = o->nword > 1 ? o->word[1] : "", *b = o->nword > 2 ? o->word[2] : "";
+    char line[200];
+    json_t *answer;
+    long long wish;
+    bool said;
+
+    if (strcmp(o->word[0], "add") == 0) {
+        say_how(a);
+        return o->wait ? follow(o, 0) : 0;
+    }
+    snprintf(line, sizeof(line), "reshape %s %s%s%s%s", o->word[0], a, *b ? " " : "", b,
+             o->force ? " force" : "");
+    answer = ask(o, line, &said);
+    if (!answer)
+        return said ? 1 : nobody(o);
+    wish = number(answer, "wish");
+    json_decref(answer);
+    if (o->force)
+        fprintf(stderr, "nwrfs: ring: what only node %s has is given up\n", a);
+    return follow(o, wish);
+}
+
+int nwr_cmd_ring(int argc, char **argv)
+{
+    struct options o = {0};
+    int status = parse(argc, argv, &o);
+
+    if (status >= 0)
+        return status;
+    if (find_dir(&o))
+        return 1;
+    return strcmp(o.word[0], "list") == 0 ? list(&o) : change(&o);
+}
