@@ -37,6 +37,7 @@ void nwr_mount_destroy(struct nwr_mount *m)
     nwr_walk_deinit(m);
     nwr_free(m->change);
     nwr_free(m->reads);
+    nwr_inval_deinit(m);
     nwr_itable_deinit(&m->nodes);
     nwr_block_cache_destroy(m->cache);
     for (uint32_t i = 0; i < m->nearly; i++)
@@ -87,6 +88,7 @@ void nwr_mount_spool(struct nwr_mount *m, struct nwr_spool_op *op, uint64_t toke
 
 void nwr_mount_inval(struct nwr_mount *m, struct nwr_node *n)
 {
+    nwr_inval_out(m, n->id);
     effect(m, NWR_FS_INVAL_INODE)->node = n->id;
 }
 
@@ -300,7 +302,7 @@ void nwr_mount_step(struct nwr_mount *m, struct nwr_fs_event *ev, struct nwr_fs_
     case NWR_FS_EV_REQUEST: on_request(m, ev->req); break;
     case NWR_FS_EV_VOLUME: on_volume(m, ev->vreq, ev->res); break;
     case NWR_FS_EV_SPOOL: on_spool(m, ev->spool); break;
-    case NWR_FS_EV_INVALED:
+    case NWR_FS_EV_INVALED: nwr_inval_done(m, ev->node); break;
     case NWR_FS_EV_TICK: break;
     case NWR_FS_EV_STOP: m->stopping = true; break;
     }

@@ -167,7 +167,7 @@ enum nwr_fs_event_kind {
     NWR_FS_EV_REQUEST, /* req, taken */
     NWR_FS_EV_VOLUME,  /* vreq and res of a VOLUME effect; res->rows may be taken */
     NWR_FS_EV_SPOOL,   /* a spool op is done; taken */
-    NWR_FS_EV_INVALED, /* an INVAL_INODE of `node` returned */
+    NWR_FS_EV_INVALED, /* an INVAL_INODE of `node` returned; each does, or replies wait */
     NWR_FS_EV_TICK,    /* nwr_mount_deadline passed */
     NWR_FS_EV_STOP     /* push everything; stopped when nwr_mount_idle */
 };

@@ -57,6 +57,18 @@ struct nwr_last {
     char name[NWR_NAME_MAX + 1];
 };
 
+struct nwr_held { /* a reply that waits */
+    struct nwr_fs_req *req;
+    struct nwr_fs_reply reply;
+};
+
+struct nwr_inval { /* a node whose pages are being dropped */
+    uint64_t node;
+    uint32_t out; /* INVAL_INODEs that have not returned */
+    struct nwr_held *held;
+    uint32_t nheld, cap;
+};
+
 struct nwr_reap { /* an inode whose last name went */
     nwr_ino root;
     nwr_ms at;
@@ -95,6 +107,8 @@ struct nwr_mount {
     uint64_t kept_next;
     struct nwr_reap *reap;
     uint32_t nreap, capreap, nreaping;
+    struct nwr_inval *inval;
+    uint32_t ninval, capinval;
     nwr_ms reap_at; /* not later than the first that waits */
 
     uint64_t ids_next, ids_end, ids2_next, ids2_end; /* range in use, and the one behind it */
@@ -153,6 +167,13 @@ void nwr_ahead_unused(struct nwr_mount *m, uint64_t parent);
 /* A name of a directory was looked up by a thread. */
 void nwr_ahead_note(struct nwr_mount *m, struct nwr_node *dir, const struct nwr_fs_req *req,
                     bool is_dir);
+
+/* ---- pages being dropped (inval.c) ---- */
+void nwr_inval_out(struct nwr_mount *m, uint64_t node);
+void nwr_inval_done(struct nwr_mount *m, uint64_t node);
+/* The reply goes, now or when the pages it speaks of have been dropped. */
+void nwr_inval_answer(struct nwr_mount *m, struct nwr_fs_req *req, struct nwr_fs_reply *reply);
+void nwr_inval_deinit(struct nwr_mount *m);
 
 /* ---- creations that are not sent yet (birth.c) ---- */
 /* What t has staged becomes what n holds back. */

@@ -1,6 +1,10 @@
 /* txn.c -- running plans, sending what they lack and what they decide; see txn.h. */
 #include "fs/core/state.h"
 
+enum {
+    REREADS_MAX = 8 /* of a file that is replaced all the time */
+};
+
 /* ---- life ----------------------------------------------------------------------------------- */
 
 struct nwr_txn *nwr_txn_new(struct nwr_mount *m, enum nwr_plan (*plan)(struct nwr_txn *),
@@ -306,7 +310,7 @@ static void complete(struct nwr_txn *t)
     }
     if (t->req) {
         nwr_walk_end(t);
-        nwr_mount_reply(t->m, t->req, &t->reply);
+        nwr_inval_answer(t->m, t->req, &t->reply);
     }
     t->req = NULL;
     memset(&t->reply, 0, sizeof(t->reply));
@@ -519,8 +523,29 @@ static void on_other(struct nwr_txn *t, struct nwr_response *res)
     t->other_done = true;
 }
 
+/* A block that nobody who answers has: the version that named it may have been replaced by
+ * another mount since the file was opened. The newest is read instead, as when it is opened. */
+static bool reread(struct nwr_txn *t, const struct nwr_request *vreq, enum nwr_err err)
+{
+    struct nwr_node *n[] = {t->node, t->node2};
+
+    if (vreq->op != NWR_OP_BLOCK_GET || !t->req || t->rereads == REREADS_MAX ||
+        (err != NWR_E_NOENT && err != NWR_E_HOSTDOWN))
+        return false;
+    t->rereads++;
+    for (size_t i = 0; i < NWR_COUNT(n); i++) {
+        if (n[i] && n[i]->file && !nwr_file_dirty(n[i]->file)) {
+            n[i]->loaded = false;
+            t->stale = true;
+        }
+    }
+    return t->stale;
+}
+
 static void note_error(struct nwr_txn *t, const struct nwr_request *vreq, enum nwr_err err)
 {
+    if (reread(t, vreq, err))
+        return;
     if (vreq->op == NWR_OP_READ && vreq->count == READ_GUESS)
         return;
     if (vreq->op == NWR_OP_BLOCK_GET && err == NWR_E_NOENT)

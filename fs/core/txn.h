@@ -116,6 +116,7 @@ struct nwr_txn {
     bool push_ready, pushed_bytes, tried, sized, rewound;
     struct nwr_slice_list slices;
     uint64_t number, copied;
+    uint32_t rereads;
     uint32_t subdirs, parts; /* counted, of so many parts of a union */
     struct nwr_handle *handle;
 };

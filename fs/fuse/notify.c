@@ -45,6 +45,18 @@ static void note_free(struct note *n)
     nwr_free(n);
 }
 
+/* The loop is told of each inode's; the lock is held. */
+static void note_returned(struct nwr_notifier *n, struct note *note)
+{
+    if (note->name) {
+        note_free(note);
+        return;
+    }
+    note->next = n->done;
+    n->done = note;
+    uv_async_send(&n->async);
+}
+
 static void send_note(struct nwr_notifier *n, const struct note *note)
 {
     if (note->name)
@@ -75,13 +87,7 @@ static void *run(void *arg)
         send_note(n, note);
         pthread_mutex_lock(&n->lock);
         n->busy_since = 0;
-        if (note->name) {
-            note_free(note);
-        } else {
-            note->next = n->done;
-            n->done = note;
-            uv_async_send(&n->async);
-        }
+        note_returned(n, note);
     }
     pthread_mutex_unlock(&n->lock);
     return NULL;
@@ -136,7 +142,7 @@ static void push(struct nwr_notifier *n, struct note *note)
 
         n->head = old->next;
         n->queued--;
-        note_free(old);
+        note_returned(n, old);
     }
     pthread_cond_signal(&n->wake);
     pthread_mutex_unlock(&n->lock);

@@ -472,6 +472,50 @@ static void a_handle_finds_its_file_on_a_new_mount(void **state)
     fake_deinit(&g);
 }
 
+/* ---- a file that another mount writes while it is open here ---------------------------------- */
+
+static void a_larger_size_is_told_when_old_pages_are_gone(void **state)
+{
+    struct fake *f = *state, g;
+    struct nwr_fs_entry e;
+    struct nwr_fs_reply r;
+    uint64_t fh;
+
+    assert_int_equal(fake_save(f, ROOT, "log", "one"), 0);
+    fake_second(&g, f, 8);
+    assert_int_equal(fake_lookup(&g, ROOT, "log", &e), 0);
+    assert_int_equal(fake_open(&g, e.node, 0, &fh), 0);
+    assert_int_equal(fake_save(f, ROOT, "log", "one two"), 0);
+    fake_pass(&g, 1000);
+    g.hold_invals = true;
+    fake_begin(&g, fake_req(NWR_FS_GETATTR, e.node, NULL));
+    fake_drain(&g);
+    assert_int_equal(g.ninval, 1);
+    assert_false(g.answered);
+    g.hold_invals = false;
+    fake_pass(&g, 1000);
+    assert_true(g.answered);
+    r = fake_end(&g);
+    assert_int_equal(r.entry.st.st_size, 7);
+    nwr_fs_reply_deinit(&r);
+    fake_deinit(&g);
+}
+
+static void an_open_file_that_was_replaced_is_read_anew(void **state)
+{
+    struct fake *f = *state, g;
+    struct nwr_fs_entry e;
+    uint64_t fh;
+
+    assert_int_equal(fake_save(f, ROOT, "log", "one"), 0);
+    fake_second(&g, f, 8);
+    assert_int_equal(fake_lookup(&g, ROOT, "log", &e), 0);
+    assert_int_equal(fake_open(&g, e.node, 0, &fh), 0);
+    assert_int_equal(fake_save(f, ROOT, "log", "two"), 0); /* the block of `one` goes */
+    assert_int_equal(byte_at(&g, e.node, 0), 't');
+    fake_deinit(&g);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -489,6 +533,8 @@ int main(void)
         T(a_copy_that_cannot_be_sent_leaves_the_target_as_it_was),
         T(a_copy_between_groups_is_left_to_the_kernel),
         T(a_handle_finds_its_file_on_a_new_mount),
+        T(a_larger_size_is_told_when_old_pages_are_gone),
+        T(an_open_file_that_was_replaced_is_read_anew),
         T(a_file_without_a_name_is_sent_when_it_gets_one),
         T(a_file_that_never_gets_a_name_is_never_sent),
         T(a_large_file_without_a_name_leaves_memory_and_then_the_volume),

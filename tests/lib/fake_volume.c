@@ -192,12 +192,17 @@ void fake_step(struct fake *f, struct nwr_fs_event *ev)
             f->spooled[f->nspooled++] = e->spool;
         } else if (e->kind == NWR_FS_INVAL_INODE) {
             f->invals++;
+            f->inval[f->ninval++ % NWR_COUNT(f->inval)] = e->node;
         } else if (e->kind == NWR_FS_LOG) {
             snprintf(f->said, sizeof(f->said), "%s", e->text);
         }
         nwr_free(e->text);
     }
     nwr_free(out.e);
+    while (f->ninval && !f->hold_invals) {
+        ev = &(struct nwr_fs_event){.kind = NWR_FS_EV_INVALED, .node = f->inval[--f->ninval]};
+        fake_step(f, ev);
+    }
 }
 
 static void tell_spooled(struct fake *f)

@@ -38,7 +38,10 @@ struct fake {
     struct nwr_fs_reply reply;
     uint32_t reads, puts, blocks, writes, pages; /* asked of the volume since fake_reset */
     uint32_t invals, retired;
-    char said[512]; /* the last line of the log */
+    uint64_t inval[16]; /* told to the kernel, which has not returned */
+    uint32_t ninval;
+    bool hold_invals; /* it takes its time */
+    char said[512];   /* the last line of the log */
     uint64_t bytes_put;
     enum nwr_level level; /* of the last PUT */
     nwr_hlc hlc;
