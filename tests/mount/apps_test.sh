@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # apps_test.sh -- real programs inside a three-node mount, with byte-identical results.
-# NWR_LONG=1: more transactions, a larger repository, and this project built in the mount.
+# NWR_LONG=1: more transactions, a larger repository, and this project built and its unit tests
+# run in the mount.
 . "$(dirname "$0")/../lib/mount.sh"
 need_fuse
 for p in git rsync tar sqlite3 make gcc; do need $p; done
@@ -152,6 +153,7 @@ for top in "$T/plain" "$MA/self"; do
 done
 cmp "$T/plain/build/release/nwrfs" "$MB/self/build/release/nwrfs"
 "$MB/self/build/release/nwrfs" --version
+(cd "$MA/self" && tests/run release:build release:unit)
 END
 else
     skip this_project_builds_in_the_mount_as_elsewhere "only with NWR_LONG=1"
