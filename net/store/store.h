@@ -156,6 +156,8 @@ enum nwr_err nwr_store_rocks_open(struct nwr_store **out, const char *dir, nwr_m
 struct nwr_store_faults {
     uint32_t torn_batch; /* at a crash, the last unsynced batch may be cut half */
     uint32_t bit_rot;    /* a BLOCK_GET or READ finds a wrong checksum */
+    uint32_t lost_put;   /* bytes of a block that were written are not there */
+    uint32_t lost_del;   /* ... that were removed still are */
     bool full;           /* APPLY with puts or new blocks, BLOCK_PUT: E_NOSPC */
     nwr_ms slow_ms;      /* the caller delays completions by this */
 };

@@ -79,6 +79,13 @@ static void set(struct mem *m, const struct nwr_skey *key, struct nwr_blob *valu
         nwr_sorted_del(&m->map, key);
 }
 
+/* The medium said that it was done. */
+static bool is_lost(struct mem *m, const struct nwr_sorted_node *n)
+{
+    return n->space == NWR_SPACE_DATA &&
+           chance(m, n->value ? m->faults.lost_put : m->faults.lost_del);
+}
+
 static enum nwr_err mem_write(struct nwr_kv *kv, struct nwr_sorted *changes)
 {
     struct mem *m = of_kv(kv);
@@ -88,6 +95,8 @@ static enum nwr_err mem_write(struct nwr_kv *kv, struct nwr_sorted *changes)
         struct nwr_skey key = nwr_skey_of((enum nwr_space)n->space, n->key, n->key_len);
         struct nwr_sorted_node *was = nwr_sorted_find(&m->map, &key);
 
+        if (is_lost(m, n))
+            continue;
         m->journal = nwr_grow(m->journal, &m->capjournal, m->njournal + 1, sizeof(*m->journal));
         m->journal[m->njournal++] =
             (struct change){key, was ? nwr_blob_ref(was->value) : NULL, m->batch};

@@ -1,25 +1,32 @@
-/* oracle.h -- what must hold whatever goes wrong; each fails the seed with one line.
+/* oracle.h -- what must hold whatever goes wrong; each fails the seed with one line, [name] first.
  *
- *   oracle_write.c     nothing acknowledged is lost, nothing is invented, nothing deleted returns
- *   oracle_converge.c  replicas hold the same after healing by reads
- *   oracle_block.c     no block missing, none miscounted
- * That every request is answered once and in time is watched by sim_cluster.c itself.
+ *   [lost]      oracle_lost.c      what was acknowledged is there, or something that replaced it:
+ *                                  so no sibling is lost either
+ *   [invented]  oracle_invented.c  what is there was written so, by nobody who was told that
+ *                                  nothing was sent
+ *   [returned]  oracle_returned.c  what was replaced or deleted is not beside what did that
+ *   [differ]    oracle_converge.c  replicas are identical after healing by reads
+ *   [block]     oracle_block.c     no block missing, miscounted or leaked
+ *   [reply]     oracle_reply.c     each request is answered once, in time
+ *
+ * That each can fail is shown by defect_test.c, with a broken cluster for each.
  */
 #ifndef NWR_ORACLE_H
 #define NWR_ORACLE_H
 
 #include "tests/sim/sim_history.h"
 
-/* Every version shown was written so, and by nobody who was told that nothing was sent. */
+/* rows: all that a read of prefix showed; since: when it was asked. */
+void oracle_lost(struct sim *s, struct sim_history *h, const struct nwr_key *prefix,
+                 const struct nwr_rows *rows, sim_us since);
+void oracle_returned(struct sim *s, struct sim_history *h, const struct nwr_key *prefix,
+                     const struct nwr_rows *rows);
 void oracle_invented(struct sim *s, const struct sim_history *h, const struct nwr_rows *rows);
-/* Each write of these keys that was known before `since` is shown, or something that replaced
- * it is: directly, or by what replaced that. So what is deleted is not shown either. */
-void oracle_known(struct sim *s, struct sim_history *h, const struct nwr_key *prefix,
-                  const struct nwr_rows *rows, sim_us since);
-/* What was shown may not be taken back. */
+/* What was shown may not be taken back: lost from here on if it is not there. */
 void oracle_note_shown(struct sim *s, struct sim_history *h, const struct nwr_rows *rows);
-
 void oracle_converged(struct sim *s);
-void oracle_blocks(struct sim *s);
+/* restarted: no node has a block that it only keeps for a write to come. */
+void oracle_blocks(struct sim *s, const struct sim_history *h, bool restarted);
+void oracle_all_answered(struct sim *s);
 
 #endif

@@ -8,9 +8,9 @@ static void look_at(struct sim *s, nwr_pg pg, uint16_t ordinal, struct nwr_rows 
     int node = sim_of_ordinal(s, ordinal);
 
     if (node < 0)
-        sim_fail(s, "ordinal %u of the ring is no node", ordinal);
+        sim_fail(s, "[differ] ordinal %u of the ring is no node", ordinal);
     if (sim_look(s, node, pg, &all, 1, rows) != NWR_OK)
-        sim_fail(s, "node %d cannot read its group %u", node, pg);
+        sim_fail(s, "[differ] node %d cannot read its group %u", node, pg);
 }
 
 static void same_rings(struct sim *s)
@@ -19,7 +19,7 @@ static void same_rings(struct sim *s)
 
     for (int i = 0; i < s->nnode; i++)
         if (!s->node[i].removed && sim_ring(s, i)->epoch != first->epoch)
-            sim_fail(s, "node %d is at epoch %llu, another at %llu", i,
+            sim_fail(s, "[differ] node %d is at epoch %llu, another at %llu", i,
                      (unsigned long long)sim_ring(s, i)->epoch, (unsigned long long)first->epoch);
 }
 
@@ -37,7 +37,8 @@ void oracle_converged(struct sim *s)
         for (uint32_t i = 1; i < m; i++) {
             look_at(s, pg, list[i], &other);
             if (nwr_rows_digest(&first, false) != nwr_rows_digest(&other, false))
-                sim_fail(s, "group %u differs between ordinals %u and %u", pg, list[0], list[i]);
+                sim_fail(s, "[differ] group %u differs between ordinals %u and %u", pg, list[0],
+                         list[i]);
             nwr_rows_deinit(&other);
         }
         nwr_rows_deinit(&first);

@@ -17,8 +17,7 @@ struct outcome {
     struct nwr_dot dot;
 };
 
-static void on_outcome(struct sim *s, int node, struct nwr_request *req,
-                       const struct nwr_response *res)
+static void on_outcome(struct sim *s, int node, struct nwr_request *req, struct nwr_response *res)
 {
     struct outcome *o = req->user;
 

@@ -210,7 +210,7 @@ static void a_member_of_little_weight_gives_its_groups_away_and_erases_them(void
         held += kit_holds(s, 1, pg);
     assert_true(held < GROUPS / 4);
     assert_true(nwr_node_counters(s->node[1].node)->pgs_erased > 0);
-    oracle_blocks(s);
+    oracle_blocks(s, &(struct sim_history){0}, false);
     sim_destroy(s);
 }
 

@@ -20,7 +20,7 @@ enum {
 struct args {
     struct sim_options opt;
     uint64_t first, seeds, seconds, jobs;
-    bool one;
+    bool one, digests;
     time_t start;
 };
 
@@ -32,18 +32,19 @@ static int usage(void)
 {
     fprintf(stderr, "usage: sim [--first N] [--seeds COUNT | --seconds S] [--jobs N]\n"
                     "           [--nodes N] [--ops N] | sim --seed N [--trace]\n"
-                    "--nodes and --ops fix what a seed else chooses\n");
+                    "--nodes and --ops fix what a seed else chooses; --digests 1 prints one of\n"
+                    "each seed's messages, stores and answers\n");
     return 2;
 }
 
 static void print(uint64_t seed, const struct sim_outcome *o)
 {
     printf("seed %llu: %d nodes, %llu faults, %llu requests, %llu failed, %llu messages, "
-           "%llu repairs, %llu write-backs\n",
+           "%llu repairs, %llu write-backs, digest %016llx\n",
            (unsigned long long)seed, o->nodes, (unsigned long long)o->faults,
            (unsigned long long)o->ops, (unsigned long long)o->failed,
            (unsigned long long)o->messages, (unsigned long long)o->count.read_repairs,
-           (unsigned long long)o->count.write_backs);
+           (unsigned long long)o->count.write_backs, (unsigned long long)o->digest);
 }
 
 static bool parse(struct args *a, int argc, char **argv)
@@ -72,10 +73,21 @@ static bool parse(struct args *a, int argc, char **argv)
             a->opt.nodes = (int)value;
         else if (strcmp(argv[i], "--ops") == 0)
             a->opt.ops = value;
+        else if (strcmp(argv[i], "--digests") == 0)
+            a->digests = value;
         else
             return false;
     }
     return a->jobs >= 1 && a->jobs <= JOBS_MAX && a->opt.nodes <= SIM_NODES;
+}
+
+/* A panic of the core knows nothing of seeds. */
+static uint64_t running;
+
+static void on_panic(void)
+{
+    fprintf(stderr, "replay: build/release/tests/sim/sim --seed %llu\n",
+            (unsigned long long)running);
 }
 
 static struct sums run(const struct args *a, uint64_t job)
@@ -87,11 +99,15 @@ static struct sums run(const struct args *a, uint64_t job)
 
         if (a->seconds && (uint64_t)(time(NULL) - a->start) >= a->seconds)
             break;
-        o = sim_plan_run(a->first + i, &a->opt);
+        running = a->first + i;
+        o = sim_plan_run(running, &a->opt);
         sums.seeds++;
         sums.ops += o.ops;
         if (a->one)
             print(a->first, &o);
+        if (a->digests)
+            printf("seed %llu digest %016llx\n", (unsigned long long)(a->first + i),
+                   (unsigned long long)o.digest);
     }
     return sums;
 }
@@ -137,6 +153,7 @@ int main(int argc, char **argv)
 
     if (!parse(&a, argc, argv))
         return usage();
+    nwr_panic_hook(on_panic);
     if (a.jobs == 1)
         sums = run(&a, 0);
     else if (!run_jobs(&a, &sums))

@@ -159,7 +159,8 @@ static void check_read(struct sim_client *c, const struct nwr_rows *rows)
     oracle_invented(l->s, &l->history, rows);
     if (!l->strong)
         return;
-    oracle_known(l->s, &l->history, &c->prefix, rows, c->asked_at);
+    oracle_lost(l->s, &l->history, &c->prefix, rows, c->asked_at);
+    oracle_returned(l->s, &l->history, &c->prefix, rows);
     /* What an entry refers to comes with it. */
     for (uint32_t i = 0; i < rows->n; i++)
         for (uint32_t j = 0; j < rows->row[i].rec.n; j++) {
@@ -167,7 +168,7 @@ static void check_read(struct sim_client *c, const struct nwr_rows *rows)
             struct nwr_key object = nwr_key_object(ref);
 
             if (ref && rows->row[i].key.b[2] == 'E')
-                oracle_known(l->s, &l->history, &object, rows, c->asked_at);
+                oracle_lost(l->s, &l->history, &object, rows, c->asked_at);
         }
     if (!l->power_loss)
         oracle_note_shown(l->s, &l->history, rows);
@@ -210,7 +211,7 @@ static void tell_shown(struct sim *s, const struct nwr_key *key, const struct nw
 }
 
 static void tell(struct sim *s, const struct sim_client *c, int node, const struct nwr_request *req,
-                 const struct nwr_response *res)
+                 struct nwr_response *res)
 {
     sim_tell(s, "client %d at node %d: op %d group %u: %s, %u acks, dot %u.%llu", c->no, node,
              req->op, req->pg, nwr_err_name(res->err), res->acks, nwr_actor_ordinal(res->dot.actor),
@@ -229,8 +230,7 @@ static void tell(struct sim *s, const struct sim_client *c, int node, const stru
             tell_shown(s, &res->rows.row[i].key, &res->rows.row[i].rec.v[k]);
 }
 
-static void on_done(struct sim *s, int node, struct nwr_request *req,
-                    const struct nwr_response *res)
+static void on_done(struct sim *s, int node, struct nwr_request *req, struct nwr_response *res)
 {
     struct sim_client *c = req->user;
     struct sim_load *l = c->load;
@@ -250,6 +250,25 @@ static void on_done(struct sim *s, int node, struct nwr_request *req,
     sim_at(s, s->now + sim_below(s, 40000), turn, c);
 }
 
+void sim_load_must_put(struct sim_load *l, int node, nwr_pg pg)
+{
+    struct sim_client *c = l->client[0];
+    /* Not one with the siblings of a bad time: there is a limit of them. */
+    struct nwr_key key = register_key(pg, SIM_REGISTERS + (uint64_t)node);
+    struct nwr_request *req = nwr_request_new(NWR_OP_PUT, pg);
+    struct nwr_response res;
+
+    c->first = l->history.n;
+    c->count = 0;
+    add_write(c, req, &key, false, 0, false);
+    res = sim_ask(l->s, node, req);
+    if (res.err)
+        sim_fail(l->s, "[live] all is healed, but a put to group %u through node %d fails: %s", pg,
+                 node, nwr_err_name(res.err));
+    note_fate(c, NWR_OK);
+    nwr_response_deinit(&res);
+}
+
 /* ---- turns ----------------------------------------------------------------------------------- */
 
 static void turn(struct sim *s, void *arg)
@@ -263,7 +282,7 @@ static void turn(struct sim *s, void *arg)
     if (l->stopping || c->waiting)
         return;
     c->node = (c->no + (int)sim_below(s, 2)) % s->nnode;
-    if (!s->node[c->node].alive || !s->node[c->node].joined) {
+    if (!sim_is_awake(s, c->node) || !s->node[c->node].joined) {
         sim_at(s, s->now + 50000, turn, c);
         return;
     }
@@ -285,19 +304,11 @@ static void turn(struct sim *s, void *arg)
     sim_submit(s, c->node, req, on_done);
 }
 
-void sim_load_start(struct sim_load *l, struct sim *s, uint16_t pgs, bool strong, bool power_loss)
+/* Requests of this node's clients are gone with it. */
+static void on_crash(void *arg, int node)
 {
-    *l = (struct sim_load){.s = s, .pgs = pgs, .strong = strong, .power_loss = power_loss};
-    for (int i = 0; i < SIM_CLIENTS; i++) {
-        l->client[i] = nwr_zalloc(sizeof(*l->client[i]));
-        l->client[i]->load = l;
-        l->client[i]->no = i;
-        sim_at(s, s->now + sim_below(s, 20000), turn, l->client[i]);
-    }
-}
+    struct sim_load *l = arg;
 
-void sim_load_crashed(struct sim_load *l, int node)
-{
     for (int i = 0; i < SIM_CLIENTS; i++) {
         struct sim_client *c = l->client[i];
 
@@ -305,6 +316,18 @@ void sim_load_crashed(struct sim_load *l, int node)
             continue;
         c->waiting = false;
         sim_at(l->s, l->s->now + 100000, turn, c);
+    }
+}
+
+void sim_load_start(struct sim_load *l, struct sim *s, uint16_t pgs, bool strong, bool power_loss)
+{
+    *l = (struct sim_load){.s = s, .pgs = pgs, .strong = strong, .power_loss = power_loss};
+    sim_on_crash(s, on_crash, l);
+    for (int i = 0; i < SIM_CLIENTS; i++) {
+        l->client[i] = nwr_zalloc(sizeof(*l->client[i]));
+        l->client[i]->load = l;
+        l->client[i]->no = i;
+        sim_at(s, s->now + sim_below(s, 20000), turn, l->client[i]);
     }
 }
 

@@ -31,9 +31,9 @@ struct sim_load {
 };
 
 void sim_load_start(struct sim_load *l, struct sim *s, uint16_t pgs, bool strong, bool power_loss);
-/* Requests of this node's clients are gone with it. */
-void sim_load_crashed(struct sim_load *l, int node);
 void sim_load_stop(struct sim_load *l);
+/* Stopped, and nothing is wrong any more: a put succeeds. */
+void sim_load_must_put(struct sim_load *l, int node, nwr_pg pg);
 void sim_load_deinit(struct sim_load *l);
 
 /* A scan of everything in a group, with what the entries refer to. */

@@ -31,6 +31,7 @@ struct sim_faults {
 
 struct sim_node {
     bool exists, alive;
+    bool doomed; /* dies as soon as this step is over */
     nwr_node_id id;
     struct nwr_node *node;
     struct nwr_store *store;
@@ -42,21 +43,42 @@ struct sim_node {
     char join_text[200];
     nwr_ms tick;           /* the next one that is scheduled */
     int64_t clock_skew_ms; /* of its wall clock */
-    uint32_t outstanding;  /* own requests */
+    sim_us paused_until;   /* its process is stopped: what is for it waits */
+    sim_us resumed_at;
 };
 
 struct sim_conn {
     bool up;
     uint32_t generation;
-    sim_us bad_since;  /* a direction is cut, or a node is gone; 0: neither */
+    sim_us bad_since; /* a direction is cut, or a node is gone or stopped; 0: none */
+    sim_us tried_at;
     sim_us last[2];    /* delivery time of the last message, each way: keeps order */
     uint16_t known[2]; /* ordinal by which the lower knows the higher, and the other way round */
 };
 
 struct sim;
-/* Every own request ends here, once; res is borrowed, then req is destroyed. */
+/* Every own request ends here, once; res is borrowed (rows may be taken), then req is destroyed.
+ * Never inside sim_submit, never once the node has crashed. */
 typedef void (*sim_done)(struct sim *s, int node, struct nwr_request *req,
-                         const struct nwr_response *res);
+                         struct nwr_response *res);
+
+/* What is wrong with a cluster on purpose, so that a test sees an oracle fail. */
+enum sim_defect {
+    SIM_SOUND,
+    SIM_ACKS_FAILED,  /* a put that failed is answered with OK */
+    SIM_REFUSES_DONE, /* a put that is done is answered with E_HOSTDOWN */
+    SIM_FORGETS_SEEN, /* a coordinator replaces nothing */
+    SIM_REPLACES_ALL, /* a coordinator replaces what its caller did not see */
+    SIM_GARBLES,      /* a coordinator stores other bytes than it was given */
+    SIM_SAME_ACTOR,   /* a node that lost writes gives their dots again */
+    SIM_WEAK_QUORUM,  /* W = R = 1 where the caller believes W + R > N */
+    SIM_SKIPS_MERGES, /* a replica says that it has what it was sent */
+    SIM_ANSWERS_TWICE,
+    SIM_NEVER_ANSWERS,
+    SIM_LOSES_BLOCKS, /* bytes of new blocks never reach the medium */
+    SIM_LEAKS_BLOCKS, /* bytes of removed blocks stay */
+    SIM_DEFECTS
+};
 
 struct sim {
     uint64_t seed;
@@ -72,11 +94,27 @@ struct sim {
     bool cut[SIM_NODES][SIM_NODES];             /* from, to */
     struct sim_faults faults;
     uint64_t messages, wire_bytes;
-    bool only_asked;     /* of nodes that start: node.h */
-    uint64_t later;      /* messages that need not go at once */
-    uint64_t hint_bytes; /* of each node started from now on; 0: as usual */
-    bool trace;
-    char text[4096]; /* scratch of sim_kit.c */
+    bool only_asked;         /* of nodes that start: node.h */
+    uint64_t later;          /* messages that need not go at once */
+    uint64_t hint_bytes;     /* of each node started from now on; 0: as usual */
+    struct sim_asked *asked; /* own requests without an answer (oracle_reply.c) */
+    uint32_t nasked, capasked;
+    enum sim_defect defect;
+    /* The node that makes the durable write of this number dies there; 0: none. */
+    uint64_t durable, crash_at;
+    bool crash_power_loss;
+    struct {
+        void (*fn)(void *arg, int node);
+        void *arg;
+    } mourner[4];
+    uint32_t nmourner;
+    uint64_t digest; /* of all that was sent, stored and answered, in its order */
+    bool trace;      /* the story goes to standard output */
+    bool recording;  /* it goes to story, without times */
+    char *story;
+    uint32_t nstory, capstory;
+    const char *replay; /* the command that replays a seed, without the seed */
+    char text[4096];    /* scratch of sim_kit.c */
 };
 
 struct sim *sim_create(uint64_t seed);
@@ -91,17 +129,24 @@ void sim_members(struct sim *s, int count, uint16_t pgs, uint8_t n, uint8_t w, u
 
 void sim_crash(struct sim *s, int node, bool power_loss);
 void sim_restart(struct sim *s, int node);
+/* fn is called for every node that dies. */
+void sim_on_crash(struct sim *s, void (*fn)(void *arg, int node), void *arg);
+/* The process is stopped for a while; its peers find it silent. */
+void sim_pause(struct sim *s, int node, sim_us us);
+void sim_set_clock(struct sim *s, int node, int64_t skew_ms);
+/* It lives and is not stopped. */
+bool sim_is_awake(const struct sim *s, int node);
 void sim_cut(struct sim *s, int from, int to, bool cut);
 /* All cuts and faults end, all nodes live. */
 void sim_heal(struct sim *s);
 
-/* req is taken; req->user is the caller's; done as above. */
+/* req is taken; token and user are the caller's; the node is awake; done as above. */
 void sim_submit(struct sim *s, int node, struct nwr_request *req, sim_done done);
 /* Runs fn at a time; arg is the caller's. */
 void sim_at(struct sim *s, sim_us at, void (*fn)(struct sim *s, void *arg), void *arg);
 /* Until now + us. */
 void sim_run(struct sim *s, sim_us us);
-/* Until nothing is outstanding at living nodes, at most so long; false: something still is. */
+/* Until every request at living nodes is answered, at most so long; false: one is not. */
 bool sim_settle(struct sim *s, sim_us us);
 
 /* An event of the driver's at a node that lives. */
@@ -120,8 +165,10 @@ const struct nwr_ring *sim_a_ring(const struct sim *s);
 int sim_of_ordinal(const struct sim *s, uint16_t ordinal);
 uint64_t sim_below(struct sim *s, uint64_t bound);
 bool sim_chance(struct sim *s, uint32_t of_65536);
-/* A line of the story, if it is being told (sim --trace). */
-void sim_tell(const struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* From here on the story is kept, from its beginning. */
+void sim_record(struct sim *s);
+/* A line of the story, if it is being told (sim --trace) or kept. */
+void sim_tell(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Prints the replay command and aborts. */
 _Noreturn void sim_fail(const struct sim *s, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -1,7 +1,7 @@
 /* sim_history.c -- see sim_history.h. */
 #include "tests/sim/sim_history.h"
 
-uint32_t sim_history_lower(const struct sim_history *h, const struct nwr_key *key)
+static uint32_t lower(const struct sim_history *h, const struct nwr_key *key)
 {
     uint32_t from = 0, to = h->nkey;
 
@@ -18,7 +18,7 @@ uint32_t sim_history_lower(const struct sim_history *h, const struct nwr_key *ke
 
 static struct sim_written *written(struct sim_history *h, const struct nwr_key *key)
 {
-    uint32_t at = sim_history_lower(h, key);
+    uint32_t at = lower(h, key);
 
     if (at < h->nkey && nwr_key_cmp(&h->key[at]->key, key) == 0)
         return h->key[at];
@@ -58,6 +58,39 @@ uint32_t sim_history_add(struct sim_history *h, const struct nwr_write *w)
     list->w = nwr_grow(list->w, &list->cap, list->n + 1, sizeof(*list->w));
     list->w[list->n++] = h->n;
     return h->n++;
+}
+
+void sim_history_walk(struct sim_history *h, const struct nwr_key *prefix,
+                      const struct nwr_rows *rows, sim_key_fn fn, void *arg)
+{
+    for (uint32_t i = lower(h, prefix); i < h->nkey; i++) {
+        const struct nwr_row *row;
+
+        if (!nwr_key_has_prefix(&h->key[i]->key, prefix))
+            break;
+        row = nwr_rows_find(rows, &h->key[i]->key);
+        h->looks++;
+        fn(arg, h, h->key[i], row ? &row->rec : NULL);
+    }
+}
+
+bool sim_history_shown(const struct sim_write *w, const struct nwr_record *rec)
+{
+    for (uint32_t i = 0; rec && i < rec->n; i++)
+        if (rec->v[i].wid == w->wid)
+            return true;
+    return false;
+}
+
+bool sim_history_there(struct sim_history *h, struct sim_write *w, const struct nwr_record *rec)
+{
+    if (w->judged == h->looks)
+        return w->there;
+    w->judged = h->looks;
+    w->there = sim_history_shown(w, rec);
+    for (uint32_t i = 0; i < w->nby && !w->there; i++)
+        w->there = sim_history_there(h, &h->w[w->by[i]], rec);
+    return w->there;
 }
 
 /* Write_ids are given in the order of the history: the index stands in their low half. */

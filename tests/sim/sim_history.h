@@ -26,7 +26,7 @@ struct sim_write {
     sim_us known_at; /* acknowledged, or shown by a read that may not take it back; 0: neither */
     struct nwr_block_id block;
     bool has_block;
-    uint64_t judged; /* oracle.h: the look that judged it last */
+    uint64_t judged; /* the look that judged it last: is it there? */
     bool there;
 };
 
@@ -48,8 +48,14 @@ struct sim_history {
 /* The index of the new write. */
 uint32_t sim_history_add(struct sim_history *h, const struct nwr_write *w);
 struct sim_write *sim_history_find(const struct sim_history *h, nwr_wid wid);
-/* First index into h->key that is not below key. */
-uint32_t sim_history_lower(const struct sim_history *h, const struct nwr_key *key);
+/* For each key below prefix that was ever written: fn, with its record in rows (NULL: none). */
+typedef void (*sim_key_fn)(void *arg, struct sim_history *h, const struct sim_written *list,
+                           const struct nwr_record *rec);
+void sim_history_walk(struct sim_history *h, const struct nwr_key *prefix,
+                      const struct nwr_rows *rows, sim_key_fn fn, void *arg);
+bool sim_history_shown(const struct sim_write *w, const struct nwr_record *rec);
+/* Inside fn: w is shown by rec, or something that replaced it is there. */
+bool sim_history_there(struct sim_history *h, struct sim_write *w, const struct nwr_record *rec);
 void sim_history_deinit(struct sim_history *h);
 /* What a version of this write holds. */
 struct nwr_blob *sim_history_body(nwr_wid wid, const struct nwr_key *key);

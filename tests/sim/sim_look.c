@@ -12,8 +12,7 @@ struct asked {
 };
 
 /* What is borrowed here is taken: the cluster zeroes nothing that it frees. */
-static void on_asked(struct sim *s, int node, struct nwr_request *req,
-                     const struct nwr_response *res)
+static void on_asked(struct sim *s, int node, struct nwr_request *req, struct nwr_response *res)
 {
     struct asked *a = req->user;
 
@@ -21,7 +20,7 @@ static void on_asked(struct sim *s, int node, struct nwr_request *req,
     (void)node;
     a->done = true;
     a->res = *res;
-    memset((struct nwr_response *)(uintptr_t)res, 0, sizeof(*res));
+    memset(res, 0, sizeof(*res));
 }
 
 struct nwr_response sim_ask(struct sim *s, int node, struct nwr_request *req)

@@ -6,17 +6,20 @@
 #define NWR_SIM_PLAN_H
 
 #include "tests/sim/sim_client.h"
+#include "tests/sim/sim_fault.h"
 
 /* What a seed else chooses; zero: it does. */
 struct sim_options {
     bool trace;   /* tells the story */
     int nodes;    /* members; none joins later */
     uint64_t ops; /* trouble goes on until so many requests were answered */
+    enum sim_defect defect;
 };
 
 struct sim_outcome {
     uint64_t ops, failed, messages, faults;
     int nodes;
+    uint64_t digest;                /* the same for every compiler and flavor */
     struct nwr_node_counters count; /* of all nodes at the end, added up */
 };
 

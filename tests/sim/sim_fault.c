@@ -1,0 +1,197 @@
+/* sim_fault.c -- see sim_fault.h. */
+#include "tests/sim/sim_fault.h"
+
+enum {
+    NODES_MAX = 6, /* nobody joins beyond */
+    WEIGHT_MAX = 6
+};
+
+static int below(struct sim *s, int bound)
+{
+    return (int)sim_below(s, (uint64_t)bound);
+}
+
+static int some_node(struct sim *s, bool alive)
+{
+    int start = below(s, s->nnode);
+
+    for (int i = 0; i < s->nnode; i++) {
+        int node = (start + i) % s->nnode;
+
+        if (s->node[node].alive == alive && !s->node[node].removed)
+            return node;
+    }
+    return -1;
+}
+
+/* ---- what goes wrong ------------------------------------------------------------------------- */
+
+static void crash(struct sim *s, bool power_loss)
+{
+    int node = some_node(s, true);
+
+    if (node < 0)
+        return;
+    nwr_store_mem_faults(s->node[node].store)->torn_batch = power_loss ? 32768 : 0;
+    sim_crash(s, node, power_loss);
+}
+
+static void cut(struct sim *s, bool both)
+{
+    int a = below(s, s->nnode);
+    int b = below(s, s->nnode);
+
+    if (a == b)
+        return;
+    sim_cut(s, a, b, true);
+    if (both)
+        sim_cut(s, b, a, true);
+}
+
+static void split(struct sim *s)
+{
+    uint64_t side = 1 + sim_below(s, 255);
+
+    for (int a = 0; a < s->nnode; a++)
+        for (int b = 0; b < s->nnode; b++)
+            if ((side >> a & 1) != (side >> b & 1))
+                sim_cut(s, a, b, true);
+}
+
+static void bad_disk(struct sim *s, enum sim_fault fault)
+{
+    struct nwr_store_faults *f = nwr_store_mem_faults(s->node[below(s, s->nnode)].store);
+
+    if (fault == SIM_FULL_DISK)
+        f->full = true;
+    else if (fault == SIM_SLOW_DISK)
+        f->slow_ms = sim_below(s, sim_below(s, 2) ? 20 : 700);
+    else
+        f->bit_rot = (uint32_t)sim_below(s, 4000);
+}
+
+static void pause(struct sim *s)
+{
+    int node = below(s, s->nnode);
+
+    if (sim_is_awake(s, node))
+        sim_pause(s, node, 1000 + sim_below(s, sim_below(s, 2) ? 300000 : 8000000));
+}
+
+static void clock_jump(struct sim *s)
+{
+    int64_t range = sim_below(s, 2) ? 60000 : 10000000;
+    int64_t skew = (int64_t)sim_below(s, (uint64_t)range) - range / 2;
+
+    sim_set_clock(s, below(s, s->nnode), skew);
+}
+
+static void join(struct sim *s)
+{
+    int through = some_node(s, true);
+
+    if (s->nnode < NODES_MAX && through >= 0 && sim_is_awake(s, through) && s->node[through].joined)
+        sim_join(s, through);
+}
+
+static void reshape(struct sim_trouble *t)
+{
+    struct sim *s = t->s;
+    int node = some_node(s, true);
+    struct nwr_node_event ev = {.kind = NWR_EV_RESHAPE};
+    struct nwr_reshape *what = &ev.reshape;
+
+    if (node < 0 || !s->node[node].joined || !sim_is_awake(s, node))
+        return;
+    what->ordinal = (uint16_t)(1 + sim_below(s, 8));
+    what->kind = (enum nwr_reshape_kind)sim_below(s, 4);
+    what->value = 1 + (uint32_t)sim_below(s, what->kind == NWR_RESHAPE_N ? 4 : 512);
+    memcpy(what->address, "10.0.0.6:1", 11);
+    if (what->kind != NWR_RESHAPE_N || t->majorities)
+        sim_event(s, node, &ev);
+}
+
+static void go_wrong(struct sim_trouble *t, enum sim_fault fault)
+{
+    struct sim *s = t->s;
+
+    switch (fault) {
+    case SIM_KILL: crash(s, false); break;
+    case SIM_POWER: crash(s, true); break;
+    case SIM_CUT_ONE: cut(s, false); break;
+    case SIM_CUT_BOTH: cut(s, true); break;
+    case SIM_SPLIT: split(s); break;
+    case SIM_LOSS: s->faults.loss = (uint32_t)sim_below(s, 4000); break;
+    case SIM_DOUBLING: s->faults.doubled = (uint32_t)sim_below(s, 8000); break;
+    case SIM_REORDERING: s->faults.reordered = (uint32_t)sim_below(s, 16000); break;
+    case SIM_DELAY: s->faults.delay = 500 + sim_below(s, sim_below(s, 2) ? 5000 : 400000); break;
+    case SIM_FULL_DISK:
+    case SIM_SLOW_DISK:
+    case SIM_BIT_ROT: bad_disk(s, fault); break;
+    case SIM_CLOCK: clock_jump(s); break;
+    case SIM_PAUSE: pause(s); break;
+    case SIM_JOIN: join(s); break;
+    case SIM_RESHAPE: reshape(t); break;
+    case SIM_FAULTS: break;
+    }
+}
+
+/* ---- what is made good again ----------------------------------------------------------------- */
+
+static void restart(struct sim *s)
+{
+    int node = some_node(s, false);
+
+    if (node >= 0)
+        sim_restart(s, node);
+}
+
+static void make_good(struct sim *s)
+{
+    switch (sim_below(s, 8)) {
+    default: restart(s); break;
+    case 0:
+    case 1:
+        for (int a = 0; a < s->nnode; a++)
+            for (int b = 0; b < s->nnode; b++)
+                sim_cut(s, a, b, false);
+        break;
+    case 2: s->faults = (struct sim_faults){.delay = 500, .store_delay = 100}; break;
+    case 3:
+        for (int i = 0; i < s->nnode; i++)
+            *nwr_store_mem_faults(s->node[i].store) = (struct nwr_store_faults){0};
+        break;
+    }
+}
+
+void sim_trouble_draw(struct sim_trouble *t, struct sim *s, bool power_loss, bool joins,
+                      bool reshapes)
+{
+    *t = (struct sim_trouble){.s = s};
+    for (int i = 0; i < SIM_FAULTS; i++) {
+        bool on = sim_below(s, 3) != 0;
+        uint32_t weight = 1 + (uint32_t)sim_below(s, WEIGHT_MAX);
+
+        if ((i == SIM_POWER && !power_loss) || (i == SIM_JOIN && !joins) ||
+            (i == SIM_RESHAPE && !reshapes))
+            on = false;
+        t->weight[i] = on ? weight : 0;
+        t->all += t->weight[i];
+    }
+}
+
+void sim_trouble_strike(struct sim_trouble *t)
+{
+    uint64_t draw;
+    int fault = 0;
+
+    if (t->all == 0 || sim_below(t->s, 5) < 2) {
+        make_good(t->s);
+        return;
+    }
+    draw = sim_below(t->s, t->all);
+    while (draw >= t->weight[fault])
+        draw -= t->weight[fault++];
+    t->struck++;
+    go_wrong(t, (enum sim_fault)fault);
+}

@@ -1,0 +1,46 @@
+/* sim_fault.h -- what goes wrong in a run, and how often.
+ *
+ * Every fault has a weight of its own that the seed draws; a third of them are off in a seed, so
+ * that no fault hides what another one shows. What makes up for faults is never off.
+ *
+ * Thread: one.
+ */
+#ifndef NWR_SIM_FAULT_H
+#define NWR_SIM_FAULT_H
+
+#include "tests/sim/sim_cluster.h"
+
+enum sim_fault {
+    SIM_KILL,     /* kill -9: nothing written is lost */
+    SIM_POWER,    /* what was not synced is lost; its last batch may be torn */
+    SIM_CUT_ONE,  /* one direction between two nodes */
+    SIM_CUT_BOTH, /* both */
+    SIM_SPLIT,    /* some nodes from all others */
+    SIM_LOSS,     /* of messages, here and below */
+    SIM_DOUBLING,
+    SIM_REORDERING,
+    SIM_DELAY,
+    SIM_FULL_DISK,
+    SIM_SLOW_DISK,
+    SIM_BIT_ROT,
+    SIM_CLOCK, /* a wall clock jumps, by up to hours */
+    SIM_PAUSE, /* a process is stopped for up to seconds */
+    SIM_JOIN,
+    SIM_RESHAPE, /* a member goes, is replaced or weighs other, or N is another */
+    SIM_FAULTS
+};
+
+struct sim_trouble {
+    struct sim *s;
+    uint32_t weight[SIM_FAULTS], all;
+    bool majorities; /* N may change only where both quorums are: others may meet no more */
+    uint64_t struck;
+};
+
+/* power_loss, joins, reshapes: these may happen at all. */
+void sim_trouble_draw(struct sim_trouble *t, struct sim *s, bool power_loss, bool joins,
+                      bool reshapes);
+/* One thing goes wrong, or something is made good again. */
+void sim_trouble_strike(struct sim_trouble *t);
+
+#endif
