@@ -157,6 +157,14 @@ void nwr_birth_unname(struct nwr_mount *m, struct nwr_node *n)
     n->dropped = n->unlinked = true;
 }
 
+void nwr_birth_forget(struct nwr_mount *m, struct nwr_node *n)
+{
+    for (uint32_t i = 0; i < n->held->nwrite; i++)
+        nwr_walk_changed(m, &n->held->write[i].key, 0);
+    n->version = (struct nwr_seen){0};
+    nwr_itable_unhold(&m->nodes, n);
+}
+
 static void overlay_write(struct nwr_txn *t, const struct nwr_node *n, const struct nwr_write *w)
 {
     struct nwr_record *rec;

@@ -335,12 +335,15 @@ void nwr_push_wake(struct nwr_mount *m, struct nwr_node *n)
     }
 }
 
-/* The error was reported and nobody holds the file: what could not be sent is given up. */
+/* The error was reported and nobody holds the file: what could not be sent is given up. A creation
+ * that somebody may have is what the replicas say it is, from now on. */
 void nwr_node_give_up(struct nwr_mount *m, struct nwr_node *n)
 {
-    if (n->held) {
+    if (n->held && !n->tried) {
         nwr_birth_unname(m, n);
     } else {
+        if (n->held)
+            nwr_birth_forget(m, n);
         nwr_file_destroy(n->file);
         n->file = NULL;
         n->loaded = false;

@@ -184,6 +184,8 @@ void nwr_birth_absorb(struct nwr_txn *t, struct nwr_node *n);
 void nwr_birth_send(struct nwr_txn *t, struct nwr_node *n);
 /* The names go; what is open stays (dropped). */
 void nwr_birth_unname(struct nwr_mount *m, struct nwr_node *n);
+/* The creation may be at replicas: they say from now on whether it is. */
+void nwr_birth_forget(struct nwr_mount *m, struct nwr_node *n);
 /* Held writes of the ranges just read are put over the snapshot. */
 void nwr_birth_overlay(struct nwr_txn *t);
 struct nwr_node *nwr_birth_of(struct nwr_mount *m, nwr_ino root);

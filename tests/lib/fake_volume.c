@@ -120,8 +120,10 @@ static void answer(struct fake *f, struct nwr_request *req, struct nwr_response 
         break;
     case NWR_OP_PUT:
         res->err = f->puts_tried++ < f->put_max ? f->fail_put : NWR_E_HOSTDOWN;
-        if (!res->err)
+        if (!res->err || (f->applied && res->err == f->fail_put))
             do_put(f, req, res);
+        if (f->applied && f->fail_put)
+            *res = (struct nwr_response){.err = f->fail_put};
         break;
     case NWR_OP_BLOCK_PUT:
     case NWR_OP_BLOCK_GET: do_block(f, req, res); break;

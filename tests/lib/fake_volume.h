@@ -28,6 +28,7 @@ struct fake {
     struct fake_spool *spool; /* NULL: the mount has none */
     bool hold;
     enum nwr_err fail_put, fail_read;
+    bool applied;            /* a PUT that fails was carried out: only its answer is lost */
     enum nwr_err fail_entry; /* of each READ of a name */
     enum nwr_err fail_guess; /* of the first READ of an inode alone, once */
     bool behind;             /* fewer than all replicas know entries, but no inodes */

@@ -3,13 +3,12 @@
 # told (lib/workload.py), while nodes are cut off, frozen, killed, replaced with an empty disk,
 # added and removed. In the end nothing is lost, nothing removed is back, replicas are equal.
 . "$(dirname "$0")/../lib/cluster.sh"
+. "$(dirname "$0")/../lib/book.sh"
 need_fuse
 need jq
 LIMIT=120
 MA=$T/mnt.a MB=$T/mnt.b
 export MA MB
-declare -A WORKER=()
-workload() { python3 "$ROOT/tests/lib/workload.py" "$@"; }
 start() { # NAME KIND ARGS... -- a node on its machine
     # shellcheck disable=SC2046
     node "$1" "$2" $(listen "$1") "${@:3}"
@@ -27,10 +26,7 @@ start a mount --n 3 --w 2 --r 2 "$MA" && start b mount --join 10.77.0.1:7000 "$M
 }
 equal five_machines_form_a_volume '[1,2,3,4,5]' "$(members)"
 
-for x in a b; do
-    workload run "$T/mnt.$x/$x" "$T/book.$x" "$RANDOM" >"$T/said.$x" 2>&1 &
-    WORKER[$x]=$!
-done
+books_open
 sleep 1
 
 part c
@@ -64,22 +60,7 @@ END
 equal the_members_are_who_they_should_be '[1,2,4,6,7,8]' "$(members)"
 sleep 1
 
-touch "$T/book.a.stop" "$T/book.b.stop"
-for x in a b; do
-    if wait "${WORKER[$x]}"; then
-        ok "what_${x}_reads_is_what_it_was_told"
-    else
-        fail "what_${x}_reads_is_what_it_was_told" "$(tail -n 5 "$T/said.$x")"
-    fi
-    echo "# $x: $(tail -n 1 "$T/said.$x")"
-done
-
-verify() { workload verify "$1/$2" "$T/book.$2"; }
-for x in a b; do
-    check "mount_a_holds_what_${x}_was_told" verify "$MA" "$x"
-    check "mount_b_holds_what_${x}_was_told" verify "$MB" "$x"
-done
-check both_mounts_show_the_same diff -r "$MA" "$MB"
+books_close
 everyone_equal() {
     local n
     for n in a b d f g h; do

@@ -1,0 +1,77 @@
+/* retry_test.c -- a push that failed, or whose answer was lost, and what comes after it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "tests/lib/fake_volume.h"
+
+enum {
+    ROOT = 1
+};
+
+static char buf[65537];
+
+static void save_again_after(enum nwr_err err, bool applied, nwr_ms pause, bool large)
+{
+    static char text[70001];
+    struct fake f, g;
+    struct nwr_fs_entry e;
+    uint64_t node, fh;
+    int eno;
+
+    memset(text, 'x', large ? 70000 : 100);
+    text[large ? 70000 : 100] = 0;
+    fake_init(&f, 5);
+    assert_int_equal(fake_save(&f, ROOT, "f", "old"), 0);
+    fake_pass(&f, 2000);
+    assert_int_equal(fake_create(&f, ROOT, "tmp", 01 | 01000, &node, &fh), 0);
+    assert_int_equal(fake_write(&f, node, fh, 0, text), 0);
+    f.fail_put = err;
+    f.applied = applied;
+    assert_int_not_equal(fake_fsync(&f, node, fh), 0);
+    (void)fake_close(&f, node, fh);
+    f.fail_put = NWR_OK;
+    f.applied = false;
+    if (pause)
+        fake_pass(&f, pause);
+    eno = fake_lookup(&f, ROOT, "tmp", &e);
+    if (eno == 0) {
+        node = e.node;
+        assert_int_equal(fake_open(&f, node, 01 | 01000, &fh), 0);
+    } else {
+        assert_int_equal(fake_create(&f, ROOT, "tmp", 01 | 01000, &node, &fh), 0);
+    }
+    assert_int_equal(fake_write(&f, node, fh, 0, "new"), 0);
+    assert_int_equal(fake_fsync(&f, node, fh), 0);
+    assert_int_equal(fake_close(&f, node, fh), 0);
+    assert_int_equal(fake_rename(&f, ROOT, "tmp", ROOT, "f", 0), 0);
+    fake_pass(&f, 3000);
+    assert_string_equal(fake_cat(&f, ROOT, "f", buf, sizeof(buf)), "new");
+    assert_string_equal(fake_ls(&f, ROOT, buf, sizeof(buf)), "f");
+    fake_second(&g, &f, 9);
+    assert_string_equal(fake_cat(&g, ROOT, "f", buf, sizeof(buf)), "new");
+    fake_deinit(&g);
+    fake_deinit(&f);
+}
+
+static void a_temporary_file_is_written_again_after_its_push_failed(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 8; i++)
+        save_again_after(i & 1 ? NWR_E_TIMEDOUT : NWR_E_HOSTDOWN, i & 1, i & 2 ? 2000 : 0, i & 4);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_temporary_file_is_written_again_after_its_push_failed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
