@@ -275,14 +275,13 @@ static void an_erased_group_is_nothing_and_its_blocks_are_gone(void **state)
     struct kit *k = *state;
     struct nwr_key other = nwr_key_reg(nwr_ino_make(PG + 1, 1, 5), NWR_REG_CONTENT);
     const struct nwr_pg_digest nothing = {{0}, 0};
-    struct nwr_seen seen;
     uint32_t calls = 0;
     struct batch b;
     bool more = true;
     char body[16];
 
     fill(k, 2100);
-    assert_int_equal(put_content(k, 9000, block_id(7), 100000, &seen), NWR_OK);
+    assert_int_equal(put_content(k, 9000, block_id(7), 100000, NULL), NWR_OK);
     batch_init(&b, k, NWR_STORE_APPLY);
     b.op.pg = PG + 1;
     batch_put(&b, other, 77, "stays");
