@@ -106,11 +106,6 @@ void nwr_hint_keep(struct nwr_node *n, uint16_t target, const struct nwr_batch *
 
 /* ---- records that are here for hints only ---------------------------------------------------- */
 
-static bool holds(const struct nwr_node *n, nwr_pg pg)
-{
-    return nwr_ring_holds(&n->ring, pg, n->ordinal) || nwr_ring_gains(&n->ring, pg, n->ordinal);
-}
-
 struct nwr_dot nwr_hint_dot(struct nwr_node *n, nwr_pg pg)
 {
     struct nwr_hints *hs = &n->hints;
@@ -124,22 +119,7 @@ struct nwr_dot nwr_hint_dot(struct nwr_node *n, nwr_pg pg)
 
 void nwr_hint_strays(struct nwr_node *n, nwr_pg pg)
 {
-    n->hints.stray[pg] |= !holds(n, pg);
-}
-
-static void erase_strays(struct nwr_node *n, struct nwr_job *j)
-{
-    for (uint32_t pg = 0; pg < n->ring.pgs; pg++) {
-        if (!n->hints.stray[pg] || n->hints.pg[pg])
-            continue;
-        n->hints.stray[pg] = false;
-        if (holds(n, (nwr_pg)pg))
-            continue;
-        n->hints.stat.erased++;
-        nwr_free(n->hints.dots);
-        n->hints.dots = NULL;
-        nwr_lend_submit(n, nwr_lend(n, j, pg, NWR_STORE_ERASE, (nwr_pg)pg));
-    }
+    n->hints.stray[pg] |= !nwr_ring_holds(&n->ring, pg, n->ordinal);
 }
 
 /* ---- the keeper ------------------------------------------------------------------------------ */
@@ -191,7 +171,7 @@ static void look(struct nwr_node *n, struct keeper *kp)
         busy++;
         nwr_handoff_start(n, &kp->job, t);
     }
-    erase_strays(n, &kp->job);
+    nwr_leave_strays(n);
 }
 
 static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
@@ -200,8 +180,6 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
 
     if (l->op.kind == NWR_STORE_HINT_READ && l->op.err == NWR_OK)
         loaded(n, kp, &l->op);
-    else if (l->op.kind == NWR_STORE_ERASE && (l->op.more || l->op.err))
-        nwr_hint_strays(n, l->op.pg);
 }
 
 static void on_wake(struct nwr_node *n, struct nwr_job *j)

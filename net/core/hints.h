@@ -16,8 +16,10 @@
  *   - A target that is no member any more, or does not hold the group: those who hold it now get
  *     what was kept for it.
  *   - Records of a group this node does not hold are here for hints only: when the last hint of
- *     that group has ended they are erased, and dots given to them are of an actor of their own
- *     that ends with them (a vector entry claims all dots below it, and that knowledge is gone).
+ *     that group has ended, leave.c hands them over and erases them. That a target has them is not
+ *     enough: it may leave the group, or be removed, when that was copied from it already. Dots
+ *     given to them are of an actor of their own that ends with them (a vector entry claims all
+ *     dots below it, and that knowledge is gone).
  *
  * Ownership: the node's. Thread: the node's. Allocates: yes.
  */
@@ -44,7 +46,7 @@ struct nwr_kept {
 };
 
 struct nwr_hints_stat {
-    uint64_t taken, delivered, refused, erased; /* hints, hints, hints, groups */
+    uint64_t taken, delivered, refused;
 };
 
 #endif

@@ -138,7 +138,7 @@ struct nwr_hints {
     nwr_ms *pause_until;
     uint64_t bytes, bytes_max;
     uint32_t *pg;   /* hints of each group */
-    bool *stray;    /* groups with records that are here for hints only */
+    bool *stray;    /* groups with records stored for hints since leave.c last began with them */
     uint64_t *dots; /* per PG, of `actor`; NULL: none was given since strays were erased */
     uint32_t actor; /* in place of the incarnation */
     nwr_ms logged;
@@ -183,7 +183,7 @@ struct nwr_node {
     struct nwr_hints hints;
     nwr_ms taught_at;
     uint64_t served; /* writes and reads of other coordinators */
-    struct nwr_job *reconciler;
+    struct nwr_job *reconciler, *leaver;
     bool only_asked;
     struct nwr_repair_state repair;
 
@@ -335,6 +335,8 @@ void nwr_join_start(struct nwr_node *n);
 void nwr_admit_message(struct nwr_node *n, struct nwr_origin *o, struct nwr_msg *m);
 void nwr_move_start(struct nwr_node *n);
 void nwr_leave_start(struct nwr_node *n);
+/* Groups this node stood in for may have no hint any more: they leave soon. */
+void nwr_leave_strays(struct nwr_node *n);
 void nwr_wish_start(struct nwr_node *n, const struct nwr_reshape *what);
 /* What a member says of its copies; peer may be this node. */
 void nwr_move_heard(struct nwr_node *n, uint16_t peer, const struct nwr_msg *m);

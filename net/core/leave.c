@@ -1,13 +1,16 @@
-/* leave.c -- a group that left this node is handed over once more, then erased here (DESIGN 6).
+/* leave.c -- a group that is here and not held is handed over once more, then erased (DESIGN 6, 7).
  *
  *     IDLE --settled ring, or start--> LOOKING (digests) --a group not held--> HANDING its pages
- *      ^                                                                           |
- *      |<---------------- the next one <--ERASING <--a quorum of its list has all--/
+ *      | ^                                                                      ^  |
+ *      | |<-------------- the next one <--ERASING <--a quorum of its list has all--/
+ *      \--the last hint of a group this node stood in for has ended------------/
  *
- * What a directory with a low W was content with may be here alone: it is the reads of read.c that
- * bring it to the list, and nothing is sent where digests are equal. Nothing is erased while the
- * ring is joint, since the change may be given up, nor while hints name records of the group. What
- * cannot be handed over now is tried again.
+ * It left this node by a change of the ring, or this node stood in for a replica. What a directory
+ * with a low W was content with may be here alone: it is the reads of read.c that bring it to the
+ * list, and nothing is sent where digests are equal. Nothing is erased while the ring is joint,
+ * since the change may be given up, nor while hints name records of the group, nor when more was
+ * stored for a hint since the first page. What cannot be handed over now is tried again, after the
+ * other groups.
  */
 #include "net/core/job.h"
 
@@ -28,6 +31,7 @@ struct leave {
     enum state state;
     uint64_t epoch; /* that was looked under */
     uint64_t looked;
+    nwr_ms pause_until; /* after one that could not be handed over */
     nwr_pg pg;
     struct nwr_key after;
     bool *left; /* of every group: is here and should not be */
@@ -41,7 +45,16 @@ static struct leave *of(struct nwr_job *j)
 static void idle(struct nwr_node *n, struct leave *lv, nwr_ms wait)
 {
     lv->state = IDLE;
+    if (lv->looked != n->ring.epoch && !n->ring.joint)
+        wait = NWR_MIN(wait, SETTLE_MS);
     nwr_job_wake(n, &lv->job, n->now + wait);
+}
+
+static void put_off(struct nwr_node *n, struct leave *lv)
+{
+    lv->left[lv->pg] = true;
+    lv->pause_until = n->now + RETRY_MS;
+    idle(n, lv, RETRY_MS);
 }
 
 static bool may_go(const struct nwr_node *n, nwr_pg pg)
@@ -65,21 +78,33 @@ static void hand_page(struct nwr_node *n, struct leave *lv)
 static void erase(struct nwr_node *n, struct leave *lv)
 {
     lv->state = ERASING;
-    nwr_free(n->hints.dots); /* as in hints.c: dots of what is gone are covered no more */
+    nwr_free(n->hints.dots); /* see hints.h: what they claim is gone with the records */
     n->hints.dots = NULL;
     nwr_lend_submit(n, nwr_lend(n, &lv->job, 0, NWR_STORE_ERASE, lv->pg));
 }
 
+/* False: none can go. */
+static bool hand_next(struct nwr_node *n, struct leave *lv)
+{
+    for (uint32_t i = 1; i <= n->ring.pgs; i++) {
+        nwr_pg pg = (nwr_pg)((lv->pg + i) % n->ring.pgs);
+
+        if (!(lv->left[pg] || n->hints.stray[pg]) || !may_go(n, pg))
+            continue;
+        lv->pg = pg;
+        lv->after = (struct nwr_key){.len = 0};
+        n->hints.stray[pg] = false;
+        nwr_job_wake(n, &lv->job, NWR_NEVER); /* one at a time: idle() sets it again */
+        hand_page(n, lv);
+        return true;
+    }
+    return false;
+}
+
 static void next_group(struct nwr_node *n, struct leave *lv)
 {
-    for (uint32_t pg = 0; pg < n->ring.pgs; pg++)
-        if (lv->left[pg] && may_go(n, (nwr_pg)pg)) {
-            lv->pg = (nwr_pg)pg;
-            lv->after = (struct nwr_key){.len = 0};
-            hand_page(n, lv);
-            return;
-        }
-    idle(n, lv, LOOK_MS);
+    if (!hand_next(n, lv))
+        idle(n, lv, LOOK_MS);
 }
 
 static void looked(struct nwr_node *n, struct leave *lv, const struct nwr_store_op *op)
@@ -87,7 +112,7 @@ static void looked(struct nwr_node *n, struct leave *lv, const struct nwr_store_
     static const struct nwr_pg_digest nothing;
 
     for (uint32_t pg = 0; pg < NWR_PGS_MAX && !op->err; pg++)
-        lv->left[pg] = memcmp(&op->digest[pg], &nothing, sizeof(nothing)) != 0;
+        lv->left[pg] |= memcmp(&op->digest[pg], &nothing, sizeof(nothing)) != 0;
     if (op->err)
         idle(n, lv, LOOK_MS);
     else
@@ -101,8 +126,8 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
     if (l->op.kind == NWR_STORE_DIGESTS) {
         looked(n, lv, &l->op);
     } else if (l->op.err) {
-        idle(n, lv, LOOK_MS);
-    } else if (l->op.more && may_go(n, lv->pg)) {
+        put_off(n, lv);
+    } else if (l->op.more && may_go(n, lv->pg) && !n->hints.stray[lv->pg]) {
         erase(n, lv);
     } else {
         lv->left[lv->pg] = l->op.more;
@@ -115,8 +140,8 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
 {
     struct leave *lv = of(j);
 
-    if (err || lv->epoch != n->ring.epoch || !may_go(n, lv->pg))
-        idle(n, lv, RETRY_MS);
+    if (err || lv->epoch != n->ring.epoch || !may_go(n, lv->pg) || n->hints.stray[lv->pg])
+        put_off(n, lv);
     else if (nwr_read_page(child, &lv->after))
         hand_page(n, lv);
     else
@@ -161,10 +186,19 @@ static const struct nwr_job_kind leave_kind = {.name = "leave",
                                                .changed = on_changed,
                                                .drop = on_free};
 
+void nwr_leave_strays(struct nwr_node *n)
+{
+    struct leave *lv = of(n->leaver);
+
+    if (lv->state == IDLE && n->now >= lv->pause_until)
+        hand_next(n, lv);
+}
+
 void nwr_leave_start(struct nwr_node *n)
 {
     struct leave *lv = nwr_job_new(n, &leave_kind, sizeof(*lv), NULL, 0);
 
+    n->leaver = &lv->job;
     lv->left = nwr_zalloc(NWR_PGS_MAX * sizeof(*lv->left));
     idle(n, lv, RETRY_MS);
 }

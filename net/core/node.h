@@ -138,7 +138,7 @@ struct nwr_node_counters {
     /* Reconciliation this node began: comparisons, bytes both ways of the digests of PGs, and of
      * finding out what differs; records that did, records sent or taken. */
     uint64_t compares, compare_digest_bytes, compare_bytes, compare_found, compare_rows;
-    uint64_t pgs_copied, pgs_erased; /* by changes of the ring */
+    uint64_t pgs_copied, pgs_erased; /* erased: those it stood in for, too */
 };
 const struct nwr_node_counters *nwr_node_counters(const struct nwr_node *n);
 /* Who is up, as members.h sees it, for status; NULL: not a member yet. */

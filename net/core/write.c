@@ -324,21 +324,22 @@ static size_t data_bytes(const struct write *wr)
     return nwr_msg_bytes(&size);
 }
 
-/* For those that are away now, in the commit of the write itself. */
+/* For those that are away now, in the commit of the write itself; first where it stands in, since
+ * that is what counts. */
 static void add_hints(struct nwr_node *n, struct write *wr, struct nwr_lent *l)
 {
     const struct nwr_request *req = wr->origin.req;
     struct nwr_key *key = nwr_alloc(req->nwrite * sizeof(*key));
-    size_t data = data_bytes(wr);
+    struct side *own = side_find(wr, n->ordinal);
 
     for (uint32_t i = 0; i < req->nwrite; i++)
         key[i] = req->write[i].key;
+    if (own && own->hint_for)
+        own->hinted |= nwr_hint_add(n, l, own->hint_for, wr->pg, key, req->nwrite, data_bytes(wr));
     for (uint32_t i = 0; i < wr->nside; i++) {
         struct side *s = &wr->side[i];
 
-        if (s->ordinal == n->ordinal && s->hint_for)
-            s->hinted |= nwr_hint_add(n, l, s->hint_for, wr->pg, key, req->nwrite, data);
-        else if (s->in && !nwr_is_up(n, s->ordinal) && !stand_in_of(wr, s->ordinal))
+        if (s->in && !nwr_is_up(n, s->ordinal) && !stand_in_of(wr, s->ordinal))
             s->hinted |= nwr_hint_add(n, l, s->ordinal, wr->pg, key, req->nwrite, 0);
     }
     nwr_free(key);
@@ -440,9 +441,11 @@ static void not_here(struct nwr_node *n, struct write *wr)
     nwr_forward_start(n, &o, false);
 }
 
+/* A node that stands in has room for its hint. */
 static bool room_here(struct nwr_node *n, const struct write *wr)
 {
-    return nwr_hint_room(n, wr->origin.req->nwrite, data_bytes(wr));
+    return !wr->spare || wr->op != NWR_OP_PUT ||
+           nwr_hint_room(n, wr->origin.req->nwrite, data_bytes(wr));
 }
 
 /* Only who holds the group already coordinates: guards are judged on what is stored there; unless
@@ -452,7 +455,7 @@ static void begin(struct nwr_node *n, struct write *wr)
     place(n, wr);
     if (!is_home(n, wr) && !wr->spare) {
         not_here(n, wr);
-    } else if (wr->spare && wr->op == NWR_OP_PUT && !room_here(n, wr)) {
+    } else if (!room_here(n, wr)) {
         answer(n, wr, NWR_E_NOSPC);
     } else if (enough_up(n, wr, false)) {
         nwr_job_wake(n, &wr->job, wr->deadline);
@@ -543,6 +546,8 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
     if (child->slot != UINT32_MAX) {
         wr->res.round_trips = NWR_MAX(wr->res.round_trips, nwr_deliver_trips(child));
         side_done(n, wr, &wr->side[child->slot], err);
+    } else if (err == NWR_OK && !room_here(n, wr)) {
+        answer(n, wr, NWR_E_NOSPC);
     } else if (err == NWR_OK) {
         apply_local(n, wr);
     } else {

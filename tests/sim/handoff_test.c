@@ -513,6 +513,99 @@ static void blocks_are_handed_off_too(void **state)
     sim_destroy(s);
 }
 
+/* ---- the ring changes under what a node stands in for --------------------------------------- */
+
+static void ask_removal(struct sim *s, int at, int node)
+{
+    struct nwr_node_event ev = {.kind = NWR_EV_RESHAPE};
+    const struct nwr_wish_state *w = nwr_node_wish(s->node[at].node);
+
+    ev.reshape.kind = NWR_RESHAPE_REMOVE;
+    ev.reshape.ordinal = nwr_ring_find_id(sim_ring(s, at), s->node[node].id)->ordinal;
+    sim_event(s, at, &ev);
+    for (int i = 0; i < 200 && w->done < w->asked; i++)
+        sim_run(s, 100000);
+    assert_int_equal(w->err, NWR_OK);
+}
+
+/* The replicas of pg 3, then the next ones. */
+static void list_of(struct sim *s, int *l, int n)
+{
+    uint16_t place[2 * NWR_REPLICAS_MAX];
+    uint32_t m = nwr_ring_place(sim_ring(s, 0), 3, place);
+
+    m += nwr_ring_spares(sim_ring(s, 0), 3, place + m);
+    assert_int_equal(m, n);
+    for (int i = 0; i < n; i++)
+        l[i] = sim_of_ordinal(s, place[i]);
+}
+
+/* The last node alone stood in, with room for one hint, and comes back when all was copied from the
+ * one that the hint is for, which is to be removed: such a node hands over nothing. */
+static void what_came_to_a_node_that_leaves_is_handed_to_those_who_stay(void **state)
+{
+    struct sim *s = sim_create(31);
+    struct nwr_key key = kit_key(3, 1);
+    struct nwr_request *req = kit_put(&key, "late", 6, NULL);
+    int l[4];
+
+    (void)state;
+    s->only_asked = true;
+    s->hint_bytes = 1800;
+    sim_members(s, 4, 16, 2, 2, 1);
+    list_of(s, l, 4);
+    crash_all(s, l, 3);
+    req->w = 1;
+    req->sloppy = true;
+    assert_int_equal(kit_ask_err(s, l[3], req), NWR_OK);
+    assert_int_equal(hints_for(s, l[3], l[0]), 1);
+    assert_int_equal(hints_for(s, l[3], l[1]), 0);
+    kit_isolate(s, l[3], true);
+    restart_all(s, l, 3);
+    ask_removal(s, l[1], l[0]);
+    sim_run(s, 5000000);
+    assert_true(sim_ring(s, l[1])->joint); /* the last node has not copied what it gains */
+    sim_heal(s);
+    sim_run(s, 30000000);
+    assert_true(s->node[l[0]].removed);
+    assert_false(kit_holds(s, l[3], 3));
+    assert_int_equal(hints_at(s, l[3]), 0);
+    assert_string_equal(kit_stored_text(s, l[0], &key), "late");
+    assert_string_equal(kit_read_text(s, l[1], &key), "late");
+    assert_string_equal(kit_stored_text(s, l[3], &key), "");
+    sim_destroy(s);
+}
+
+static void a_sloppy_write_while_the_ring_changes_reaches_those_who_hold_it_then(void **state)
+{
+    struct sim *s = sim_create(32);
+    struct nwr_key key = kit_key(3, 1);
+    int l[6];
+
+    (void)state;
+    s->only_asked = true;
+    sim_members(s, 6, 16, 3, 2, 2);
+    list_of(s, l, 6);
+    kit_isolate(s, l[5], true); /* it copies nothing, so the ring stays joint */
+    kit_notice(s);
+    ask_removal(s, l[1], l[0]);
+    sim_run(s, 3000000);
+    assert_true(sim_ring(s, l[4])->joint);
+    crash_all(s, l + 1, 2);
+    assert_int_equal(kit_ask_err(s, l[4], kit_put(&key, "strict", 5, NULL)), NWR_E_HOSTDOWN);
+    assert_int_equal(sloppy_put(s, l[4], &key, "joint", 6), NWR_OK);
+    assert_string_equal(sloppy_get(s, l[4], &key), "joint");
+    sim_heal(s);
+    sim_run(s, 30000000);
+    assert_true(s->node[l[0]].removed);
+    assert_int_equal(hints_of_all(s), 0);
+    for (int i = 1; i < 4; i++)
+        assert_string_equal(kit_stored_text(s, l[i], &key), "joint");
+    for (int i = 4; i < 6; i++)
+        assert_string_equal(kit_stored_text(s, l[i], &key), "");
+    sim_destroy(s);
+}
+
 /* ---- a random history, and what must be true of it ------------------------------------------ */
 
 enum {
@@ -634,6 +727,8 @@ int main(void)
         cmocka_unit_test(a_hint_counts_towards_w_only_where_it_was_asked_for),
         cmocka_unit_test(a_node_whose_room_for_hints_is_full_cannot_count),
         cmocka_unit_test(blocks_are_handed_off_too),
+        cmocka_unit_test(what_came_to_a_node_that_leaves_is_handed_to_those_who_stay),
+        cmocka_unit_test(a_sloppy_write_while_the_ring_changes_reaches_those_who_hold_it_then),
         cmocka_unit_test(acknowledged_sloppy_writes_are_there_or_were_replaced),
     };
 
