@@ -57,6 +57,8 @@ for n in a b c d e; do [ $n = "$one" ] || [ $n = "$two" ] || alive+=($n); done
 export D S
 
 echo before >"$MA/$D/old"
+# A mount goes by the policies it has seen: the other one looks while it can.
+equal the_other_mount_has_been_there before "$(cat "$MB/$D/old")"
 kill9 "$one"
 kill9 "$two"
 eventually 20 members_up a 3 && ok two_are_seen_to_be_gone || fail two_are_seen_to_be_gone
