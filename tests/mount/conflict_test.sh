@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# conflict_test.sh -- two nodes, w=1 r=1, cut from each other and edited apart: every row of the
-# table in fs/README.md on real mounts, and both mounts always list the same.
+# conflict_test.sh -- two nodes, w=1 r=1, cut from each other and edited apart: every row of "What
+# you can do to a conflict" in README.md on real mounts, and both mounts always list the same.
 . "$(dirname "$0")/../lib/net.sh"
 need_fuse
 export CALLS="python3 $ROOT/tests/lib/calls.py"

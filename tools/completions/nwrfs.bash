@@ -25,20 +25,24 @@ _nwrfs() {
         compopt -o default
         return
         ;;
+    --keep)
+        mapfile -t COMPREPLY < <(compgen -W "head all" -- "$cur")
+        return
+        ;;
     --listen | --join | --peers | --n | --w | --r | --pg | -o) return ;;
     esac
     case ${COMP_WORDS[1]} in
     serve) words="--data --listen --join --key --n --w --r -f --help" ;;
     mount) words="--data --peers --listen --join --key --n --w --r -o -f --help" ;;
-    umount) words=$(_nwrfs_mounts) ;;
+    umount) words="--help $(_nwrfs_mounts)" ;;
     stop) words="--data --help" ;;
     status) words="--data --json --help $(_nwrfs_mounts)" ;;
     ring) words="list add remove replace weight n --data --wait --force --json --help $(_nwrfs_mounts)" ;;
     repair) words="--data --pg --wait --help $(_nwrfs_mounts)" ;;
     conflicts | why) words="--json --help" ;;
-    diff) words="--help" ;;
+    diff | get | keygen) words="--help" ;;
     resolve) words="--keep --merge --help" ;;
-    set) words="-R $keys" ;;
+    set) words="-R --help $keys" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
     compopt -o default
