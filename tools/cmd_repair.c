@@ -63,21 +63,6 @@ static int parse(int argc, char **argv, struct options *o)
     return -1;
 }
 
-/* The data directory behind a mount. */
-static int find_dir(struct options *o)
-{
-    char path[4096];
-
-    if (o->dir)
-        return 0;
-    if (!nwr_mounts_absolute(o->path, path, sizeof(path)) || !nwr_mounts_find(path, &o->mount))
-        return nwr_cmd_fail("repair: %s: no nwrfs is mounted there", o->path);
-    if (o->mount.source[0] != '/')
-        return nwr_cmd_fail("repair: %s: this mount stores nothing; ask one of its peers", o->path);
-    o->dir = o->mount.source;
-    return 0;
-}
-
 /* NULL after an error was printed. */
 static json_t *ask(const char *dir, const char *line)
 {
@@ -150,7 +135,7 @@ int nwr_cmd_repair(int argc, char **argv)
 
     if (status >= 0)
         return status;
-    if (find_dir(&o))
+    if (nwr_mounts_data("repair", o.path, &o.mount, &o.dir))
         return 1;
     snprintf(line, sizeof(line), "repair %s", o.pg ? o.pg : "all");
     started = ask(o.dir, line);

@@ -106,20 +106,6 @@ static int parse(int argc, char **argv, struct options *o)
     return -1;
 }
 
-static int find_dir(struct options *o)
-{
-    char path[4096];
-
-    if (o->dir)
-        return 0;
-    if (!nwr_mounts_absolute(o->path, path, sizeof(path)) || !nwr_mounts_find(path, &o->mount))
-        return nwr_cmd_fail("ring: %s: no nwrfs is mounted there", o->path);
-    if (o->mount.source[0] != '/')
-        return nwr_cmd_fail("ring: %s: this mount stores nothing; ask one of its peers", o->path);
-    o->dir = o->mount.source;
-    return 0;
-}
-
 /* NULL: no node answers; said: after an error was printed. */
 static json_t *ask(const struct options *o, const char *line, bool *said)
 {
@@ -312,7 +298,7 @@ int nwr_cmd_ring(int argc, char **argv)
 
     if (status >= 0)
         return status;
-    if (find_dir(&o))
+    if (nwr_mounts_data("ring", o.path, &o.mount, &o.dir))
         return 1;
     return strcmp(o.word[0], "list") == 0 ? list(&o) : change(&o);
 }

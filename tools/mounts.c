@@ -2,6 +2,7 @@
 #include "tools/mounts.h"
 
 #include "tools/admin.h"
+#include "tools/cmd.h"
 
 #include <errno.h>
 #include <libgen.h>
@@ -63,6 +64,22 @@ bool nwr_mounts_find(const char *mountpoint, struct nwr_mount_entry *out)
     if (f)
         fclose(f);
     return found;
+}
+
+int nwr_mounts_data(const char *command, const char *path, struct nwr_mount_entry *e,
+                    const char **dir)
+{
+    char absolute[PATH_MAX];
+
+    if (*dir)
+        return 0;
+    if (!nwr_mounts_absolute(path, absolute, sizeof(absolute)) || !nwr_mounts_find(absolute, e))
+        return nwr_cmd_fail("%s: %s: no nwrfs is mounted there", command, path);
+    if (e->source[0] != '/')
+        return nwr_cmd_fail("%s: %s: this mount stores nothing; ask one of its peers", command,
+                            path);
+    *dir = e->source;
+    return 0;
 }
 
 bool nwr_mounts_covers(const char *path)

@@ -24,6 +24,10 @@ bool nwr_mounts_covers(const char *path);
 bool nwr_mounts_run_dir(const char *mountpoint, char *out, size_t len);
 /* Where the process of the mount keeps its log. */
 bool nwr_mounts_log(const struct nwr_mount_entry *e, char *out, size_t len);
+/* For a command that is given --data (*dir) or a mount point: *dir becomes the data directory,
+ * which e holds then. 0, or 1 after the error was printed. */
+int nwr_mounts_data(const char *command, const char *path, struct nwr_mount_entry *e,
+                    const char **dir);
 /* The process that serves the mount; 0: not known. */
 long nwr_mounts_pid(const struct nwr_mount_entry *e);
 
