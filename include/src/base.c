@@ -87,7 +87,7 @@ void nwr_unescape_octal(char *s)
 
 void *nwr_grow(void *items, uint32_t *cap, uint32_t need, size_t item)
 {
-    uint32_t room = *cap ? *cap : 4;
+    uint32_t room = *cap ? *cap : item < 256 ? 4 : 1; /* of large items mostly one is needed */
 
     if (need <= *cap)
         return items;

@@ -26,7 +26,8 @@ enum {
     DOT_MIN = 2,
     VERSION_MIN = 21,
     BLOCK_MIN = 17,
-    WID_MIN = 8
+    WID_MIN = 8,
+    ACTORS_FEW = 8
 };
 
 /* ---- out ----------------------------------------------------------------------------------- */
@@ -126,13 +127,14 @@ void nwr_record_encode(const struct nwr_record *r, struct nwr_out *o)
 
 /* ---- in ------------------------------------------------------------------------------------ */
 
-static void in_actors(struct nwr_in *i, struct nwr_vv *actors)
+/* Into `few` where there is room: most records have few actors, and most decoding is of those. */
+static void in_actors(struct nwr_in *i, struct nwr_vv *actors, struct nwr_dot few[ACTORS_FEW])
 {
     uint32_t n = nwr_in_count(i, ACTOR_MIN);
 
     if (n == 0)
         return;
-    actors->e = nwr_alloc(n * sizeof(*actors->e));
+    actors->e = n <= ACTORS_FEW ? few : nwr_alloc(n * sizeof(*actors->e));
     actors->cap = n;
     for (; actors->n < n; actors->n++) {
         uint64_t high = nwr_in_var(i);
@@ -305,12 +307,13 @@ enum nwr_err nwr_record_decode(struct nwr_record *r, const void *data, size_t le
 {
     struct nwr_in in = nwr_in_of(data, len);
     struct nwr_record got = {0};
+    struct nwr_dot few[ACTORS_FEW];
     struct nwr_vv actors = {0};
     enum nwr_err err = NWR_E_FORMAT;
 
     if (nwr_in_u8(&in) != FORMAT)
         return NWR_E_FORMAT;
-    in_actors(&in, &actors);
+    in_actors(&in, &actors, few);
     in_ctx(&in, &actors, &got.ctx);
     in_versions(&in, &actors, &got);
     in_retired(&in, &got);
@@ -319,7 +322,8 @@ enum nwr_err nwr_record_decode(struct nwr_record *r, const void *data, size_t le
         memset(&got, 0, sizeof(got));
         err = NWR_OK;
     }
-    nwr_vv_deinit(&actors);
+    if (actors.e != few)
+        nwr_vv_deinit(&actors);
     nwr_record_deinit(&got);
     return err;
 }

@@ -13,32 +13,38 @@ static uint8_t *out_room(struct nwr_out *o, size_t len)
     return p;
 }
 
-static void out_le(struct nwr_out *o, uint64_t v, size_t bytes)
-{
-    uint8_t *p = out_room(o, bytes);
-
-    for (size_t i = 0; i < bytes; i++)
-        p[i] = (uint8_t)(v >> (8 * i));
-}
-
 void nwr_out_u8(struct nwr_out *o, uint8_t v)
 {
-    out_le(o, v, 1);
+    *out_room(o, 1) = v;
 }
 
 void nwr_out_u16(struct nwr_out *o, uint16_t v)
 {
-    out_le(o, v, 2);
+    uint8_t *p = out_room(o, 2);
+
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+    p[2] = (uint8_t)(v >> 16);
+    p[3] = (uint8_t)(v >> 24);
 }
 
 void nwr_out_u32(struct nwr_out *o, uint32_t v)
 {
-    out_le(o, v, 4);
+    put32(out_room(o, 4), v);
 }
 
 void nwr_out_u64(struct nwr_out *o, uint64_t v)
 {
-    out_le(o, v, 8);
+    uint8_t *p = out_room(o, 8);
+
+    put32(p, (uint32_t)v);
+    put32(p + 4, (uint32_t)(v >> 32));
 }
 
 void nwr_out_var(struct nwr_out *o, uint64_t v)
@@ -88,40 +94,47 @@ const uint8_t *nwr_in_raw(struct nwr_in *i, size_t len)
     return p;
 }
 
-static uint64_t in_le(struct nwr_in *i, size_t bytes)
-{
-    const uint8_t *p = nwr_in_raw(i, bytes);
-    uint64_t v = 0;
-
-    for (size_t j = 0; p && j < bytes; j++)
-        v |= (uint64_t)p[j] << (8 * j);
-    return v;
-}
-
 uint8_t nwr_in_u8(struct nwr_in *i)
 {
-    return (uint8_t)in_le(i, 1);
+    if (i->bad || i->p == i->end) {
+        i->bad = true;
+        return 0;
+    }
+    return *i->p++;
 }
 
 uint16_t nwr_in_u16(struct nwr_in *i)
 {
-    return (uint16_t)in_le(i, 2);
+    const uint8_t *p = nwr_in_raw(i, 2);
+
+    return p ? (uint16_t)(p[0] | p[1] << 8) : 0;
+}
+
+static uint32_t le32(const uint8_t *p)
+{
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
 uint32_t nwr_in_u32(struct nwr_in *i)
 {
-    return (uint32_t)in_le(i, 4);
+    const uint8_t *p = nwr_in_raw(i, 4);
+
+    return p ? le32(p) : 0;
 }
 
 uint64_t nwr_in_u64(struct nwr_in *i)
 {
-    return in_le(i, 8);
+    const uint8_t *p = nwr_in_raw(i, 8);
+
+    return p ? le32(p) | (uint64_t)le32(p + 4) << 32 : 0;
 }
 
 uint64_t nwr_in_var(struct nwr_in *i)
 {
     uint64_t v = 0;
 
+    if (!i->bad && i->p < i->end && *i->p < 0x80) /* nearly all are small */
+        return *i->p++;
     for (unsigned shift = 0; shift < 64; shift += 7) {
         uint8_t b = nwr_in_u8(i);
 

@@ -200,6 +200,15 @@ static void attempt(struct nwr_node *n, struct decide *d)
     ask_all(n, d);
 }
 
+/* Another proposal may be made now: who waited for that is told, if no new ring tells it. */
+static void end(struct nwr_node *n, struct decide *d, enum nwr_err err)
+{
+    n->deciding--;
+    nwr_job_end(n, &d->job, err);
+    if (err)
+        nwr_jobs_changed(n);
+}
+
 static void decided(struct nwr_node *n, struct decide *d)
 {
     struct nwr_ring r;
@@ -208,7 +217,7 @@ static void decided(struct nwr_node *n, struct decide *d)
     if (!err)
         nwr_epoch_learn(n, &r);
     if (!d->job.ended)
-        nwr_job_end(n, &d->job, err);
+        end(n, d, err);
 }
 
 static void heard(struct nwr_node *n, struct decide *d, uint16_t from, struct nwr_msg *m)
@@ -252,7 +261,7 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
 static void on_wake(struct nwr_node *n, struct nwr_job *j)
 {
     if (n->now >= of(j)->deadline)
-        nwr_job_end(n, j, NWR_E_TIMEDOUT);
+        end(n, of(j), NWR_E_TIMEDOUT);
     else
         attempt(n, of(j));
 }
@@ -260,12 +269,12 @@ static void on_wake(struct nwr_node *n, struct nwr_job *j)
 static void on_changed(struct nwr_node *n, struct nwr_job *j)
 {
     if (n->ring.epoch >= of(j)->epoch)
-        nwr_job_end(n, j, NWR_OK);
+        end(n, of(j), NWR_OK);
 }
 
 static void on_free(struct nwr_node *n, struct nwr_job *j)
 {
-    n->deciding--;
+    (void)n;
     nwr_proposal_deinit(&of(j)->p);
     nwr_blob_unref(of(j)->wish);
 }

@@ -122,13 +122,19 @@ void nwr_respond_err(struct nwr_node *n, struct nwr_origin *o, enum nwr_err err,
     nwr_respond(n, o, &res, borrowed);
 }
 
-void nwr_effects_deinit(struct nwr_effects *e)
+void nwr_effects_clear(struct nwr_effects *e)
 {
     for (uint32_t i = 0; i < e->n; i++) {
         nwr_msg_deinit(&e->e[i].msg);
         nwr_request_destroy(e->e[i].request);
         nwr_response_deinit(&e->e[i].response);
     }
+    e->n = 0;
+}
+
+void nwr_effects_deinit(struct nwr_effects *e)
+{
+    nwr_effects_clear(e);
     nwr_free(e->e);
     *e = (struct nwr_effects){0};
 }

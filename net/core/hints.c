@@ -16,6 +16,7 @@ static void count_in(struct nwr_node *n, const struct nwr_hint *h)
     if (k->count++ == 0 || h->seq < k->oldest)
         k->oldest = h->seq;
     k->bytes += h->bytes;
+    n->hints.count++;
     n->hints.bytes += h->bytes;
     n->hints.pg[h->pg]++;
 }
@@ -27,6 +28,7 @@ static void count_out(struct nwr_node *n, const struct nwr_hint *h)
     if (k->count == 0 || n->hints.pg[h->pg] == 0)
         return;
     k->count--;
+    n->hints.count--;
     k->bytes -= NWR_MIN(k->bytes, h->bytes);
     n->hints.bytes -= NWR_MIN(n->hints.bytes, h->bytes);
     n->hints.pg[h->pg]--;
@@ -152,25 +154,29 @@ static void loaded(struct nwr_node *n, struct keeper *kp, const struct nwr_store
         load(n, kp);
 }
 
-static void look(struct nwr_node *n, struct keeper *kp)
+static void deliver_more(struct nwr_node *n, struct keeper *kp)
 {
     uint32_t busy = 0;
 
-    if (!kp->loaded || n->ring.epoch == 0)
-        return;
     for (uint16_t t = 1; t <= NWR_ORDINAL_MAX; t++)
         busy += n->hints.delivering[t];
     for (uint16_t t = 1; t <= NWR_ORDINAL_MAX && busy < NWR_HINT_PARALLEL; t++) {
-        bool gone = !nwr_ring_find(&n->ring, t);
-
         if (n->hints.of[t].count == 0 || n->hints.delivering[t] || t == n->ordinal)
             continue;
-        if (n->now < n->hints.pause_until[t] || (!gone && !nwr_is_up(n, t)))
+        if (n->now < n->hints.pause_until[t] || (nwr_ring_find(&n->ring, t) && !nwr_is_up(n, t)))
             continue;
         n->hints.delivering[t] = true;
         busy++;
         nwr_handoff_start(n, &kp->job, t);
     }
+}
+
+static void look(struct nwr_node *n, struct keeper *kp)
+{
+    if (!kp->loaded || n->ring.epoch == 0)
+        return;
+    if (n->hints.count)
+        deliver_more(n, kp);
     nwr_leave_strays(n);
 }
 

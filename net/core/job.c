@@ -316,14 +316,14 @@ void nwr_calls_lost(struct nwr_node *n, uint16_t peer)
     uint64_t *id = NULL;
     uint32_t nid = 0, cap = 0;
 
-    for (uint32_t b = 0; b < NWR_CALL_BUCKETS; b++)
-        for (struct nwr_call *c = n->calls[b]; c; c = c->chain)
+    for (const struct nwr_job *j = n->jobs; j; j = j->next)
+        for (const struct nwr_call *c = j->calls; c; c = c->next)
             if (c->peer == peer) {
                 id = nwr_grow(id, &cap, nid + 1, sizeof(*id));
                 id[nid++] = c->id;
             }
-    for (uint32_t i = 0; i < nid; i++) {
-        struct nwr_call *c = call_find(n, id[i]);
+    while (nid--) { /* oldest first */
+        struct nwr_call *c = call_find(n, id[nid]);
 
         if (!c)
             continue;

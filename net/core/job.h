@@ -131,12 +131,12 @@ struct nwr_counters {
     bool storing;
 };
 
-/* See hints.h. Invariant: bytes and pg are the sums of what was made and has not ended. */
+/* See hints.h. Invariant: count, bytes and pg are sums of what was made and has not ended. */
 struct nwr_hints {
     struct nwr_kept *of; /* by ordinal of the target */
     bool *delivering;
     nwr_ms *pause_until;
-    uint64_t bytes, bytes_max;
+    uint64_t count, bytes, bytes_max;
     uint32_t *pg;   /* hints of each group */
     bool *stray;    /* groups with records stored for hints since leave.c last began with them */
     uint64_t *dots; /* per PG, of `actor`; NULL: none was given since strays were erased */

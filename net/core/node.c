@@ -112,6 +112,7 @@ static void peer_up(struct nwr_node *n, uint16_t peer)
 static void peer_down(struct nwr_node *n, uint16_t peer)
 {
     struct nwr_peer_state *p = &n->peer[peer];
+    bool news = peer == 0 || p->up || !p->known || p->knock_until;
 
     if (peer == 0)
         n->link_up = false;
@@ -122,7 +123,8 @@ static void peer_down(struct nwr_node *n, uint16_t peer)
     p->knock_until = 0;
     nwr_gossip_link(n, peer, false);
     nwr_calls_lost(n, peer);
-    nwr_jobs_changed(n);
+    if (news) /* it is dialed again and again while it is away */
+        nwr_jobs_changed(n);
 }
 
 /* ---- requests ------------------------------------------------------------------------------- */

@@ -184,5 +184,7 @@ enum nwr_err nwr_counters_decode(const void *data, size_t len, uint64_t *ino_nex
                                  uint64_t *k_next);
 /* Frees what no one took: a driver that takes an effect zeroes its msg, request or response. */
 void nwr_effects_deinit(struct nwr_effects *e);
+/* The same, but its room is kept for the next step. */
+void nwr_effects_clear(struct nwr_effects *e);
 
 #endif

@@ -79,11 +79,12 @@ static uint8_t replicas(const struct nwr_ring *r, enum nwr_list list)
 static uint32_t draw_all(const struct nwr_ring *r, enum nwr_list list, nwr_pg pg, uint32_t want,
                          struct draw *best)
 {
+    uint64_t group = nwr_mix64(pg + r->volume);
     uint32_t have = 0;
 
     for (uint32_t i = 0; i < r->nmember; i++) {
         const struct nwr_member *m = &r->member[i];
-        uint64_t hash = nwr_mix64(nwr_mix64(m->seat ? m->seat : m->id) ^ nwr_mix64(pg + r->volume));
+        uint64_t hash = nwr_mix64(nwr_mix64(m->seat ? m->seat : m->id) ^ group);
         struct draw d = {minus_log2(hash), weight_in(m, list), m->ordinal};
         uint32_t at = have;
 

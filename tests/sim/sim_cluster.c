@@ -126,16 +126,18 @@ static void schedule_tick(struct sim *s, int i)
 void sim_step(struct sim *s, int i, struct nwr_node_event *ev)
 {
     struct sim_node *sn = &s->node[i];
-    struct nwr_effects out = {0};
+    struct nwr_effects out = s->spare;
 
     nwr_assert(sn->alive && !sn->doomed);
+    s->spare = (struct nwr_effects){0};
     ev->now = s->now / 1000;
     ev->wall = (nwr_ns)(1700000000000 + (int64_t)ev->now + sn->clock_skew_ms) * 1000000;
     nwr_node_step(sn->node, ev, &out);
     nwr_node_check(sn->node);
     for (uint32_t k = 0; k < out.n && !sn->doomed; k++)
         carry_out(s, i, &out.e[k]);
-    nwr_effects_deinit(&out);
+    nwr_effects_clear(&out);
+    s->spare = out;
     if (sn->doomed)
         sim_crash(s, i, s->crash_power_loss);
     else
@@ -453,6 +455,7 @@ void sim_destroy(struct sim *s)
     }
     for (uint32_t i = 0; i < s->nqueue; i++)
         sim_event_drop(&s->queue[i]);
+    nwr_effects_deinit(&s->spare);
     nwr_free(s->queue);
     nwr_free(s->asked);
     nwr_free(s->story);

@@ -113,8 +113,9 @@ struct sim {
     bool recording;  /* it goes to story, without times */
     char *story;
     uint32_t nstory, capstory;
-    const char *replay; /* the command that replays a seed, without the seed */
-    char text[4096];    /* scratch of sim_kit.c */
+    struct nwr_effects spare; /* room for those of the next step */
+    const char *replay;       /* the command that replays a seed, without the seed */
+    char text[4096];          /* scratch of sim_kit.c */
 };
 
 struct sim *sim_create(uint64_t seed);

@@ -58,7 +58,7 @@ static void trouble(struct plan *p)
 {
     sim_us until = p->s->now + 5000000 + sim_below(p->s, 25000000);
 
-    while (p->s->now < until || p->load.ops < p->opt->ops) {
+    while (p->opt->ops ? p->load.ops < p->opt->ops : p->s->now < until) {
         sim_run(p->s, 10000 + sim_below(p->s, 1500000));
         sim_trouble_strike(&p->trouble);
     }

@@ -12,7 +12,7 @@
 struct sim_options {
     bool trace;   /* tells the story */
     int nodes;    /* members; none joins later */
-    uint64_t ops; /* trouble goes on until so many requests were answered */
+    uint64_t ops; /* trouble goes on until so many requests were answered, no longer */
     enum sim_defect defect;
 };
 

@@ -6,43 +6,34 @@ static bool before(const struct sim_event *a, const struct sim_event *b)
     return a->at != b->at ? a->at < b->at : a->seq < b->seq;
 }
 
-static void swap(struct sim_event *a, struct sim_event *b)
-{
-    struct sim_event t = *a;
-
-    *a = *b;
-    *b = t;
-}
-
 void sim_push(struct sim *s, struct sim_event ev)
 {
     uint32_t at = s->nqueue;
 
     ev.seq = s->next_seq++;
     s->queue = nwr_grow(s->queue, &s->capqueue, s->nqueue + 1, sizeof(*s->queue));
-    s->queue[s->nqueue++] = ev;
-    while (at && before(&s->queue[at], &s->queue[(at - 1) / 2])) {
-        swap(&s->queue[at], &s->queue[(at - 1) / 2]);
-        at = (at - 1) / 2;
-    }
+    s->nqueue++;
+    for (; at && before(&ev, &s->queue[(at - 1) / 2]); at = (at - 1) / 2)
+        s->queue[at] = s->queue[(at - 1) / 2];
+    s->queue[at] = ev;
 }
 
 static struct sim_event pop(struct sim *s)
 {
-    struct sim_event top = s->queue[0];
+    struct sim_event top = s->queue[0], *last = &s->queue[--s->nqueue];
     uint32_t at = 0;
 
-    s->queue[0] = s->queue[--s->nqueue];
     for (;;) {
         uint32_t kid = 2 * at + 1;
 
         if (kid + 1 < s->nqueue && before(&s->queue[kid + 1], &s->queue[kid]))
             kid++;
-        if (kid >= s->nqueue || !before(&s->queue[kid], &s->queue[at]))
+        if (kid >= s->nqueue || !before(&s->queue[kid], last))
             break;
-        swap(&s->queue[kid], &s->queue[at]);
+        s->queue[at] = s->queue[kid];
         at = kid;
     }
+    s->queue[at] = *last;
     return top;
 }
 
