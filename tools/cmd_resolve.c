@@ -118,7 +118,7 @@ static int merge_into(const struct nwr_siblings *s, char *to, bool *markers)
             unlink(mine);
         snprintf(mine, sizeof(mine), "%s", to);
         if (i + 1 < s->n)
-            memcpy(to + strlen(to) - 6, "XXXXXX", 6);
+            memset(to + strlen(to) - 6, 'X', 6);
     }
     if (status == 2)
         unlink(mine);

@@ -33,9 +33,10 @@ struct nwr_in {
     bool bad;
 };
 
+/* data may be NULL where len is 0. */
 static inline struct nwr_in nwr_in_of(const void *data, size_t len)
 {
-    return (struct nwr_in){data, (const uint8_t *)data + len, false};
+    return (struct nwr_in){data, len ? (const uint8_t *)data + len : data, false};
 }
 
 uint8_t nwr_in_u8(struct nwr_in *i);

@@ -158,12 +158,13 @@ static void deliver_more(struct nwr_node *n, struct keeper *kp)
 {
     uint32_t busy = 0;
 
-    for (uint16_t t = 1; t <= NWR_ORDINAL_MAX; t++)
+    for (uint32_t t = 1; t <= NWR_ORDINAL_MAX; t++)
         busy += n->hints.delivering[t];
-    for (uint16_t t = 1; t <= NWR_ORDINAL_MAX && busy < NWR_HINT_PARALLEL; t++) {
+    for (uint32_t t = 1; t <= NWR_ORDINAL_MAX && busy < NWR_HINT_PARALLEL; t++) {
         if (n->hints.of[t].count == 0 || n->hints.delivering[t] || t == n->ordinal)
             continue;
-        if (n->now < n->hints.pause_until[t] || (nwr_ring_find(&n->ring, t) && !nwr_is_up(n, t)))
+        if (n->now < n->hints.pause_until[t] ||
+            (nwr_ring_find(&n->ring, (uint16_t)t) && !nwr_is_up(n, t)))
             continue;
         n->hints.delivering[t] = true;
         busy++;

@@ -191,11 +191,9 @@ static void peel(struct nwr_iblt *d)
         if (is_pure(d, &d->cell[i]))
             take_out(d, i);
     }
-    if (d->nfound > d->ncell)
-        d->state = NWR_IBLT_FAILED;
-    else if (is_empty(&d->cell[0]))
+    if (d->nfound <= d->ncell && is_empty(&d->cell[0]))
         d->state = NWR_IBLT_DONE;
-    else if (d->ncell >= d->budget)
+    else if (d->nfound > d->ncell || d->ncell >= d->budget)
         d->state = NWR_IBLT_FAILED;
 }
 

@@ -125,7 +125,7 @@ uint32_t nwr_ring_spares(const struct nwr_ring *r, nwr_pg pg, uint16_t out[NWR_R
 
 bool nwr_ring_is_spare(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal)
 {
-    uint16_t spare[NWR_REPLICAS_MAX];
+    uint16_t spare[NWR_REPLICAS_MAX] = {0};
     uint32_t n = nwr_ring_spares(r, pg, spare);
 
     for (uint32_t i = 0; i < n; i++)

@@ -96,7 +96,7 @@ static void hints_text(struct nwr_out *o, const struct nwr_node *n)
     bool first = true;
 
     nwr_text(o, "[");
-    for (uint16_t t = 1; t <= NWR_ORDINAL_MAX; t++) {
+    for (uint32_t t = 1; t <= NWR_ORDINAL_MAX; t++) {
         const struct nwr_kept *kept = nwr_node_hints(n, t);
 
         if (kept->count == 0)

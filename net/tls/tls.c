@@ -218,19 +218,18 @@ static void failed_dial(struct nwr_tls *t, int reason, const char *text)
 static void failed_accept(struct nwr_tls *t, int reason, const char *text)
 {
     char second[NWR_KEY_ID_MAX + 4] = "";
+    bool found = t->used[0];
 
-    if (t->used[0] && reason == SSL_R_BINDER_DOES_NOT_VERIFY) {
+    if (found && reason == SSL_R_BINDER_DOES_NOT_VERIFY) {
         snprintf(t->why, sizeof(t->why), "claims key %s and does not have it", t->offered);
-    } else if (t->used[0]) {
-        snprintf(t->why, sizeof(t->why), "failed the TLS handshake: %s", text);
-    } else if (t->offered[0]) {
+    } else if (!found && t->offered[0]) {
         if (t->keys.n > 1)
             snprintf(second, sizeof(second), " or %s", t->keys.key[1].id);
         snprintf(t->why, sizeof(t->why),
                  "offers key %s, this node has %s%s; give both sides the same --key file",
                  t->offered, t->keys.key[0].id, second);
-    } else if (reason == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM ||
-               reason == SSL_R_NO_SHARED_CIPHER) {
+    } else if (!found && (reason == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM ||
+                          reason == SSL_R_NO_SHARED_CIPHER)) {
         snprintf(t->why, sizeof(t->why), "offers no key");
     } else {
         snprintf(t->why, sizeof(t->why), "failed the TLS handshake: %s", text);

@@ -5,6 +5,7 @@
  *
  * The answer is {"wish":N}; what came of it is in `ring`.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -89,7 +90,6 @@ char *nwr_reshape_begin(struct nwr_peer *p, char *line)
     if (state->asked != state->done)
         return nwr_strdup("error: another change was asked for just now; wait until it is decided");
     nwr_drive_event(p, &ev, NULL);
-    snprintf(text, sizeof(text), "{\"schema\":1,\"wish\":%llu}",
-             (unsigned long long)(state->asked + 1));
+    snprintf(text, sizeof(text), "{\"schema\":1,\"wish\":%" PRIu64 "}", state->asked + 1);
     return nwr_strdup(text);
 }
