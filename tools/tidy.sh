@@ -6,6 +6,8 @@
 # without a repository at every file outside build/.
 set -u
 cd "$(dirname "$0")/.." || exit 1
+# Bytes are counted as bytes, whichever awk is installed.
+export LC_ALL=C
 
 FUNCTION_LINES=70 FILE_LINES=800 COLUMNS_MAX=100
 bad=0
