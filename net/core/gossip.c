@@ -62,14 +62,21 @@ static void follow_ring(struct nwr_node *n)
     nwr_free(list);
 }
 
+/* A node whose joining was given up is nobody again: what it had due would never be done. */
+static void forget_others(struct nwr_node *n)
+{
+    nwr_members_destroy(n->members);
+    n->members = NULL;
+}
+
 void nwr_gossip_tick(struct nwr_node *n)
 {
-    if (n->ordinal == 0 || n->ring.epoch == 0)
+    bool is_listed = n->ordinal && n->ring.epoch;
+
+    if (n->members && (!is_listed || n->members_self != n->ordinal))
+        forget_others(n);
+    if (!is_listed)
         return;
-    if (n->members && n->members_self != n->ordinal) {
-        nwr_members_destroy(n->members);
-        n->members = NULL;
-    }
     if (!n->members) {
         n->members = nwr_members_create(n->ordinal, nwr_rng_next(&n->rng));
         n->members_self = n->ordinal;

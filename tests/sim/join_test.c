@@ -163,6 +163,42 @@ static void a_node_that_never_finishes_joining_is_dropped_and_its_ordinal_spent(
     sim_destroy(s);
 }
 
+static void tell_that_it_is_given_up(struct sim *s, int node)
+{
+    struct nwr_msg m = {.kind = NWR_MSG_RING};
+    struct nwr_node_event ev = {.kind = NWR_EV_MSG, .peer = 1, .msg = &m};
+    struct nwr_ring ring;
+    struct nwr_out o = {0};
+
+    nwr_ring_give_up(&ring, sim_ring(s, node));
+    nwr_ring_encode(&ring, &o);
+    m.epoch = ring.epoch;
+    m.u.ring.ring = nwr_out_blob(&o);
+    sim_event(s, node, &ev);
+    nwr_ring_deinit(&ring);
+}
+
+/* What went wrong once: gossip of a node that was nobody again was due for ever. */
+static void a_node_that_is_given_up_while_it_joins_waits_and_joins_anew(void **state)
+{
+    struct sim *s = kit_three(38, 2, 2);
+    int node = sim_join(s, 1);
+
+    (void)state;
+    for (int i = 0; i < 1000 && nwr_node_ordinal(s->node[node].node) == 0; i++)
+        sim_run(s, 1000);
+    s->faults.delay = 1000000;
+    sim_run(s, 50000);
+    tell_that_it_is_given_up(s, node);
+    sim_run(s, 700000);
+    assert_int_equal(nwr_node_ordinal(s->node[node].node), 0);
+    s->faults.delay = 500;
+    wait_joined(s, node);
+    assert_true(s->node[node].joined);
+    assert_int_equal(nwr_node_ordinal(s->node[node].node), 5);
+    sim_destroy(s);
+}
+
 static void what_is_written_while_a_node_joins_reaches_it(void **state)
 {
     struct sim *s = sim_create(31);
@@ -313,6 +349,7 @@ int main(void)
         cmocka_unit_test(two_nodes_that_join_at_once_get_different_ordinals),
         cmocka_unit_test(a_node_that_crashed_while_joining_joins_with_the_same_ordinal),
         cmocka_unit_test(a_node_that_never_finishes_joining_is_dropped_and_its_ordinal_spent),
+        cmocka_unit_test(a_node_that_is_given_up_while_it_joins_waits_and_joins_anew),
         cmocka_unit_test(what_is_written_while_a_node_joins_reaches_it),
         cmocka_unit_test(a_member_that_missed_a_join_is_taught_and_its_write_succeeds),
         cmocka_unit_test(what_a_cut_off_node_acknowledged_alone_is_not_lost_by_a_join),

@@ -2,6 +2,10 @@
 #include "tests/sim/oracle.h"
 #include "tests/sim/sim_int.h"
 
+enum {
+    TICKS_MAX = 1000 /* of a node at one moment */
+};
+
 /* ---- effects --------------------------------------------------------------------------------- */
 
 static void on_op_done(struct nwr_store_op *op)
@@ -353,9 +357,15 @@ static void ticked(struct sim *s, const struct sim_event *q)
 {
     struct nwr_node_event ev = {.kind = NWR_EV_TICK};
 
-    if (q->tick != s->node[q->node].tick)
+    struct sim_node *sn = &s->node[q->node];
+
+    if (q->tick != sn->tick)
         return;
-    s->node[q->node].tick = UINT64_MAX;
+    sn->tick = UINT64_MAX;
+    sn->ticks = sn->ticked_at == s->now ? sn->ticks + 1 : 0;
+    sn->ticked_at = s->now;
+    if (sn->ticks == TICKS_MAX)
+        sim_fail(s, "[live] node %d is due again and again, and does nothing", q->node);
     sim_step(s, q->node, &ev);
 }
 

@@ -41,7 +41,9 @@ struct sim_node {
     bool removed; /* by the members: it takes no part any more */
     enum nwr_err join_err;
     char join_text[200];
-    nwr_ms tick;           /* the next one that is scheduled */
+    nwr_ms tick; /* the next one that is scheduled */
+    sim_us ticked_at;
+    uint32_t ticks;        /* at that moment */
     int64_t clock_skew_ms; /* of its wall clock */
     sim_us paused_until;   /* its process is stopped: what is for it waits */
     sim_us resumed_at;
