@@ -212,11 +212,6 @@ static enum nwr_plan plan_push(struct nwr_txn *t)
     return NWR_PLAN_DONE;
 }
 
-static bool is_unsure(enum nwr_err err)
-{
-    return err == NWR_E_TIMEDOUT || err == NWR_E_HOSTDOWN || err == NWR_E_CANCELED;
-}
-
 static void note_unsure(struct nwr_node *n, nwr_wid wid)
 {
     n->unsure = nwr_realloc(n->unsure, (n->nunsure + 1) * sizeof(*n->unsure));
@@ -229,7 +224,8 @@ static void push_failed(struct nwr_txn *t, enum nwr_err err)
 
     n->err = err;
     n->failed = true;
-    if (is_unsure(err) && t->sent) {
+    /* Whatever the answer: one replica may have taken what the others had no room for, say. */
+    if (t->sent) {
         note_unsure(n, t->wid);
         n->tried = n->held != NULL;
     }

@@ -51,6 +51,17 @@ static void look(struct nwr_node *n, struct read *rd)
     nwr_read_merged(n, rd);
 }
 
+/* Full disks must not keep anybody from reading, nor from removing what fills them: what is
+ * returned then may be at fewer than W replicas, and may not be shown again if those go away. It
+ * cannot be left out: the write may have been told a lower W, or a replica lost it since. */
+static void nobody_takes_it(struct nwr_node *n, struct read *rd)
+{
+    if (rd->no_room && !rd->copy && !rd->leave)
+        nwr_read_merged(n, rd);
+    else
+        nwr_read_failed(n, rd, NWR_E_TIMEDOUT);
+}
+
 /* Returns how many of the list could have it then. */
 static uint32_t spread_to(struct nwr_node *n, struct read *rd, enum nwr_list list, uint32_t could,
                           bool *out)
@@ -89,7 +100,7 @@ void nwr_read_spread(struct nwr_node *n, struct read *rd)
         enough &= could >= rd->w[l];
     }
     if (!out && !rd->job.ended && !enough)
-        nwr_read_failed(n, rd, NWR_E_TIMEDOUT);
+        nobody_takes_it(n, rd);
 }
 
 /* A block that a row names is nowhere: the row was replaced since it was read. */
@@ -102,6 +113,7 @@ void nwr_read_written(struct nwr_node *n, struct read *rd, uint32_t i, enum nwr_
 {
     rd->side[i].writing = false;
     rd->side[i].whole = err == NWR_OK;
+    rd->no_room |= err == NWR_E_NOSPC;
     if (err && is_gone(err))
         nwr_read_again(n, rd);
     else if (err)

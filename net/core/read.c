@@ -8,7 +8,8 @@
  *
  *   1 this node reads rows, all others that are up are asked for a digest of theirs
  *   2 need answers: R, or max(R, W) when W + R > N, so that what is returned is at W replicas
- *   3 equal: answered; differing: merged, and what fewer than W hold is written back first
+ *   3 equal: answered; differing: merged, and what fewer than W hold is written back first, if
+ *     they have room for it
  * While the ring is joint, what is said of R and W holds for each list, by its own N, W and R.
  * A copy (move.c) is a read whose second list is this node alone: answers of the list there is
  * meet every W of it, and this node holds the result before the copy goes on.

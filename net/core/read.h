@@ -67,6 +67,7 @@ struct read {
     bool leave;              /* what this node has goes to the list, which it is no longer in */
     bool copy;               /* into this node, which holds the group only in the list to come */
     bool knocked;
+    bool no_room; /* a replica could not take what was written back */
     bool sloppy;
     uint32_t away;   /* of the lists, when spares were chosen */
     nwr_ms patience; /* until then spares do not answer for a member of the list that may */

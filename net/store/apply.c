@@ -15,7 +15,7 @@ struct item {
     struct nwr_blob *before; /* sealed; NULL: there was none */
     bool healed;             /* it did not verify, and what is merged takes its place */
     struct nwr_blob *after;  /* sealed; NULL: nothing changed */
-    uint32_t live_before;
+    uint32_t live_before, hidden_before;
     bool was; /* it said something before */
     struct nwr_element before_element;
 };
@@ -28,8 +28,18 @@ struct applying {
     struct item *item;
     uint32_t nitem;
     uint32_t changed;
-    bool removes; /* takes away a live version or a reference */
+    bool removes; /* takes away a live version or a reference, or says that something is gone */
 };
+
+/* Voids and dead directories: what rm and rmdir write before they free anything. */
+static uint32_t hidden(const struct nwr_record *rec)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < rec->n; i++)
+        n += rec->v[i].flags & NWR_V_HIDDEN ? 1 : 0;
+    return n;
+}
 
 static struct nwr_skey record_key(const struct nwr_key *key)
 {
@@ -66,6 +76,7 @@ static enum nwr_err load(struct applying *a, struct item *it)
     }
     if (!err) {
         it->live_before = nwr_record_live(&it->rec);
+        it->hidden_before = hidden(&it->rec);
         it->was = !nwr_record_says_nothing(&it->rec);
         it->before_element = nwr_element_of(&it->key, &it->rec);
         count_blocks(&a->deltas, &it->rec, -1);
@@ -167,6 +178,7 @@ static void change_all(struct applying *a)
         seal_changed(a, &a->item[i]);
         count_blocks(&a->deltas, &a->item[i].rec, 1);
         a->removes |= nwr_record_live(&a->item[i].rec) < a->item[i].live_before;
+        a->removes |= hidden(&a->item[i].rec) > a->item[i].hidden_before;
     }
     nwr_deltas_sum(&a->deltas);
     for (uint32_t i = 0; i < a->deltas.n; i++)

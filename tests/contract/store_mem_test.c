@@ -160,6 +160,10 @@ static void a_full_store_refuses_growth_and_goes_on_removing_and_reading(void **
     assert_int_equal(batch_end(&b), NWR_OK);
     assert_int_equal(remove_content(k, 5, with_block), NWR_OK);
     assert_int_equal(get_block(k, block_id(1), 1, 100), NWR_E_NOENT);
+    batch_init(&b, k, NWR_STORE_APPLY); /* as rmdir does, before it takes the name away */
+    w = batch_put(&b, content_key(9), 0, NULL);
+    w->v.flags = NWR_V_HIDDEN | NWR_V_MARK;
+    assert_int_equal(batch_end(&b), NWR_OK);
     nwr_store_mem_faults(k->s)->full = false;
     assert_int_equal(put_one(k, content_key(7), "x", NULL), NWR_OK);
     kit_assert_whole(k);

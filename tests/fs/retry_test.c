@@ -62,9 +62,14 @@ static void save_again_after(enum nwr_err err, bool applied, nwr_ms pause, bool 
 
 static void a_temporary_file_is_written_again_after_its_push_failed(void **state)
 {
+    /* Only the first says that nobody has it. */
+    static const enum nwr_err errors[] = {NWR_E_HOSTDOWN, NWR_E_TIMEDOUT, NWR_E_NOSPC, NWR_E_IO,
+                                          NWR_E_BLOCKS};
+
     (void)state;
-    for (int i = 0; i < 8; i++)
-        save_again_after(i & 1 ? NWR_E_TIMEDOUT : NWR_E_HOSTDOWN, i & 1, i & 2 ? 2000 : 0, i & 4);
+    for (size_t i = 0; i < NWR_COUNT(errors); i++)
+        for (int j = 0; j < 8; j++)
+            save_again_after(errors[i], i && j & 1, j & 2 ? 2000 : 0, j & 4);
 }
 
 int main(void)

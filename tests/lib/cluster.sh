@@ -10,7 +10,6 @@
 #   cut_off FROM TO       packets from FROM do not reach TO (one way)
 #   part NAME, heal NAME  cut off from all, both ways; heal also ends every cut towards NAME
 #   freeze NAME, thaw NAME      SIGSTOP and SIGCONT
-#   small_disk NAME MIB   the data directory of NAME is a file system of that size
 # shellcheck shell=bash
 
 if [ -z "${NWR_IN_NETWORK:-}" ] && [ "$(id -u)" = 0 ]; then
@@ -76,16 +75,3 @@ heal() {
 
 freeze() { kill -STOP "$(node_pid "$1")"; }
 thaw() { kill -CONT "$(node_pid "$1")"; }
-
-small_disk() {
-    truncate -s "$2M" "$T/$1.disk" && mkfs.ext4 -q "$T/$1.disk" && mkdir -p "$T/$1" &&
-        mount -o loop "$T/$1.disk" "$T/$1" && rmdir "$T/$1/lost+found" || return 1
-    SMALL_DISKS+=("$T/$1")
-}
-
-SMALL_DISKS=()
-drop_disks() {
-    local d
-    for d in "${SMALL_DISKS[@]}"; do umount "$d" || umount -l "$d"; done
-}
-AT_END+=(drop_disks)

@@ -15,6 +15,8 @@
 #   again NAME [ARGS...]            starts it with the arguments it had
 #   kill9 NAME, halt NAME           kill -9, or `nwrfs stop`; return when the process is gone
 #   address NAME                    its IP:PORT
+#   small_disk NAME MIB             before it starts: its data directory is a file system (root)
+#   eat NAME [MIB], feed NAME       leaves that much room on it (1), and gives all back
 #   three_nodes [W R]               a and b mounted at $MA and $MB, c serving; --n 3
 #   ok NAME, fail NAME why, skip NAME why
 #   check NAME cmd...               ok when the command succeeds; limited by $LIMIT seconds
@@ -290,6 +292,30 @@ three_nodes() {
     node b mount --join "$(address a)" "$MB" || return 1
     node c serve --join "$(address a)" || return 1
 }
+
+# ---- disks --------------------------------------------------------------------------------------
+
+SMALL_DISKS=()
+
+small_disk() {
+    truncate -s "$2M" "$T/$1.disk" && mkfs.ext4 -q -m 0 "$T/$1.disk" && mkdir -p "$T/$1" &&
+        mount -o loop "$T/$1.disk" "$T/$1" && rmdir "$T/$1/lost+found" || return 1
+    SMALL_DISKS+=("$T/$1")
+}
+
+eat() {
+    local room
+    room=$(($(df --output=avail -B1M "$T/$1" | tail -n 1) - ${2:-1}))
+    [ "$room" -le 0 ] || fallocate -l "${room}M" "$T/$1/ballast"
+}
+
+feed() { rm -f "$T/$1/ballast"; }
+
+drop_disks() {
+    local d
+    for d in "${SMALL_DISKS[@]}"; do umount "$d" || umount -l "$d"; done
+}
+AT_END+=(drop_disks)
 
 # ---- the end ------------------------------------------------------------------------------------
 

@@ -30,8 +30,20 @@ void oracle_lost(struct sim *s, struct sim_history *h, const struct nwr_key *pre
     sim_history_walk(h, prefix, rows, check_key, &l);
 }
 
+/* Where a write could not be brought to W replicas for want of room, it may be shown and not seen
+ * again (net/core/merge.c). */
+static bool any_is_full(struct sim *s)
+{
+    for (int i = 0; i < s->nnode; i++)
+        if (s->node[i].store && nwr_store_mem_faults(s->node[i].store)->full)
+            return true;
+    return false;
+}
+
 void oracle_note_shown(struct sim *s, struct sim_history *h, const struct nwr_rows *rows)
 {
+    if (any_is_full(s))
+        return;
     for (uint32_t i = 0; i < rows->n; i++)
         for (uint32_t j = 0; j < rows->row[i].rec.n; j++) {
             struct sim_write *w = sim_history_find(h, rows->row[i].rec.v[j].wid);

@@ -234,6 +234,67 @@ static void a_full_disk_here_leaves_the_write_to_another_coordinator(void **stat
     sim_destroy(s);
 }
 
+static void set_full(struct sim *s, int node, bool full)
+{
+    nwr_store_mem_faults(s->node[node].store)->full = full;
+}
+
+/* Node 2 has "y" for key, in place of `before`: W - 1 replicas, and no room for another. */
+static void fail_for_want_of_room(struct sim *s, const struct nwr_key *key, const char *before)
+{
+    struct nwr_record seen = kit_read(s, 2, key);
+
+    assert_string_equal(kit_read_text(s, 2, key), before);
+    set_full(s, 0, true);
+    set_full(s, 1, true);
+    assert_int_equal(kit_ask_err(s, 2, kit_put(key, "y", 77, &seen)), NWR_E_NOSPC);
+    assert_string_equal(kit_stored_text(s, 2, key), "y");
+    nwr_record_deinit(&seen);
+}
+
+static void full_disks_keep_nobody_from_reading(void **state)
+{
+    struct sim *s = kit_three(8, 2, 2);
+    struct nwr_key key = kit_key(2, 1), other = kit_key(2, 2);
+
+    (void)state;
+    kit_write(s, 0, &key, "x", 1, NULL);
+    kit_write(s, 0, &other, "z", 2, NULL);
+    fail_for_want_of_room(s, &key, "x");
+    for (int i = 0; i < 3; i++)
+        assert_string_equal(kit_read_text(s, i, &other), "z");
+    kit_isolate(s, 1, true); /* the others differ, and W cannot have the same */
+    kit_notice(s);
+    assert_string_equal(kit_read_text(s, 0, &key), "y");
+    sim_heal(s);
+    set_full(s, 0, false);
+    sim_run(s, 10000000);
+    for (int i = 0; i < 3; i++)
+        assert_string_equal(kit_read_text(s, i, &key), "y");
+    sim_destroy(s);
+}
+
+static void what_fills_a_disk_can_be_removed(void **state)
+{
+    struct sim *s = kit_three(8, 2, 2);
+    struct nwr_key key = kit_key(2, 1);
+    struct nwr_record seen;
+    struct nwr_request *req;
+
+    (void)state;
+    kit_write(s, 0, &key, "x", 1, NULL);
+    fail_for_want_of_room(s, &key, "x");
+    set_full(s, 2, true);
+    seen = kit_read(s, 2, &key);
+    req = kit_put(&key, "", 6, &seen);
+    req->write[0].v.flags = NWR_V_TOMBSTONE;
+    assert_int_equal(kit_ask_err(s, 2, req), NWR_OK);
+    nwr_record_deinit(&seen);
+    for (int i = 0; i < 3; i++)
+        assert_string_equal(kit_read_text(s, i, &key), "");
+    sim_destroy(s);
+}
+
 static void what_is_acknowledged_on_disk_survives_power_loss_everywhere(void **state)
 {
     struct sim *s = kit_three(9, 2, 2);
@@ -607,6 +668,8 @@ int main(void)
         cmocka_unit_test(a_refusing_replica_fails_the_write_with_its_reason),
         cmocka_unit_test(a_newer_version_supersedes_a_guarded_write),
         cmocka_unit_test(a_full_disk_here_leaves_the_write_to_another_coordinator),
+        cmocka_unit_test(full_disks_keep_nobody_from_reading),
+        cmocka_unit_test(what_fills_a_disk_can_be_removed),
         cmocka_unit_test(what_is_acknowledged_on_disk_survives_power_loss_everywhere),
         cmocka_unit_test(a_node_without_the_group_forwards),
         cmocka_unit_test(a_silent_coordinator_is_replaced_and_the_write_is_one_write),
