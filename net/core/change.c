@@ -1,7 +1,7 @@
 /* change.c -- driving a joint ring on to the settled one (DESIGN 6).
  *
- *     joint(A, B) --every node holds what it gains, and a barrier of each old list has stored the
- *         |         joint ring--> settled(B)
+ *     joint(A, B) --every node holds what it gains, who leaves has handed over what it stood in
+ *         |         for, and a barrier of each old list has stored the joint ring--> settled(B)
  *         \--a node that joins fell silent--> settled(A): the change is given up
  *
  * The barrier, N - min(W, R) + 1 of a group's old list, meets every W and every R of that list:
@@ -11,6 +11,7 @@
  * by decide.c, so that two may try at once.
  */
 #include "net/core/job.h"
+#include "net/core/members.h"
 
 enum {
     LOOK_MS = 1000,
@@ -56,11 +57,33 @@ static bool group_ready(const struct nwr_node *n, nwr_pg pg)
     return stored >= nwr_ring_barrier(&n->ring);
 }
 
+/* By what all members say together: it is not enough that this one does not hear of it. */
+static bool is_down(const struct nwr_node *n, uint16_t ordinal)
+{
+    nwr_ms since;
+    const struct nwr_news *news = n->members ? nwr_members_find(n->members, ordinal, &since) : NULL;
+
+    return ordinal != n->ordinal && news && news->life == NWR_LIFE_DOWN;
+}
+
+/* A sloppy write may be at those who leave alone; what a dead one has is given up with it. */
+static bool leavers_ready(const struct nwr_node *n)
+{
+    for (uint32_t i = 0; i < n->ring.nmember; i++) {
+        uint16_t ordinal = n->ring.member[i].ordinal;
+
+        if (nwr_ring_leaves(&n->ring, ordinal) && n->peer[ordinal].copied != n->ring.epoch &&
+            !is_down(n, ordinal))
+            return false;
+    }
+    return true;
+}
+
 static void settle(struct nwr_node *n)
 {
     struct nwr_ring next;
 
-    if (!may_drive(n))
+    if (!may_drive(n) || !leavers_ready(n))
         return;
     for (uint32_t pg = 0; pg < n->ring.pgs; pg++)
         if (!group_ready(n, (nwr_pg)pg))

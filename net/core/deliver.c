@@ -188,7 +188,7 @@ static void proceed(struct nwr_node *n, struct deliver *d)
         end(n, d, NWR_E_BLOCKS);
     } else if (d->ngive) {
         get_blocks(n, d);
-    } else if (b->rows.n || b->nblock) {
+    } else if (b->rows.n || b->nblock || b->level == NWR_LEVEL_DISK) {
         send(n, d, true);
     } else {
         end(n, d, NWR_OK);
@@ -358,7 +358,7 @@ struct nwr_job *nwr_deliver(struct nwr_node *n, struct nwr_job *parent, uint32_t
 {
     struct deliver *d = deliver_new(n, parent, slot, peer, b);
 
-    nwr_assert(b->rows.n || b->nblock);
+    nwr_assert(b->rows.n || b->nblock || b->level == NWR_LEVEL_DISK);
     d->guards = guards;
     proceed(n, d);
     return &d->job;

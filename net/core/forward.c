@@ -55,9 +55,14 @@ static void place(struct nwr_node *n, struct forward *f)
 {
     f->m = nwr_ring_place(&n->ring, f->req->pg, f->list);
     if (nwr_is_sloppy(f->req))
-        f->m += nwr_ring_spares(&n->ring, f->req->pg, f->list + f->m);
+        f->m += nwr_ring_spares(&n->ring, f->req->pg, nwr_is_write(f->req), f->list + f->m);
     f->epoch = n->ring.epoch;
     memset(f->tried, 0, sizeof(f->tried));
+}
+
+bool nwr_is_write(const struct nwr_request *req)
+{
+    return req->op != NWR_OP_READ && req->op != NWR_OP_BLOCK_GET;
 }
 
 bool nwr_is_sloppy(const struct nwr_request *req)
@@ -170,7 +175,7 @@ static void on_lost(struct nwr_node *n, struct nwr_job *j, const struct nwr_call
     struct forward *f = of(j);
 
     f->out--;
-    if (f->req->op != NWR_OP_READ && f->req->op != NWR_OP_BLOCK_GET)
+    if (nwr_is_write(f->req))
         f->err = NWR_E_TIMEDOUT;
     if (c->slot < f->m)
         f->tried[c->slot] = false;

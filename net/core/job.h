@@ -337,6 +337,8 @@ void nwr_move_start(struct nwr_node *n);
 void nwr_leave_start(struct nwr_node *n);
 /* Groups this node stood in for may have no hint any more: they leave soon. */
 void nwr_leave_strays(struct nwr_node *n);
+/* Nothing keeps this node from leaving the ring: it does not, or has handed all over. */
+bool nwr_leave_done(const struct nwr_node *n);
 void nwr_wish_start(struct nwr_node *n, const struct nwr_reshape *what);
 /* What a member says of its copies; peer may be this node. */
 void nwr_move_heard(struct nwr_node *n, uint16_t peer, const struct nwr_msg *m);
@@ -372,7 +374,8 @@ struct nwr_batch {
 struct nwr_batch *nwr_batch_new(nwr_pg pg, enum nwr_level level);
 void nwr_batch_unref(struct nwr_batch *b);
 /* To peer, or into this node's own store (memory level); blocks the replica lacks follow. Ends
- * with OK when the replica has it at the batch's level. Takes one count. May end at once. */
+ * with OK when the replica has it at the batch's level; of an empty one at disk level: all that it
+ * has. Takes one count. May end at once. */
 struct nwr_job *nwr_deliver(struct nwr_node *n, struct nwr_job *parent, uint32_t slot,
                             uint16_t peer, struct nwr_batch *b, bool guards);
 /* To a node that stands in for target. */
@@ -380,6 +383,8 @@ struct nwr_job *nwr_deliver_for(struct nwr_node *n, struct nwr_job *parent, uint
                                 uint16_t peer, struct nwr_batch *b, uint16_t target);
 /* Whether the next nodes count for this request: never where all replicas are asked for. */
 bool nwr_is_sloppy(const struct nwr_request *req);
+/* It changes what is stored, wherever it got to. */
+bool nwr_is_write(const struct nwr_request *req);
 /* Only blocks that are missing here or at peer, by name. */
 struct nwr_job *nwr_supply(struct nwr_node *n, struct nwr_job *parent, uint32_t slot, uint16_t peer,
                            nwr_pg pg, const struct nwr_block_id *id, uint32_t nid);

@@ -2,7 +2,7 @@
  *
  *     IDLE --settled ring, or start--> LOOKING (digests) --a group not held--> HANDING its pages
  *      | ^                                                                      ^  |
- *      | |<-------------- the next one <--ERASING <--a quorum of its list has all--/
+ *      | |<------ the next one <--ERASING <--a quorum of its list has all on disk--/
  *      \--the last hint of a group this node stood in for has ended------------/
  *
  * It left this node by a change of the ring, or this node stood in for a replica. What a directory
@@ -11,6 +11,8 @@
  * since the change may be given up, nor while hints name records of the group, nor when more was
  * stored for a hint since the first page. What cannot be handed over now is tried again, after the
  * other groups.
+ * A node that leaves the ring hands over while that is joint, hints or not, to quorums of both
+ * lists; the ring settles when it has (change.c). Then its hints have no more to do.
  */
 #include "net/core/job.h"
 
@@ -29,8 +31,8 @@ enum state {
 struct leave {
     struct nwr_job job;
     enum state state;
-    uint64_t epoch; /* that was looked under */
-    uint64_t looked;
+    uint64_t epoch;     /* that was looked under */
+    uint64_t looked;    /* 0: not yet, or in vain */
     nwr_ms pause_until; /* after one that could not be handed over */
     nwr_pg pg;
     struct nwr_key after;
@@ -42,10 +44,21 @@ static struct leave *of(struct nwr_job *j)
     return nwr_container_of(j, struct leave, job);
 }
 
+static bool departs(const struct nwr_node *n)
+{
+    return nwr_ring_leaves(&n->ring, n->ordinal);
+}
+
+/* This ring has not been looked under, and should be. */
+static bool is_due(const struct nwr_node *n, const struct leave *lv)
+{
+    return lv->looked != n->ring.epoch && (!n->ring.joint || departs(n));
+}
+
 static void idle(struct nwr_node *n, struct leave *lv, nwr_ms wait)
 {
     lv->state = IDLE;
-    if (lv->looked != n->ring.epoch && !n->ring.joint)
+    if (is_due(n, lv))
         wait = NWR_MIN(wait, SETTLE_MS);
     nwr_job_wake(n, &lv->job, n->now + wait);
 }
@@ -59,7 +72,8 @@ static void put_off(struct nwr_node *n, struct leave *lv)
 
 static bool may_go(const struct nwr_node *n, nwr_pg pg)
 {
-    return n->ring.epoch && !n->ring.joint && !n->joining && !n->removed && !n->hints.pg[pg] &&
+    return n->ring.epoch && !n->joining && !n->removed &&
+           (departs(n) || (!n->ring.joint && !n->hints.pg[pg])) &&
            !nwr_ring_holds(&n->ring, pg, n->ordinal);
 }
 
@@ -107,12 +121,19 @@ static void next_group(struct nwr_node *n, struct leave *lv)
         idle(n, lv, LOOK_MS);
 }
 
+static void handed(struct nwr_node *n, struct leave *lv)
+{
+    lv->left[lv->pg] = false;
+    next_group(n, lv);
+}
+
 static void looked(struct nwr_node *n, struct leave *lv, const struct nwr_store_op *op)
 {
     static const struct nwr_pg_digest nothing;
 
     for (uint32_t pg = 0; pg < NWR_PGS_MAX && !op->err; pg++)
         lv->left[pg] |= memcmp(&op->digest[pg], &nothing, sizeof(nothing)) != 0;
+    lv->looked = op->err ? 0 : lv->epoch;
     if (op->err)
         idle(n, lv, LOOK_MS);
     else
@@ -144,6 +165,8 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
         put_off(n, lv);
     else if (nwr_read_page(child, &lv->after))
         hand_page(n, lv);
+    else if (departs(n))
+        handed(n, lv);
     else
         erase(n, lv);
 }
@@ -151,12 +174,12 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
 static void look(struct nwr_node *n, struct leave *lv)
 {
     nwr_job_wake(n, &lv->job, NWR_NEVER);
-    lv->looked = n->ring.epoch;
-    if (n->ring.epoch == 0 || n->ring.joint || n->joining || n->removed) {
+    if (n->ring.epoch == 0 || (n->ring.joint && !departs(n)) || n->joining || n->removed) {
         idle(n, lv, LOOK_MS);
         return;
     }
     lv->state = LOOKING;
+    lv->epoch = n->ring.epoch;
     nwr_lend_submit(n, nwr_lend(n, &lv->job, 0, NWR_STORE_DIGESTS, 0));
 }
 
@@ -169,7 +192,7 @@ static void on_changed(struct nwr_node *n, struct nwr_job *j)
 {
     struct leave *lv = of(j);
 
-    if (lv->state == IDLE && lv->looked != n->ring.epoch && !n->ring.joint)
+    if (lv->state == IDLE && is_due(n, lv))
         nwr_job_wake(n, j, n->now + SETTLE_MS);
 }
 
@@ -192,6 +215,16 @@ void nwr_leave_strays(struct nwr_node *n)
 
     if (lv->state == IDLE && n->now >= lv->pause_until)
         hand_next(n, lv);
+}
+
+bool nwr_leave_done(const struct nwr_node *n)
+{
+    const struct leave *lv = nwr_container_of(n->leaver, const struct leave, job);
+
+    for (uint32_t pg = 0; departs(n) && pg < n->ring.pgs; pg++)
+        if ((lv->left[pg] || n->hints.stray[pg]) && may_go(n, (nwr_pg)pg))
+            return false;
+    return !departs(n) || (lv->looked == n->ring.epoch && lv->state == IDLE);
 }
 
 void nwr_leave_start(struct nwr_node *n)

@@ -24,17 +24,18 @@ static struct side *rows_of(struct read *rd, const struct side *like)
 
 /* ---- writing back --------------------------------------------------------------------------- */
 
+/* No rows: what it has is to be on its disk. */
 static void write_back(struct nwr_node *n, struct read *rd, uint32_t i, struct nwr_rows *rows)
 {
-    struct nwr_batch *b = nwr_batch_new(rd->pg, NWR_LEVEL_MEMORY);
+    struct nwr_batch *b = nwr_batch_new(rd->pg, rd->leave ? NWR_LEVEL_DISK : NWR_LEVEL_MEMORY);
     struct nwr_msg size = {.kind = NWR_MSG_ROWS};
 
     b->rows = *rows;
     size.u.rows.rows = b->rows;
     b->bytes = nwr_msg_bytes(&size);
     rd->side[i].writing = true;
-    n->count.read_repairs++;
-    n->count.write_backs += rd->w[NWR_LIST_NOW] > 0;
+    n->count.read_repairs += b->rows.n > 0;
+    n->count.write_backs += b->rows.n && rd->w[NWR_LIST_NOW] > 0;
     nwr_deliver(n, &rd->job, rd->round << 8 | i, rd->side[i].ordinal, b, false);
 }
 
@@ -122,6 +123,12 @@ void nwr_read_written(struct nwr_node *n, struct read *rd, uint32_t i, enum nwr_
         look(n, rd);
 }
 
+/* This node, whose own copy is of no use any more. */
+static bool gives_away(const struct nwr_node *n, const struct read *rd, const struct side *s)
+{
+    return rd->leave && s->ordinal == n->ordinal;
+}
+
 static void finish_merge(struct nwr_node *n, struct read *rd)
 {
     struct nwr_rows stale[NWR_COUNT(rd->side)] = {{0}};
@@ -141,14 +148,16 @@ static void finish_merge(struct nwr_node *n, struct read *rd)
 
         if (!s->merged)
             continue;
-        if (!s->spare && !(rd->leave && s->ordinal == n->ordinal))
+        if (!s->spare && !gives_away(n, rd, s))
             nwr_rows_stale(&rd->merged, &rows_of(rd, s)->rows, &s->extra, &stale[i]);
-        s->whole = stale[i].n == 0;
-        s->writing = stale[i].n > 0;
+        s->writing = stale[i].n || (rd->leave && !gives_away(n, rd, s));
+        s->whole = !s->writing;
     }
     for (uint32_t i = 0; i < rd->m; i++) {
-        wrote |= stale[i].n && rd->side[i].ordinal != n->ordinal;
-        if (stale[i].n && !rd->job.ended)
+        bool writes = rd->side[i].merged && rd->side[i].writing;
+
+        wrote |= writes && rd->side[i].ordinal != n->ordinal;
+        if (writes && !rd->job.ended)
             write_back(n, rd, i, &stale[i]);
         else
             nwr_rows_deinit(&stale[i]);

@@ -7,8 +7,8 @@
  * A group is copied page by page (a copy of read.c): what is here already has an equal digest and
  * is not sent again, so a copy that was broken off goes on where it was. What is written meanwhile
  * comes by itself, since this node is in the list to come. COPIED goes to every member each second,
- * with how far it is; a node that copies nothing says so too. Copies are paced, so that others are
- * served meanwhile.
+ * with how far it is; a node that copies nothing says so too, one that leaves when it has handed
+ * over what it stood in for (leave.c). Copies are paced, so that others are served meanwhile.
  */
 #include "net/core/job.h"
 
@@ -135,7 +135,7 @@ static void tell(struct nwr_node *n, struct move *mv)
     m.u.copied.groups = mv->groups;
     m.u.copied.done = mv->done;
     m.u.copied.bytes = mv->bytes;
-    m.u.copied.all = mv->state == TELLING;
+    m.u.copied.all = mv->state == TELLING && nwr_leave_done(n);
     for (uint32_t i = 0; i < n->ring.nmember; i++) {
         uint16_t peer = n->ring.member[i].ordinal;
 

@@ -174,7 +174,7 @@ static void request_route(struct nwr_node *n, struct nwr_origin *o)
     bool from_peer = o->kind == NWR_FROM_PEER;
 
     if (!here && from_peer && nwr_is_sloppy(o->req))
-        here = nwr_ring_is_spare(&n->ring, o->req->pg, n->ordinal);
+        here = nwr_ring_is_spare(&n->ring, o->req->pg, nwr_is_write(o->req), n->ordinal);
     if (here)
         nwr_request_here(n, o);
     else if (from_peer)

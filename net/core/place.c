@@ -112,21 +112,23 @@ uint32_t nwr_ring_place_in(const struct nwr_ring *r, enum nwr_list list, nwr_pg 
     return have;
 }
 
-uint32_t nwr_ring_spares(const struct nwr_ring *r, nwr_pg pg, uint16_t out[NWR_REPLICAS_MAX])
+uint32_t nwr_ring_spares(const struct nwr_ring *r, nwr_pg pg, bool writes,
+                         uint16_t out[NWR_REPLICAS_MAX])
 {
     struct draw best[2 * NWR_REPLICAS_MAX];
-    uint32_t m = replicas(r, NWR_LIST_NOW), have;
+    uint32_t m = replicas(r, NWR_LIST_NOW), have, n = 0;
 
     have = draw_all(r, NWR_LIST_NOW, pg, 2 * m, best);
     for (uint32_t i = m; i < have; i++)
-        out[i - m] = best[i].ordinal;
-    return have > m ? have - m : 0;
+        if (!writes || !nwr_ring_leaves(r, best[i].ordinal))
+            out[n++] = best[i].ordinal;
+    return n;
 }
 
-bool nwr_ring_is_spare(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal)
+bool nwr_ring_is_spare(const struct nwr_ring *r, nwr_pg pg, bool writes, uint16_t ordinal)
 {
     uint16_t spare[NWR_REPLICAS_MAX] = {0};
-    uint32_t n = nwr_ring_spares(r, pg, spare);
+    uint32_t n = nwr_ring_spares(r, pg, writes, spare);
 
     for (uint32_t i = 0; i < n; i++)
         if (spare[i] == ordinal)

@@ -91,7 +91,7 @@ static void ask_others(struct nwr_node *n, struct pull *p)
     p->m = p->of_list = sides.n;
     for (uint32_t i = 0; i < sides.n; i++)
         p->list[i] = sides.side[i].ordinal;
-    p->m += nwr_ring_spares(&n->ring, p->pg, p->list + p->m);
+    p->m += nwr_ring_spares(&n->ring, p->pg, false, p->list + p->m);
     memset(p->asked, 0, sizeof(p->asked));
     p->out = 0;
     p->silent = p->rotten = false;

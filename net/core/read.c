@@ -207,7 +207,7 @@ static void look_late(struct nwr_node *n, struct read *rd)
 static void answer_equal(struct nwr_node *n, struct read *rd, struct side *s)
 {
     n->count.digests_equal++;
-    if (rd->copy || rd->leave) {
+    if (rd->copy) {
         rd->merged = s->rows;
         s->rows = (struct nwr_rows){0};
         rd->more = s->more;
@@ -308,6 +308,18 @@ static bool try_equal(struct nwr_node *n, struct read *rd)
     return false;
 }
 
+/* What is handed over is in no list: none of their quorums waits for it. */
+static bool own_is_missing(struct nwr_node *n, struct read *rd)
+{
+    const struct side *own = &rd->side[rd->m - 1];
+
+    if (!rd->leave || own->state == SIDE_ROWS)
+        return false;
+    if (own->state == SIDE_FAILED)
+        finish(n, rd, own->err);
+    return true;
+}
+
 static void look_asking(struct nwr_node *n, struct read *rd)
 {
     bool waits = false;
@@ -316,12 +328,14 @@ static void look_asking(struct nwr_node *n, struct read *rd)
         not_enough(n, rd);
         return;
     }
+    if (own_is_missing(n, rd))
+        return;
     if (spares_must_wait(n, rd)) {
         nwr_job_wake(n, &rd->job, NWR_MIN(rd->patience, rd->deadline));
         return;
     }
     nwr_job_wake(n, &rd->job, rd->deadline);
-    if (try_equal(n, rd))
+    if (!rd->leave && try_equal(n, rd))
         return;
     for (uint32_t i = 0; i < rd->m; i++)
         if (has_answered(&rd->side[i]) && !rows_of(rd, &rd->side[i])) {
@@ -354,7 +368,7 @@ static bool is_side(const struct read *rd, uint16_t ordinal)
 static void place_spares(struct nwr_node *n, struct read *rd)
 {
     uint16_t spare[NWR_REPLICAS_MAX];
-    uint32_t m = nwr_ring_spares(&n->ring, rd->pg, spare), of_list = rd->m, next = 0;
+    uint32_t m = nwr_ring_spares(&n->ring, rd->pg, false, spare), of_list = rd->m, next = 0;
 
     rd->away = count_away(n, rd);
     rd->patience = n->now + NWR_RETRY_WRITE_MS;
@@ -427,24 +441,25 @@ static void place_copy(struct nwr_node *n, struct read *rd)
     rd->w[NWR_LIST_NOW] = 0;
 }
 
-/* The list, which is to hold it all, and this node. */
+/* Each list, which is to hold it all, and this node, which is in none of them. */
 static void place_leave(struct nwr_node *n, struct read *rd)
 {
-    uint16_t list[NWR_REPLICAS_MAX];
-    uint8_t m = (uint8_t)nwr_ring_place(&n->ring, rd->pg, list);
+    struct nwr_sides list;
 
-    for (uint32_t i = 0; i < m; i++) {
-        nwr_assert(list[i] != n->ordinal);
-        rd->side[i].ordinal = list[i];
-        rd->side[i].in = 1 << NWR_LIST_NOW;
+    nwr_ring_sides(&n->ring, rd->pg, &list);
+    for (uint32_t i = 0; i < list.n; i++) {
+        nwr_assert(list.side[i].ordinal != n->ordinal);
+        rd->side[i].ordinal = list.side[i].ordinal;
+        rd->side[i].in = list.side[i].in;
     }
-    rd->side[m].ordinal = n->ordinal;
-    rd->side[m].in = 1 << NWR_LIST_NEXT;
-    rd->m = m + 1u;
-    rd->need[NWR_LIST_NOW] = NWR_MAX(nwr_ring_w(&n->ring, 0), (uint8_t)(m / 2 + 1));
-    rd->w[NWR_LIST_NOW] = rd->need[NWR_LIST_NOW];
-    rd->need[NWR_LIST_NEXT] = 1;
-    rd->w[NWR_LIST_NEXT] = 0;
+    rd->side[list.n].ordinal = n->ordinal;
+    rd->side[list.n].in = 0;
+    rd->m = list.n + 1;
+    for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++) {
+        uint8_t m = list.m[l], w = NWR_MAX(nwr_ring_w_in(&n->ring, l, 0), (uint8_t)(m / 2 + 1));
+
+        rd->need[l] = rd->w[l] = NWR_MIN(w, m);
+    }
 }
 
 static void begin(struct nwr_node *n, struct read *rd)

@@ -154,6 +154,10 @@ static void apply(struct nwr_node *n, struct replica *r)
         ack(n, r, NWR_E_NOSPC);
         return;
     }
+    if (rows->n == 0 && r->msg.u.put.nblock == 0) { /* what is here is to be on disk */
+        nwr_lend_submit(n, nwr_lend(n, &r->job, 0, NWR_STORE_SYNC, r->msg.pg));
+        return;
+    }
     nwr_hlc_seen(n, rows);
     l = nwr_lend(n, &r->job, 0, rows->n ? NWR_STORE_APPLY : NWR_STORE_BLOCK_PUT, r->msg.pg);
     if (hint)

@@ -56,6 +56,13 @@ bool nwr_ring_lists(const struct nwr_ring *r, uint16_t ordinal)
     return m && m->weight;
 }
 
+bool nwr_ring_leaves(const struct nwr_ring *r, uint16_t ordinal)
+{
+    const struct nwr_member *m = nwr_ring_find(r, ordinal);
+
+    return r->joint && m && m->weight && !m->next_weight && !m->lost;
+}
+
 /* ---- changes --------------------------------------------------------------------------------- */
 
 void nwr_ring_open(struct nwr_ring *dst, const struct nwr_ring *settled)

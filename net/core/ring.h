@@ -61,6 +61,8 @@ const struct nwr_member *nwr_ring_find(const struct nwr_ring *r, uint16_t ordina
 const struct nwr_member *nwr_ring_find_id(const struct nwr_ring *r, nwr_node_id id);
 /* Whether it is in the list there is. */
 bool nwr_ring_lists(const struct nwr_ring *r, uint16_t ordinal);
+/* It is in the list there is, not in the one to come, and not given up for lost. */
+bool nwr_ring_leaves(const struct nwr_ring *r, uint16_t ordinal);
 /* Members of a list. */
 uint32_t nwr_ring_size(const struct nwr_ring *r, enum nwr_list list);
 
@@ -79,9 +81,11 @@ uint32_t nwr_ring_place(const struct nwr_ring *r, nwr_pg pg, uint16_t out[NWR_RE
 uint32_t nwr_ring_place_in(const struct nwr_ring *r, enum nwr_list list, nwr_pg pg,
                            uint16_t out[NWR_REPLICAS_MAX]);
 bool nwr_ring_holds(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal);
-/* The next nodes after its preference list, at most as many as that has. Returns how many. */
-uint32_t nwr_ring_spares(const struct nwr_ring *r, nwr_pg pg, uint16_t out[NWR_REPLICAS_MAX]);
-bool nwr_ring_is_spare(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal);
+/* The next nodes after its preference list, at most as many as that has. Returns how many. A node
+ * that leaves the ring takes no writes for others any more, so that it can have handed over all. */
+uint32_t nwr_ring_spares(const struct nwr_ring *r, nwr_pg pg, bool writes,
+                         uint16_t out[NWR_REPLICAS_MAX]);
+bool nwr_ring_is_spare(const struct nwr_ring *r, nwr_pg pg, bool writes, uint16_t ordinal);
 /* It holds pg in the list to come and does not yet. */
 bool nwr_ring_gains(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal);
 

@@ -287,7 +287,7 @@ void nwr_why_start(struct nwr_node *n, struct nwr_origin *o)
     w->m = sides.n;
     for (uint32_t i = 0; i < sides.n; i++)
         w->list[i] = sides.side[i].ordinal;
-    w->all = w->m + nwr_ring_spares(&n->ring, nwr_key_pg(&w->key), w->list + w->m);
+    w->all = w->m + nwr_ring_spares(&n->ring, nwr_key_pg(&w->key), false, w->list + w->m);
     nwr_job_wake(n, &w->job, n->now + WHY_MS);
     for (uint32_t i = 0; i < w->all; i++)
         ask(n, w, i);

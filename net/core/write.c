@@ -104,7 +104,7 @@ static void stand_in(struct write *wr, uint16_t ordinal, const struct side *away
 static uint16_t next_spare(const struct nwr_node *n, struct write *wr)
 {
     uint16_t spare[NWR_REPLICAS_MAX];
-    uint32_t m = nwr_ring_spares(&n->ring, wr->pg, spare);
+    uint32_t m = nwr_ring_spares(&n->ring, wr->pg, true, spare);
 
     for (uint32_t i = 0; i < m; i++)
         if (nwr_is_up(n, spare[i]) && spare[i] != n->ordinal && !side_find(wr, spare[i]))
@@ -168,7 +168,7 @@ static void place(struct nwr_node *n, struct write *wr)
     }
     if (!wr->sloppy)
         return;
-    wr->spare = !is_home(n, wr) && nwr_ring_is_spare(&n->ring, wr->pg, n->ordinal);
+    wr->spare = !is_home(n, wr) && nwr_ring_is_spare(&n->ring, wr->pg, true, n->ordinal);
     place_spares(n, wr);
 }
 

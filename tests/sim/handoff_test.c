@@ -286,16 +286,10 @@ static void what_is_kept_for_one_that_was_removed_goes_to_those_who_hold_it(void
 static struct sim *five(uint64_t seed, nwr_pg pg, int list[5])
 {
     struct sim *s = sim_create(seed);
-    uint16_t place[NWR_REPLICAS_MAX];
-    uint32_t m;
 
     s->only_asked = true;
     sim_members(s, 5, 16, 3, 2, 2);
-    m = nwr_ring_place(sim_ring(s, 0), pg, place);
-    m += nwr_ring_spares(sim_ring(s, 0), pg, place + m);
-    assert_int_equal(m, 5);
-    for (uint32_t i = 0; i < m; i++)
-        list[i] = sim_of_ordinal(s, place[i]);
+    kit_list(s, pg, list, 5);
     return s;
 }
 
@@ -470,14 +464,11 @@ static void a_node_whose_room_for_hints_is_full_cannot_count(void **state)
     struct nwr_key key = kit_key(3, 1);
     int l[5];
     struct sim *s = sim_create(24);
-    uint16_t place[NWR_REPLICAS_MAX];
 
     (void)state;
     s->hint_bytes = 1;
     sim_members(s, 5, 16, 3, 2, 2);
-    nwr_ring_place(sim_ring(s, 0), 3, place);
-    for (int i = 0; i < 3; i++)
-        l[i] = sim_of_ordinal(s, place[i]);
+    kit_list(s, 3, l, 5);
     crash_all(s, l, 2);
     assert_int_equal(sloppy_put(s, l[2], &key, "full", 6), NWR_E_NOSPC);
     sim_destroy(s);
@@ -515,31 +506,6 @@ static void blocks_are_handed_off_too(void **state)
 
 /* ---- the ring changes under what a node stands in for --------------------------------------- */
 
-static void ask_removal(struct sim *s, int at, int node)
-{
-    struct nwr_node_event ev = {.kind = NWR_EV_RESHAPE};
-    const struct nwr_wish_state *w = nwr_node_wish(s->node[at].node);
-
-    ev.reshape.kind = NWR_RESHAPE_REMOVE;
-    ev.reshape.ordinal = nwr_ring_find_id(sim_ring(s, at), s->node[node].id)->ordinal;
-    sim_event(s, at, &ev);
-    for (int i = 0; i < 200 && w->done < w->asked; i++)
-        sim_run(s, 100000);
-    assert_int_equal(w->err, NWR_OK);
-}
-
-/* The replicas of pg 3, then the next ones. */
-static void list_of(struct sim *s, int *l, int n)
-{
-    uint16_t place[2 * NWR_REPLICAS_MAX];
-    uint32_t m = nwr_ring_place(sim_ring(s, 0), 3, place);
-
-    m += nwr_ring_spares(sim_ring(s, 0), 3, place + m);
-    assert_int_equal(m, n);
-    for (int i = 0; i < n; i++)
-        l[i] = sim_of_ordinal(s, place[i]);
-}
-
 /* The last node alone stood in, with room for one hint, and comes back when all was copied from the
  * one that the hint is for, which is to be removed: such a node hands over nothing. */
 static void what_came_to_a_node_that_leaves_is_handed_to_those_who_stay(void **state)
@@ -553,7 +519,7 @@ static void what_came_to_a_node_that_leaves_is_handed_to_those_who_stay(void **s
     s->only_asked = true;
     s->hint_bytes = 1800;
     sim_members(s, 4, 16, 2, 2, 1);
-    list_of(s, l, 4);
+    kit_list(s, 3, l, 4);
     crash_all(s, l, 3);
     req->w = 1;
     req->sloppy = true;
@@ -562,7 +528,7 @@ static void what_came_to_a_node_that_leaves_is_handed_to_those_who_stay(void **s
     assert_int_equal(hints_for(s, l[3], l[1]), 0);
     kit_isolate(s, l[3], true);
     restart_all(s, l, 3);
-    ask_removal(s, l[1], l[0]);
+    kit_remove_member(s, l[1], l[0]);
     sim_run(s, 5000000);
     assert_true(sim_ring(s, l[1])->joint); /* the last node has not copied what it gains */
     sim_heal(s);
@@ -585,10 +551,10 @@ static void a_sloppy_write_while_the_ring_changes_reaches_those_who_hold_it_then
     (void)state;
     s->only_asked = true;
     sim_members(s, 6, 16, 3, 2, 2);
-    list_of(s, l, 6);
+    kit_list(s, 3, l, 6);
     kit_isolate(s, l[5], true); /* it copies nothing, so the ring stays joint */
     kit_notice(s);
-    ask_removal(s, l[1], l[0]);
+    kit_remove_member(s, l[1], l[0]);
     sim_run(s, 3000000);
     assert_true(sim_ring(s, l[4])->joint);
     crash_all(s, l + 1, 2);

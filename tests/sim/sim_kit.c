@@ -142,6 +142,33 @@ nwr_pg kit_pg(struct sim *s, int node, int first)
     sim_fail(s, "no group starts at node %d", first);
 }
 
+void kit_list(struct sim *s, nwr_pg pg, int *list, int n)
+{
+    const struct nwr_ring *ring = sim_a_ring(s);
+    uint16_t place[2 * NWR_REPLICAS_MAX];
+    uint32_t m = nwr_ring_place(ring, pg, place);
+
+    m += nwr_ring_spares(ring, pg, false, place + m);
+    if (m != (uint32_t)n)
+        sim_fail(s, "group %u has %u nodes, not %d", pg, m, n);
+    for (int i = 0; i < n; i++)
+        list[i] = sim_of_ordinal(s, place[i]);
+}
+
+void kit_remove_member(struct sim *s, int at, int node)
+{
+    struct nwr_node_event ev = {.kind = NWR_EV_RESHAPE};
+    const struct nwr_wish_state *w = nwr_node_wish(s->node[at].node);
+
+    ev.reshape.kind = NWR_RESHAPE_REMOVE;
+    ev.reshape.ordinal = nwr_ring_find_id(sim_ring(s, at), s->node[node].id)->ordinal;
+    sim_event(s, at, &ev);
+    for (int i = 0; i < 200 && w->done < w->asked; i++)
+        sim_run(s, 100000);
+    if (w->done < w->asked || w->err)
+        sim_fail(s, "node %d is not removed: %s", node, nwr_err_name(w->err));
+}
+
 void kit_isolate(struct sim *s, int node, bool cut)
 {
     for (int i = 0; i < s->nnode; i++)

@@ -30,6 +30,10 @@ const char *kit_text(const struct nwr_record *r, char *buffer, size_t room);
 /* A PG whose list starts with node `first`; -1 for any. */
 nwr_pg kit_pg(struct sim *s, int node, int first);
 bool kit_holds(struct sim *s, int node, nwr_pg pg);
+/* The replicas of a group, in order, then the next nodes: n in all. */
+void kit_list(struct sim *s, nwr_pg pg, int *list, int n);
+/* Asks node `at` to remove another, and waits until that is decided. */
+void kit_remove_member(struct sim *s, int at, int node);
 
 /* Cuts node from all others, or joins it to them again. */
 void kit_isolate(struct sim *s, int node, bool cut);
