@@ -1,4 +1,4 @@
-/* copy.c -- deep copies of what requests and messages own; blobs are shared by count. */
+/* copy.c -- what requests and messages own, copied deeply; blobs are shared by count. */
 #include "net/core/copy.h"
 
 struct nwr_block *nwr_blocks_copy(const struct nwr_block *block, uint32_t n)
@@ -69,4 +69,10 @@ struct nwr_request *nwr_request_copy(const struct nwr_request *req)
     copy->guard = nwr_guards_copy(req->guard, req->nguard);
     copy->block = nwr_blocks_copy(req->block, req->nblock);
     return copy;
+}
+
+void nwr_request_may_repeat(struct nwr_request *req)
+{
+    for (uint32_t i = 0; i < req->nwrite; i++)
+        req->write[i].v.flags &= (uint8_t)~NWR_V_ONCE;
 }

@@ -70,14 +70,11 @@ bool nwr_is_sloppy(const struct nwr_request *req)
     return req->sloppy && req->w != NWR_QUORUM_ALL && req->r != NWR_QUORUM_ALL;
 }
 
-/* This node is the first of the next ones that can: it coordinates. A second try of a write may
- * have a second dot. */
+/* This node is the first of the next ones that can: it coordinates. */
 static void coordinate_here(struct nwr_node *n, struct forward *f)
 {
     struct nwr_origin o = f->origin;
 
-    for (uint32_t i = 0; f->sent && i < o.req->nwrite; i++)
-        o.req->write[i].v.flags &= ~(uint32_t)NWR_V_ONCE;
     f->origin = (struct nwr_origin){0};
     nwr_job_end(n, &f->job, NWR_OK);
     nwr_request_here(n, &o);
@@ -102,6 +99,8 @@ static bool ask_next(struct nwr_node *n, struct forward *f)
             continue;
         f->tried[i] = true;
         n->count.retries += f->sent;
+        if (!f->sent)
+            nwr_request_may_repeat(f->req);
         f->sent = true;
         f->out++;
         m.u.request = nwr_request_copy(f->req);

@@ -180,5 +180,8 @@ void nwr_msg_deinit(struct nwr_msg *m);
 size_t nwr_msg_bytes(const struct nwr_msg *m);
 /* A deep copy without token, user and done; blobs are shared by count. */
 struct nwr_request *nwr_request_copy(const struct nwr_request *req);
+/* Before a request goes to a coordinator that may stay silent: another one is asked then, and
+ * gives its write_ids a second dot. Clears NWR_V_ONCE. */
+void nwr_request_may_repeat(struct nwr_request *req);
 
 #endif

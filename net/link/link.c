@@ -95,19 +95,12 @@ static void send_call(struct nwr_link *l, struct call *c)
     nwr_conn_flush(l->conn);
 }
 
-/* Another coordinator may be told to do it again: its write_ids may get a second dot. */
-static void may_be_repeated(struct nwr_request *req)
-{
-    for (uint32_t i = 0; i < req->nwrite; i++)
-        req->write[i].v.flags &= (uint8_t)~NWR_V_ONCE;
-}
-
 static void on_submit(struct nwr_volume *v, struct nwr_request *req)
 {
     struct nwr_link *l = nwr_container_of(v, struct nwr_link, volume);
     struct call *c = nwr_zalloc(sizeof(*c));
 
-    may_be_repeated(req);
+    nwr_request_may_repeat(req);
     c->req = req;
     c->id = ++l->next_id;
     c->since = uv_now(l->loop);

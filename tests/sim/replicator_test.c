@@ -376,6 +376,34 @@ static void a_silent_coordinator_is_replaced_and_the_write_is_one_write(void **s
     sim_destroy(s);
 }
 
+/* Two coordinators gave it a dot each; the successor names the one that its writer was told. */
+static void a_write_that_two_coordinators_took_goes_whole_when_it_is_replaced(void **state)
+{
+    struct sim *s = sim_create(14);
+    int list[3];
+    struct nwr_key key;
+    struct nwr_record r;
+
+    (void)state;
+    sim_members(s, 6, 16, 3, 0, 0);
+    key = kit_key(pg_elsewhere(s, 5, list), 1);
+    for (int i = 0; i < 6; i++)
+        sim_cut(s, list[0], i, true);
+    kit_write(s, 5, &key, "old", 77, NULL);
+    assert_string_equal(kit_stored_text(s, list[0], &key), "old");
+    r = kit_stored(s, list[1], &key);
+    assert_int_not_equal(sim_of_ordinal(s, nwr_actor_ordinal(r.v[0].dot.actor)), list[0]);
+    kit_write(s, 5, &key, "new", 78, &r);
+    nwr_record_deinit(&r);
+    for (int i = 0; i < 6; i++)
+        sim_cut(s, list[0], i, false);
+    kit_notice(s);
+    assert_string_equal(kit_read_text(s, list[0], &key), "new");
+    for (int i = 0; i < 3; i++)
+        assert_string_equal(kit_stored_text(s, list[i], &key), "new");
+    sim_destroy(s);
+}
+
 static void a_dead_coordinator_is_replaced_at_once(void **state)
 {
     struct sim *s = sim_create(12);
@@ -673,6 +701,7 @@ int main(void)
         cmocka_unit_test(what_is_acknowledged_on_disk_survives_power_loss_everywhere),
         cmocka_unit_test(a_node_without_the_group_forwards),
         cmocka_unit_test(a_silent_coordinator_is_replaced_and_the_write_is_one_write),
+        cmocka_unit_test(a_write_that_two_coordinators_took_goes_whole_when_it_is_replaced),
         cmocka_unit_test(a_dead_coordinator_is_replaced_at_once),
         cmocka_unit_test(a_silent_replica_delays_no_read),
         cmocka_unit_test(an_unconfirmed_write_is_at_w_before_a_read_shows_it),

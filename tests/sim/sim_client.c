@@ -82,7 +82,7 @@ static void add_write(struct sim_client *c, struct nwr_request *req, const struc
 
     w->key = *key;
     w->v.wid = new_wid(c);
-    w->v.flags = tombstone ? NWR_V_TOMBSTONE : 0;
+    w->v.flags = (uint8_t)(NWR_V_ONCE | (tombstone ? NWR_V_TOMBSTONE : 0));
     w->v.ref = ref;
     w->v.body = sim_history_body(w->v.wid, key);
     name_seen(c, w);

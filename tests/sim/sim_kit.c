@@ -14,6 +14,7 @@ struct nwr_request *kit_put(const struct nwr_key *key, const char *text, nwr_wid
 
     w->key = *key;
     w->v.wid = wid;
+    w->v.flags = NWR_V_ONCE; /* as the file system sets it */
     w->v.body = nwr_blob_copy(text, strlen(text));
     for (uint32_t i = 0; seen && i < seen->n; i++)
         nwr_write_seen(w, seen->v[i].dot, seen->v[i].wid);
