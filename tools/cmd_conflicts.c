@@ -1,10 +1,12 @@
 /* cmd_conflicts.c -- `nwrfs conflicts`: every version in conflict below a path.
  *
- * Reads every directory below, names only: siblings are in the listing. A file or a sibling is then
- * asked for user.nwrfs.siblings, which only names in conflict have: the numbers of its siblings,
- * comma separated. Where siblings are hidden (conflicts=hide), every file is asked.
+ * The mount gives the names that the replicas' index of conflicts leads to (fs/core/survey.h). Each
+ * is asked for user.nwrfs.siblings, which only names in conflict have: the numbers of its siblings,
+ * comma separated. Below a directory that was made on several sides every name is looked at: two
+ * files there may have one name, and neither record is in conflict by itself.
  */
 #include "tools/cmd.h"
+#include "tools/indexed.h"
 #include "tools/mounts.h"
 #include "tools/siblings.h"
 
@@ -194,6 +196,42 @@ static void walk_dir(struct walk *w, const char *dir)
     names_free(&dirs);
 }
 
+/* ---- by the index ---- */
+
+/* Numbered names whose head is gone are known to the listing alone. */
+static void on_headless(struct walk *w, const char *dir, const char *base)
+{
+    struct names found = {0};
+    DIR *d = opendir(dir);
+    const struct dirent *e;
+
+    while (d && (e = readdir(d)))
+        if (number_of(e->d_name) && base_len(e->d_name) == strlen(base) &&
+            strncmp(e->d_name, base, strlen(base)) == 0)
+            names_add(&found, e->d_name);
+    if (d)
+        closedir(d);
+    on_names(w, dir, &found);
+    names_free(&found);
+}
+
+static void on_indexed(void *arg, char kind, const char *path)
+{
+    struct walk *w = arg;
+    char dir[8192];
+    const char *slash = strrchr(path, '/');
+    struct stat st;
+
+    if (lstat(path, &st) == 0) {
+        on_file(w, path, slash ? slash + 1 : path);
+    } else if (slash) {
+        snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
+        on_headless(w, dir, slash + 1);
+    }
+    if (kind == 'u' && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        walk_dir(w, path);
+}
+
 static int help(void)
 {
     printf("usage: nwrfs conflicts PATH [--json]\n\n"
@@ -221,7 +259,7 @@ int nwr_cmd_conflicts(int argc, char **argv)
     for (size_t n = strlen(argv[1]); n > 1 && argv[1][n - 1] == '/'; n--)
         argv[1][n - 1] = '\0';
     if (S_ISDIR(st.st_mode))
-        walk_dir(&w, argv[1]);
+        w.status = nwr_indexed_each("conflicts", argv[1], on_indexed, &w) | w.status;
     else
         on_file(&w, argv[1], strrchr(argv[1], '/') ? strrchr(argv[1], '/') + 1 : argv[1]);
     if (w.json)

@@ -82,23 +82,54 @@ int nwr_mounts_data(const char *command, const char *path, struct nwr_mount_entr
     return 0;
 }
 
-bool nwr_mounts_covers(const char *path)
+/* The root of a mount within its volume, and the length of its mount point if real is below it. */
+static size_t parse_over(const char *line, const char *dev, const char *real, char *root,
+                         char *mountpoint)
+{
+    size_t n;
+
+    if (!strstr(line, dev) || !strstr(line, " - fuse.nwrfs ") ||
+        sscanf(line, "%*d %*d %*s %4095s %4095s", root, mountpoint) != 2)
+        return 0;
+    nwr_unescape_octal(root);
+    nwr_unescape_octal(mountpoint);
+    n = strcmp(mountpoint, "/") == 0 ? 0 : strlen(mountpoint);
+    if (strncmp(mountpoint, real, n) != 0 || (real[n] && real[n] != '/'))
+        return 0;
+    return n + 1;
+}
+
+bool nwr_mounts_within(const char *path, char *top, char *inside)
 {
     FILE *f = fopen("/proc/self/mountinfo", "re");
-    char *line = NULL, want[32];
+    char *line = NULL, dev[32], real[PATH_MAX] = "", root[PATH_MAX], mountpoint[PATH_MAX];
     struct stat st;
-    size_t cap = 0;
-    bool found = false;
+    size_t cap = 0, best = 0, n;
+    bool there = lstat(path, &st) == 0 &&
+                 (S_ISLNK(st.st_mode) ? nwr_mounts_absolute(path, real, sizeof(real))
+                                      : realpath(path, real) != NULL);
 
-    if (lstat(path, &st) == 0) {
-        snprintf(want, sizeof(want), " %u:%u ", major(st.st_dev), minor(st.st_dev));
-        while (f && !found && getline(&line, &cap, f) > 0)
-            found = strstr(line, want) && strstr(line, " - fuse.nwrfs ");
+    snprintf(dev, sizeof(dev), " %u:%u ", there ? major(st.st_dev) : 0,
+             there ? minor(st.st_dev) : 0);
+    while (there && f && getline(&line, &cap, f) > 0) {
+        n = parse_over(line, dev, real, root, mountpoint);
+        if (n < best || n == 0)
+            continue;
+        best = n;
+        snprintf(top, PATH_MAX, "%s", mountpoint);
+        snprintf(inside, PATH_MAX, "%s%s", strcmp(root, "/") == 0 ? "" : root, real + n - 1);
     }
     free(line);
     if (f)
         fclose(f);
-    return found;
+    return best;
+}
+
+bool nwr_mounts_covers(const char *path)
+{
+    char top[PATH_MAX], inside[PATH_MAX];
+
+    return nwr_mounts_within(path, top, inside);
 }
 
 static bool make_dir(const char *path)

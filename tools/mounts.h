@@ -20,6 +20,9 @@ bool nwr_mounts_absolute(const char *path, char *out, size_t len);
 bool nwr_mounts_find(const char *mountpoint, struct nwr_mount_entry *out);
 /* Whether path is on an nwrfs mount. */
 bool nwr_mounts_covers(const char *path);
+/* The same, and where: its mount point, and the path from the root of the volume, "" or "/a/b".
+ * Both have PATH_MAX bytes. */
+bool nwr_mounts_within(const char *path, char *top, char *inside);
 /* Where a mount without storage keeps its files: made if it is not there. */
 bool nwr_mounts_run_dir(const char *mountpoint, char *out, size_t len);
 /* Where the process of the mount keeps its log. */

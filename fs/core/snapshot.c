@@ -325,6 +325,18 @@ void nwr_txn_page(struct nwr_txn *t, nwr_ino dir, const struct nwr_key *after)
     t->need[t->nneed++].range.after = *after;
 }
 
+void nwr_txn_indexed(struct nwr_txn *t, nwr_pg pg, const struct nwr_key *after)
+{
+    struct nwr_need *n;
+
+    t->need = nwr_grow(t->need, &t->capneed, t->nneed + 1, sizeof(*t->need));
+    n = &t->need[t->nneed++];
+    *n = (struct nwr_need){.range = {.indexed = true}, .index = true};
+    n->range.prefix = (struct nwr_key){.len = 2, .b = {(uint8_t)(pg >> 8), (uint8_t)pg}};
+    if (after)
+        n->range.after = *after;
+}
+
 void nwr_txn_names(struct nwr_txn *t, nwr_ino dir)
 {
     nwr_txn_page(t, dir, &(struct nwr_key){0});

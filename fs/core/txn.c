@@ -1,5 +1,6 @@
 /* txn.c -- running plans, sending what they lack and what they decide; see txn.h. */
 #include "fs/core/state.h"
+#include "fs/core/survey.h"
 
 enum {
     REREADS_MAX = 8 /* of a file that is replaced all the time */
@@ -74,6 +75,7 @@ void nwr_txn_destroy(struct nwr_txn *t)
         nwr_blob_unref(t->slices.slice[i].blob);
     nwr_free(t->slices.slice);
     nwr_spool_op_destroy(t->spool);
+    nwr_survey_free(t->survey);
     nwr_free(t->item);
     nwr_blob_unref(t->spool_data);
     nwr_fs_reply_deinit(&t->reply);
@@ -218,13 +220,16 @@ static void submit(struct nwr_txn *t, struct nwr_request *req)
 enum { /* kinds of READ, in nwr_request.count */
     READ_PLAIN,
     READ_PAGE,
-    READ_GUESS
+    READ_GUESS,
+    READ_INDEX
 };
 
 static uint64_t read_kind(const struct nwr_need *n)
 {
     if (n->page)
         return READ_PAGE;
+    if (n->index)
+        return READ_INDEX;
     return n->guess ? READ_GUESS : READ_PLAIN;
 }
 
@@ -466,6 +471,10 @@ static void on_read(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_resp
     for (uint32_t i = 0; i < res->rows.n; i++)
         for (uint32_t j = 0; j < res->rows.row[i].rec.n; j++)
             nwr_mount_seen(t->m, res->rows.row[i].rec.v[j].hlc);
+    if (vreq->count == READ_INDEX) {
+        nwr_survey_take(t, res);
+        return;
+    }
     if (res->more && !page && !guess)
         read_on(t, vreq, &res->rows);
     take_rows(t, &res->rows);

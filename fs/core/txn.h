@@ -41,7 +41,7 @@ struct nwr_inos { /* a set */
 
 struct nwr_need { /* one range of a READ that is missing */
     struct nwr_range range;
-    bool page, guess;
+    bool page, guess, index;
 };
 
 struct nwr_snapshot { /* what outlives its transaction (walk.c) */
@@ -119,6 +119,7 @@ struct nwr_txn {
     uint32_t rereads;
     uint32_t subdirs, parts; /* counted, of so many parts of a union */
     struct nwr_handle *handle;
+    struct nwr_survey *survey; /* owned */
 };
 
 /* Starts a transaction and runs its plan; it frees itself. */
@@ -162,6 +163,8 @@ void nwr_txn_page(struct nwr_txn *t, nwr_ino dir, const struct nwr_key *after);
 void nwr_txn_names(struct nwr_txn *t, nwr_ino dir);
 /* All entries of a directory, with the objects of its PG, for those who look below it. */
 bool nwr_txn_children(struct nwr_txn *t, nwr_ino dir);
+/* What a group's index names behind `after` (NULL: from the first): it goes to the survey. */
+void nwr_txn_indexed(struct nwr_txn *t, nwr_pg pg, const struct nwr_key *after);
 /* A number for a new inode of pg; 0: asked for. */
 nwr_ino nwr_txn_ino(struct nwr_txn *t, nwr_pg pg);
 /* A write of key, staged, with a new write_id, the caller's uid and, as replaced, all versions of

@@ -2,6 +2,7 @@
 #include "fs/core/virtual.h"
 
 #include "fs/core/say.h"
+#include "fs/core/survey.h"
 
 static const char *const derived[] = {"clock", "node", "time", "siblings", "label", "deleted_by"};
 static const char *const later[] = {"exclusive", "locks"};
@@ -121,11 +122,16 @@ static bool same_seen(struct nwr_seen a, struct nwr_seen b)
     return nwr_dot_cmp(a.dot, b.dot) == 0;
 }
 
-/* All lines of the name that x is shown under, hidden ones too. */
-static bool lines_of(struct nwr_txn *t, struct nwr_shown *x, struct nwr_shown_list *list)
+/* All lines of the name that x is shown under, hidden ones too; in a union of directories, of all
+ * of them. */
+static bool lines_of(struct nwr_txn *t, const struct nwr_node *n, struct nwr_shown *x,
+                     struct nwr_shown_list *list)
 {
     if (!nwr_view_place(t, x))
         return false;
+    for (uint32_t i = 0; i < n->within.n && x->base_len; i++)
+        if (n->within.ino[i] == x->parent)
+            x->within = n->within;
     return x->base_len == 0 || nwr_view_all(t, &x->within, x->base, x->base_len, list);
 }
 
@@ -203,7 +209,7 @@ static bool derived_get(struct nwr_txn *t, struct nwr_node *n, const char *name,
     if (!nwr_txn_object(t, n->root) || !nwr_view_node(t, n, &x))
         return false;
     if (strcmp(name, "siblings") == 0) {
-        whole = lines_of(t, &x, &list);
+        whole = lines_of(t, n, &x, &list);
         if (whole)
             out_siblings(&list, &x, out);
         if (whole && lines(&list) < 2)
@@ -296,6 +302,8 @@ bool nwr_virtual_get(struct nwr_txn *t, struct nwr_node *n, const char *name, st
 
     if (strcmp(name, "status") == 0)
         return status_get(t, n, out);
+    if (strncmp(name, "index", 5) == 0)
+        return nwr_survey_get(t, name + 5, out);
     if (strcmp(name, "why") == 0)
         return told_get(t, n, NWR_OP_WHY, out);
     for (size_t i = 0; i < NWR_COUNT(derived); i++)

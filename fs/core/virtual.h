@@ -1,7 +1,7 @@
 /* virtual.h -- the attributes user.nwrfs.*: policies, and what is known of a version in conflict.
  *
  * Policies (w r on-conflict durability conflicts) are part of the attribute record; the others
- * are derived from the versions (DESIGN 9) or asked of the volume (status, why).
+ * are derived from the versions (DESIGN 9) or asked of the volume (status, why, index).
  */
 #ifndef NWR_FS_VIRTUAL_H
 #define NWR_FS_VIRTUAL_H

@@ -37,10 +37,14 @@ enum nwr_op {
 /* Keys k with prefix <= k, k > after (if after.len), at most NWR_SCAN_ROWS in all (and about
  * NWR_READ_BYTES, objects counted). exact: only the key `prefix` itself. follow: for every
  * version found that has a `ref` in the same PG, also the whole object of that inode (tombstones
- * too). Rows come sorted by key, each key once. */
+ * too). Rows come sorted by key, each key once. indexed: of the range only what the replicas keep
+ * an index of: entries and contents in conflict (several live versions, or a void beside one),
+ * and attributes of inodes without a live link. A conflict that no replica asked has whole is not
+ * in it yet, and a replica where it is over has no row to say so: such rows say where to look,
+ * not what is there. */
 struct nwr_range {
     struct nwr_key prefix, after;
-    bool exact, follow;
+    bool exact, follow, indexed;
 };
 
 struct nwr_row {

@@ -5,6 +5,9 @@
 void nwr_store_op_deinit(struct nwr_store_op *op)
 {
     nwr_rows_deinit(&op->rows);
+    nwr_free(op->appeared);
+    op->appeared = NULL;
+    op->nappeared = 0;
     nwr_free(op->missing);
     op->missing = NULL;
     op->nmissing = 0;

@@ -4,7 +4,7 @@
  *   2 nothing changed (a retry, a merge of what is here): done, guards are not asked again
  *   3 guards, sibling limit, room on the disk
  *   4 count the references that came and went; a missing block ends it
- *   5 write records, the digest of their PG, entries and bytes of blocks as one batch
+ *   5 write records, the digest and index of their PG, entries and bytes of blocks as one batch
  */
 #include "net/store/engine.h"
 
@@ -16,7 +16,8 @@ struct item {
     bool healed;             /* it did not verify, and what is merged takes its place */
     struct nwr_blob *after;  /* sealed; NULL: nothing changed */
     uint32_t live_before, hidden_before;
-    bool was; /* it said something before */
+    bool indexed; /* it was in conflict */
+    bool was;     /* it said something before */
     struct nwr_element before_element;
 };
 
@@ -77,6 +78,7 @@ static enum nwr_err load(struct applying *a, struct item *it)
     if (!err) {
         it->live_before = nwr_record_live(&it->rec);
         it->hidden_before = hidden(&it->rec);
+        it->indexed = nwr_index_wants(&it->key, &it->rec);
         it->was = !nwr_record_says_nothing(&it->rec);
         it->before_element = nwr_element_of(&it->key, &it->rec);
         count_blocks(&a->deltas, &it->rec, -1);
@@ -319,6 +321,47 @@ static enum nwr_err stage_digest(struct applying *a, const struct item *it)
                           is ? &after : NULL, it->healed);
 }
 
+/* The inode of a record that says, since this batch, something else about its names; 0: none. */
+static nwr_ino renamed(const struct item *it)
+{
+    struct nwr_key_parts p;
+
+    if ((it->live_before > 0) == (nwr_record_live(&it->rec) > 0) && !it->healed)
+        return 0;
+    if (!nwr_key_parse(&it->key, &p) || p.kind != 'I' ||
+        (p.reg != NWR_REG_ATTR && p.reg != NWR_REG_LINK))
+        return 0;
+    return p.ino;
+}
+
+static bool is_made(struct applying *a, nwr_ino ino)
+{
+    struct nwr_key key = nwr_key_reg(ino, NWR_REG_ATTR);
+    const struct item *it = find_item(a, &key);
+
+    return it && !it->before;
+}
+
+static enum nwr_err stage_index(struct applying *a)
+{
+    enum nwr_err err = NWR_OK;
+
+    for (uint32_t i = 0; i < a->nitem && !err; i++) {
+        const struct item *it = &a->item[i];
+        bool want = nwr_index_wants(&it->key, &it->rec);
+        nwr_ino ino = renamed(it);
+
+        if (want != it->indexed || it->healed)
+            err = nwr_txn_index(&a->txn, &it->key, want);
+        for (uint32_t j = 0; ino && j < i; j++)
+            if (renamed(&a->item[j]) == ino)
+                ino = 0;
+        if (!err && ino)
+            err = nwr_txn_index_names(&a->txn, ino, is_made(a, ino));
+    }
+    return err;
+}
+
 static enum nwr_err stage(struct applying *a)
 {
     enum nwr_err err = nwr_blocks_count(&a->txn, &a->deltas, a->op, false);
@@ -336,7 +379,22 @@ static enum nwr_err stage(struct applying *a)
         if (it->healed)
             nwr_recount_at_open(&a->txn);
     }
-    return err;
+    return err ? err : stage_index(a);
+}
+
+static void tell_conflicts(struct applying *a)
+{
+    struct nwr_store_op *op = a->op;
+    uint32_t cap = 0;
+
+    for (uint32_t i = 0; i < a->nitem; i++) {
+        const struct item *it = &a->item[i];
+
+        if (it->indexed || it->healed || !nwr_index_wants(&it->key, &it->rec))
+            continue;
+        op->appeared = nwr_grow(op->appeared, &cap, op->nappeared + 1, sizeof(*op->appeared));
+        nwr_index_tell(a->e, &it->key, &it->rec, &op->appeared[op->nappeared++]);
+    }
 }
 
 static void give_rows(struct applying *a)
@@ -386,6 +444,8 @@ void nwr_run_apply(struct nwr_engine *e, struct nwr_store_op *op)
     }
     if (!op->err)
         op->err = commit(&a);
+    if (!op->err)
+        tell_conflicts(&a);
     if (!op->err)
         give_rows(&a);
 out:

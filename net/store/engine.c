@@ -107,6 +107,7 @@ enum nwr_err nwr_txn_commit(struct nwr_txn *t)
         e->stat.records += (uint64_t)t->records;
         e->stat.blocks += (uint64_t)t->blocks;
         e->stat.block_bytes += (uint64_t)t->block_bytes;
+        e->stat.conflicts += (uint64_t)t->conflicts;
     }
     nwr_txn_abort(t);
     return err;

@@ -5,6 +5,7 @@
  *   read.c    ranges with follow, blocks, named values
  *   digest.c  digests of PGs, their elements
  *   hints.c   what is kept for others; erasing a PG
+ *   index.c   which records are in conflict, or without a name
  *   verify.c  counts every reference again and compares
  *
  * An op collects its changes in a transaction and writes them at its end; until then it has
@@ -77,7 +78,7 @@ struct nwr_txn {
     struct nwr_place *drop; /* segment bytes to drop when written */
     uint32_t ndrop, capdrop;
     struct nwr_sorted unpin; /* blocks that got a reference: their pins end */
-    int64_t records, blocks, block_bytes;
+    int64_t records, blocks, block_bytes, conflicts;
     bool has_digest; /* of pg: becomes its slot when written */
     nwr_pg pg;
     struct nwr_digest_slot digest;
@@ -138,6 +139,26 @@ enum nwr_err nwr_blocks_count(struct nwr_txn *t, struct nwr_deltas *ds, struct n
  * lost: the record that was there could not be read. */
 enum nwr_err nwr_txn_digest(struct nwr_txn *t, nwr_pg pg, const struct nwr_element *before,
                             const struct nwr_element *after, bool lost);
+
+/* ---- the index of conflicts (index.c) ---- */
+/* Whether a record by itself belongs in the index: an entry or a content in conflict. */
+bool nwr_index_wants(const struct nwr_key *key, const struct nwr_record *rec);
+/* Staged in t: the record is in the index, or is not. */
+enum nwr_err nwr_txn_index(struct nwr_txn *t, const struct nwr_key *key, bool want);
+/* Staged in t, after the records: whether the inode has no name. made: it is new in t. */
+enum nwr_err nwr_txn_index_names(struct nwr_txn *t, nwr_ino ino, bool made);
+/* Records in the index, from a record key on; as kv->scan. */
+enum nwr_err nwr_index_scan(struct nwr_engine *e, const struct nwr_key *from,
+                            bool (*on)(void *arg, const struct nwr_skey *key, const void *value,
+                                       size_t len),
+                            void *arg);
+/* What people are told of a record that came into conflict, once t is written. */
+void nwr_index_tell(struct nwr_engine *e, const struct nwr_key *key, const struct nwr_record *rec,
+                    struct nwr_appeared *out);
+/* Counts the index for stat. */
+enum nwr_err nwr_engine_index_count(struct nwr_engine *e);
+/* Compares the index with all records; sets it right if asked to. */
+enum nwr_err nwr_engine_index(struct nwr_engine *e, bool set_right, uint64_t *wrong);
 
 /* h is kept with what t writes. */
 void nwr_txn_hint(struct nwr_txn *t, const struct nwr_hint *h);

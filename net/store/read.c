@@ -94,7 +94,10 @@ static void read_range(struct reading *r)
     if (range->after.len && nwr_key_cmp(&range->after, from) > 0)
         from = &range->after;
     start = nwr_skey_of(NWR_SPACE_RECORDS, from->b, from->len);
-    err = r->e->kv->scan(r->e->kv, &start, on_direct, r);
+    if (range->indexed)
+        err = nwr_index_scan(r->e, from, on_direct, r);
+    else
+        err = r->e->kv->scan(r->e->kv, &start, on_direct, r);
     if (err)
         r->err = err;
 }

@@ -73,6 +73,14 @@ struct nwr_hint {
     uint32_t nkey;
 };
 
+/* A record that came into conflict, for people: the name it has in its directory, and the number
+ * and node of the version that did not get it (fs may show another number). */
+struct nwr_appeared {
+    uint64_t k;
+    uint16_t node, name_len; /* 0: no name is known */
+    char name[NWR_NAME_MAX];
+};
+
 /* One record of an APPLY. put: a coordinator's write, dot and hlc set in write->v (see
  * nwr_record_put); otherwise merge `rec` (nwr_record_sync). */
 struct nwr_apply {
@@ -112,8 +120,10 @@ struct nwr_store_op {
     uint32_t nelement;
     struct nwr_hint *kept; /* HINT_READ */
     uint32_t nkept;
-    struct nwr_pg_digest *digest; /* DIGESTS: NWR_PGS_MAX of them */
-    struct nwr_dot dot;           /* APPLY with puts: the dot of the batch, or of its first try */
+    struct nwr_pg_digest *digest;  /* DIGESTS: NWR_PGS_MAX of them */
+    struct nwr_dot dot;            /* APPLY with puts: the dot of the batch, or of its first try */
+    struct nwr_appeared *appeared; /* APPLY: conflicts that were none before it */
+    uint32_t nappeared;
     struct nwr_block_id *missing; /* APPLY with E_BLOCKS */
     uint32_t nmissing;
     struct nwr_blob *data;     /* BLOCK_GET */
@@ -129,6 +139,7 @@ struct nwr_store_op {
 struct nwr_store_stat {
     uint64_t bytes_total, bytes_free; /* of the file system below */
     uint64_t records, block_bytes, blocks;
+    uint64_t conflicts;             /* entries and contents in the index of conflicts */
     uint64_t syncs, applies, reads; /* counted since start */
     uint64_t segment_bytes, segment_live;
 };

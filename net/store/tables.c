@@ -40,15 +40,65 @@ static enum nwr_err tables_get(struct nwr_kv *kv, const struct nwr_skey *key, st
     return NWR_OK;
 }
 
+/* What a group has changed lies over what is stored. */
+struct overlay {
+    bool (*on)(void *arg, const struct nwr_skey *key, const void *value, size_t len);
+    void *arg;
+    struct nwr_sorted_node *next;
+    bool ended;
+};
+
+static struct nwr_skey key_of(const struct nwr_sorted_node *n)
+{
+    return nwr_skey_of((enum nwr_space)n->space, n->key, n->key_len);
+}
+
+static void give_pending(struct overlay *o)
+{
+    struct nwr_sorted_node *n = o->next;
+    struct nwr_skey key = key_of(n);
+
+    o->next = n->next[0];
+    if (n->value)
+        o->ended = !o->on(o->arg, &key, n->value->data, n->value->len);
+}
+
+static bool on_stored(void *arg, const struct nwr_skey *key, const void *value, size_t len)
+{
+    struct overlay *o = arg;
+    int c = 1;
+
+    while (o->next && !o->ended) {
+        struct nwr_skey k = key_of(o->next);
+
+        c = nwr_skey_cmp(&k, key);
+        if (c > 0)
+            break;
+        give_pending(o);
+        if (c == 0)
+            break;
+    }
+    if (c != 0 && !o->ended)
+        o->ended = !o->on(o->arg, key, value, len);
+    return !o->ended;
+}
+
 static enum nwr_err tables_scan(struct nwr_kv *kv, const struct nwr_skey *from,
                                 bool (*on)(void *arg, const struct nwr_skey *key, const void *value,
                                            size_t len),
                                 void *arg)
 {
     struct nwr_tables *t = of(kv);
+    struct overlay o = {on, arg, NULL, false};
+    enum nwr_err err;
 
-    nwr_assert(t->pending.n == 0);
-    return nwr_db_scan(t->db, from, on, arg);
+    if (t->pending.n == 0)
+        return nwr_db_scan(t->db, from, on, arg);
+    o.next = nwr_sorted_lower(&t->pending, from);
+    err = nwr_db_scan(t->db, from, on_stored, &o);
+    while (!err && !o.ended && o.next && o.next->space == from->space)
+        give_pending(&o);
+    return err;
 }
 
 static enum nwr_err tables_write(struct nwr_kv *kv, struct nwr_sorted *changes)

@@ -140,6 +140,8 @@ enum nwr_err nwr_engine_verify(struct nwr_engine *e, struct nwr_verify *out)
 
     if (!err)
         err = nwr_engine_digests(e, false, &out->digests);
+    if (!err)
+        err = nwr_engine_index(e, false, &out->index);
     tally_deinit(&t);
     return err;
 }
@@ -179,6 +181,8 @@ enum nwr_err nwr_engine_recount(struct nwr_engine *e)
     nwr_engine_forget(e);
     if (!err)
         err = nwr_engine_digests(e, true, &found.digests);
+    if (!err)
+        err = nwr_engine_index(e, true, &found.index);
     tally_deinit(&t);
     return err;
 }
@@ -267,5 +271,7 @@ enum nwr_err nwr_engine_census(struct nwr_engine *e, bool records)
     }
     if (!err)
         err = e->kv->scan(e->kv, &first_block, on_counted, &c);
+    if (!err)
+        err = nwr_engine_index_count(e);
     return err ? err : c.err;
 }

@@ -7,7 +7,7 @@
 
 #include "net/store/store.h"
 
-/* What was looked at, and what is wrong: missing to digests are zero in a whole store. */
+/* What was looked at, and what is wrong: missing to index are zero in a whole store. */
 struct nwr_verify {
     uint64_t records, blocks;
     uint64_t idle;       /* blocks nothing refers to: pinned, else leaked until the next open */
@@ -16,6 +16,7 @@ struct nwr_verify {
     uint64_t corrupt;    /* records, entries or bytes that do not verify */
     uint64_t stray;      /* bytes that no block owns */
     uint64_t digests;    /* PGs whose digest is not the sum of their records */
+    uint64_t index;      /* records that are in the index of conflicts and should not be, or not */
 };
 
 /* After everything submitted was polled. E_IO when the store cannot be read. */

@@ -60,12 +60,29 @@ static void respond(struct nwr_peer *p, struct nwr_request *req, struct nwr_resp
     nwr_response_deinit(res);
 }
 
+/* Names are bytes of users: what would break the line is written as '?'. */
+static void log_conflict(const struct nwr_appeared *a)
+{
+    char name[NWR_NAME_MAX + 1];
+
+    for (uint16_t i = 0; i < a->name_len; i++) {
+        char c = a->name[i];
+
+        name[i] = c == '"' || c == '\\' || (unsigned char)c < ' ' || c == 127 ? '?' : c;
+    }
+    name[a->name_len] = 0;
+    nwr_log_warn("event=conflict name=\"%s\" k=%llu node=%u", name, (unsigned long long)a->k,
+                 a->node);
+}
+
 static void on_store_done(struct nwr_store_op *op)
 {
     struct nwr_peer *p = op->user;
     struct nwr_node_event ev = {.kind = NWR_EV_STORE, .op = op};
 
     p->store_ops--;
+    for (uint32_t i = 0; i < op->nappeared; i++)
+        log_conflict(&op->appeared[i]);
     if (!p->drained)
         nwr_drive_event(p, &ev, NULL);
 }

@@ -259,6 +259,15 @@ static void put_wish(struct nwr_peer *p, struct nwr_out *o)
         w->asked, w->done, w->err ? "false" : "true", w->text);
 }
 
+/* Records this node holds; what fs shows of them may be less (net/store/index.c). */
+static void put_conflicts(struct nwr_peer *p, struct nwr_out *o)
+{
+    struct nwr_store_stat st;
+
+    p->store->stat(p->store, &st);
+    put(o, "\"conflicts\":%" PRIu64 ",", st.conflicts);
+}
+
 char *nwr_peer_status(struct nwr_peer *p)
 {
     static const struct nwr_ring none;
@@ -278,7 +287,7 @@ char *nwr_peer_status(struct nwr_peer *p)
     put_members(p, &o, ring);
     put(&o, ",");
     put_change(p, &o);
-    put(&o, "\"conflicts\":null,");
+    put_conflicts(p, &o);
     put_counters(p, &o);
     put(&o, "}");
     return text_of(&o);

@@ -107,7 +107,8 @@ static const struct nwr_field block_fields[] = {
 SHAPE(block_shape, nwr_block, block_fields);
 
 static const struct nwr_field range_fields[] = {KEY(nwr_range, prefix), KEY(nwr_range, after),
-                                                BOOL(nwr_range, exact), BOOL(nwr_range, follow)};
+                                                BOOL(nwr_range, exact), BOOL(nwr_range, follow),
+                                                BOOL(nwr_range, indexed)};
 SHAPE(range_shape, nwr_range, range_fields);
 
 static const struct nwr_field row_fields[] = {KEY(nwr_row, key), RECORD(nwr_row, rec)};

@@ -124,6 +124,7 @@ void kit_assert_whole(struct kit *k)
     assert_int_equal(v.corrupt, 0);
     assert_int_equal(v.stray, 0);
     assert_int_equal(v.digests, 0);
+    assert_int_equal(v.index, 0);
 }
 
 void kit_tmpdir(char *out, size_t len)

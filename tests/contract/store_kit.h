@@ -49,7 +49,8 @@ void kit_reopen(struct kit *k);
 /* Ends the store as a restart of its process would: mem by a crash that loses nothing. */
 void kit_restart(struct kit *k);
 struct nwr_verify kit_verify(struct kit *k);
-/* Nothing missing, miscounted, corrupt or stray, and digests are the sums of records. */
+/* Nothing missing, miscounted, corrupt or stray, digests are the sums of records, and the index of
+ * conflicts is what a scan of all records finds. */
 void kit_assert_whole(struct kit *k);
 /* A new directory below $TMPDIR. */
 void kit_tmpdir(char *out, size_t len);

@@ -10,7 +10,7 @@
 
 #define KITS 3
 #define STEPS 1500
-#define KEYS 12
+#define KEYS 16
 #define BLOCKS 40
 
 struct world {
@@ -31,7 +31,12 @@ static struct nwr_key random_key(struct world *w, uint32_t *index)
 
     *index = below(w, KEYS);
     snprintf(name, sizeof(name), "n%u", *index);
-    return *index % 2 ? content_key(*index) : entry_key(2 + *index % 3, name);
+    switch (*index % 4) {
+    case 0: return entry_key(2 + *index % 3, name);
+    case 1: return content_key(*index);
+    case 2: return nwr_key_reg(ino(*index % 3), NWR_REG_ATTR);
+    }
+    return nwr_key_link(ino(*index % 3), ino(1), name, strlen(name));
 }
 
 static size_t random_size(struct world *w)
@@ -63,6 +68,8 @@ static void add_write(struct world *w, struct batch *b, bool note)
         nwr_write_retire(wr, seen[0].wid);
     if (kind == 5)
         wr->v.flags = NWR_V_TOMBSTONE;
+    if (kind == 6 && key.b[2] == 'E')
+        wr->v.flags = NWR_V_HIDDEN;
     for (uint32_t i = 0; i < blocks && kind != 5; i++)
         write_names(wr, block_id(below(w, BLOCKS)));
     wr->v.ref = below(w, 2) ? ino(below(w, KEYS)) : 0;
@@ -105,6 +112,8 @@ static void build(struct world *w, struct batch *b, struct kit *k, bool note)
         batch_init(b, k, NWR_STORE_READ);
         batch_range(b, nwr_key_entries(ino(2 + below(w, 3))), false, true);
         batch_range(b, content_key(below(w, KEYS)), true, below(w, 2));
+        batch_range(b, (struct nwr_key){.len = 2, .b = {0, PG}}, false, false);
+        b->req->range[2].indexed = true;
     }
 }
 
@@ -119,6 +128,7 @@ static void assert_same(const struct batch *a, const struct batch *b)
         assert_true(nwr_record_digest(&a->op.rows.row[i].rec) ==
                     nwr_record_digest(&b->op.rows.row[i].rec));
     }
+    assert_int_equal(a->op.nappeared, b->op.nappeared);
     assert_int_equal(a->op.nmissing, b->op.nmissing);
     for (uint32_t i = 0; i < a->op.nmissing; i++)
         assert_true(a->op.missing[i].wid == b->op.missing[i].wid);
@@ -167,6 +177,7 @@ static void assert_all_whole(struct world *w)
         assert_int_equal(v.blocks, first.blocks);
         assert_int_equal(v.idle, first.idle);
         assert_int_equal(stat_of(w->kit[i]).blocks, v.blocks);
+        assert_int_equal(stat_of(w->kit[i]).conflicts, stat_of(w->kit[0]).conflicts);
     }
 }
 

@@ -1,6 +1,7 @@
 /* heal_test.c -- random work on two mounts whose nodes are cut and joined, with w=1 r=1 and files
  * and directories under the same few names: no call ever ends with EIO, and a node of the kernel
- * never changes its type (that would be EIO too). Once both hold the same, both list the same.
+ * never changes its type (that would be EIO too). Once both hold the same, both list the same, and
+ * the index of conflicts (fs/core/survey.h) leads to every sibling that a walk finds.
  *
  * NWR_SEED=n replays one seed.
  */
@@ -169,8 +170,94 @@ static void both_show_the_same(void)
     assert_string_equal(text[0], text[1]);
 }
 
-static void one(uint64_t seed)
+/* ---- the index of conflicts ---- */
+
+static char survey[2][1 << 16];
+static size_t surveyed[2];
+
+/* All words that a mount reads, one behind the other. */
+static void read_survey(uint32_t i)
 {
+    char name[300] = "user.nwrfs.index";
+
+    surveyed[i] = 0;
+    for (;;) {
+        struct nwr_fs_req *req = fake_req(NWR_FS_GETXATTR, 1, name);
+        struct nwr_fs_reply r;
+        const char *text;
+        bool ended;
+        size_t head;
+
+        req->size = 65536;
+        r = fake_call(&side[i], req);
+        assert_int_equal(r.err, 0);
+        text = (const char *)r.data->data;
+        head = strlen(text) + 1;
+        assert_true(surveyed[i] + r.data->len - head < sizeof(survey[i]));
+        memcpy(survey[i] + surveyed[i], text + head, r.data->len - head);
+        surveyed[i] += r.data->len - head;
+        ended = *text == 0;
+        snprintf(name, sizeof(name), "user.nwrfs.index.%s", text);
+        nwr_fs_reply_deinit(&r);
+        if (ended)
+            return;
+    }
+}
+
+/* It names the path, or a directory above it that was made on both sides. */
+static bool leads_to(uint32_t i, const char *path)
+{
+    for (size_t at = 0; at < surveyed[i]; at += strlen(survey[i] + at) + 1) {
+        const char *word = survey[i] + at;
+        size_t n = strlen(word + 1);
+
+        if (strncmp(word + 1, path, n) == 0 && (path[n] == 0 || (*word == 'u' && path[n] == '/')))
+            return true;
+    }
+    return false;
+}
+
+static uint32_t look_for_siblings(uint32_t i, uint64_t dir, const char *above, int depth)
+{
+    char names[4096], path[1024], *save, *p, *number;
+    struct nwr_fs_entry e;
+    uint32_t found = 0;
+
+    fake_ls(&side[i], dir, names, sizeof(names));
+    for (p = strtok_r(names, " ", &save); p; p = strtok_r(NULL, " ", &save)) {
+        if (look(i, dir, p, &e))
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", above, p);
+        if (S_ISDIR(e.st.st_mode) && depth < 3)
+            found += look_for_siblings(i, e.node, path, depth + 1);
+        number = strrchr(path, '/');
+        number = strstr(number, ".conflict.");
+        if (!number)
+            continue;
+        *number = 0;
+        found++;
+        if (!leads_to(i, path))
+            printf("%sno index of %s\nNWR_SEED=%llu\n", story, path, (unsigned long long)seed_now);
+        assert_true(leads_to(i, path));
+    }
+    return found;
+}
+
+static uint32_t the_index_leads_to_every_sibling(void)
+{
+    uint32_t found = 0;
+
+    for (uint32_t i = 0; i < 2; i++) {
+        read_survey(i);
+        found += look_for_siblings(i, 1, "", 0);
+    }
+    return found;
+}
+
+static uint32_t one(uint64_t seed)
+{
+    uint32_t siblings;
+
     told = 0;
     seed_now = seed;
     memset(type, 0, sizeof(type));
@@ -191,9 +278,11 @@ static void one(uint64_t seed)
     for (uint32_t i = 0; i < 4; i++)
         list(i % 2, 1);
     both_show_the_same();
+    siblings = the_index_leads_to_every_sibling();
     for (uint32_t i = 0; i < 2; i++)
         fake_deinit(&side[i]);
     fake_twin_deinit(&twin);
+    return siblings;
 }
 
 static void replicas_that_heal_never_answer_eio_and_come_to_agree(void **state)
@@ -201,14 +290,17 @@ static void replicas_that_heal_never_answer_eio_and_come_to_agree(void **state)
     static const uint64_t kept[] = {
         546}; /* an inode that came back, its attributes not there yet */
     const char *only = getenv("NWR_SEED");
+    uint32_t siblings = 0;
 
     (void)state;
     for (uint64_t seed = 1; !only && seed <= SEEDS; seed++)
-        one(seed);
+        siblings += one(seed);
     for (size_t i = 0; !only && i < NWR_COUNT(kept); i++)
         one(kept[i]);
     if (only)
         one(strtoull(only, NULL, 10));
+    else
+        assert_true(siblings > SEEDS / 2);
 }
 
 int main(void)

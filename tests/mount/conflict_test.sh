@@ -3,6 +3,7 @@
 # you can do to a conflict" in README.md on real mounts, and both mounts always list the same.
 . "$(dirname "$0")/../lib/net.sh"
 need_fuse
+need git
 export CALLS="python3 $ROOT/tests/lib/calls.py"
 export MA=$T/mnt.a MB=$T/mnt.b
 
@@ -42,6 +43,22 @@ expect() {
     ok "$1"
 }
 
+# Numbered names that a walk finds (hidden ones it does not), and those that nwrfs conflicts finds
+# by the index.
+walked() {
+    find "$1" -name '*.conflict.*' ! -path '*/hidden/*' | LC_ALL=C sort | while IFS= read -r f; do
+        getfattr --only-values -n user.nwrfs.siblings "$f" >/dev/null 2>&1 && echo "$f"
+    done
+}
+indexed() {
+    "$NWRFS" conflicts "$1" --json | jq -r '.[] | select(.head | not).path' |
+        grep -vE '/hidden/|/\.git/' | LC_ALL=C sort
+}
+found_all() { [ "$(walked "$1")" = "$(indexed "$1")" ]; }
+same_as_walk() { # NAME
+    on_both found_all && ok "$1" || fail "$1" "$(diff <(walked "$MA") <(indexed "$MA"))"
+}
+
 on_both() { eventually 15 "$1" "$MA" "${@:2}" && eventually 15 "$1" "$MB" "${@:2}"; }
 there() { [ -e "$1/$2" ]; }
 absent() { ! ls "$1/$2" 2>/dev/null; }
@@ -50,7 +67,7 @@ absent() { ! ls "$1/$2" 2>/dev/null; }
 
 rows="write truncate sibling rm_sibling promote keep_both rm_head mv_head again tmp hidden many
     linked rkeep rhead rall rmerge"
-apart="create dirs filedir del_a del_b over ren chmod same rmdir tree links xattr twins"
+apart="create dirs unions filedir del_a del_b over ren chmod same rmdir tree links xattr twins"
 mkdir "$MA"/edge
 for d in $rows $apart; do
     mkdir "$MA/$d" && echo base >"$MA/$d/name"
@@ -64,7 +81,17 @@ on_both there links/second
 ln "$MA/linked/name" "$MA/linked/second"
 on_both there linked/second
 
+git() { command git -c user.name=t -c user.email=t@t -C "$@"; }
+try a_repository_is_there_before_the_cut <<END
+command git init -q "$MA/repo"
+echo 1 >"$MA/repo/file"
+command git -C "$MA/repo" add file
+command git -C "$MA/repo" -c user.name=t -c user.email=t@t commit -qm one
+END
+on_both there repo/.git/logs/HEAD
+
 part a
+for m in "$MA" "$MB"; do git "$m/repo" commit -q --allow-empty -m "$m"; done
 for d in $rows; do
     echo "a" >"$MA/$d/name"
     echo "b" >"$MB/$d/name"
@@ -75,6 +102,7 @@ check both_sides_go_on_while_cut_off bash -c 'cat "$1/write/name" "$2/write/name
 
 echo "one" >"$MA/create/new" && echo "two" >"$MB/create/new"
 mkdir "$MA/dirs/d" "$MB/dirs/d" && echo 1 >"$MA/dirs/d/from_a" && echo 2 >"$MB/dirs/d/from_b"
+mkdir "$MA/unions/d" "$MB/unions/d" && echo 1 >"$MA/unions/d/both" && echo 2 >"$MB/unions/d/both"
 mkdir "$MA/filedir/x" && echo f >"$MA/filedir/x/in" && echo file >"$MB/filedir/x"
 rm "$MA/del_a/name" && echo edited >"$MB/del_a/name"
 echo edited >"$MA/del_b/name" && rm "$MB/del_b/name"
@@ -131,6 +159,25 @@ diff <(shown "$MA") <(shown "$MB")
 "$NWRFS" why "$MA/write/name" --json | jq -e .
 END
 
+same_as_walk nwrfs_conflicts_finds_by_the_index_what_a_walk_finds
+check below_a_directory_made_on_both_sides_too grep -q /unions/d/both.conflict. <(indexed "$MB")
+told() { [ "$(jq .conflicts <("$NWRFS" status "$1" --json))" -ge "$(indexed "$1" | wc -l)" ]; }
+check status_counts_the_conflicts told "$MA"
+try each_node_logs_the_conflict_with_name_number_and_node <<END
+cat "$T/a/log" "$T/b/log" | grep -q 'level=warn event=conflict name="name" k=$k node=[12]$'
+grep -q 'event=conflict name="new" k=[0-9]* node=' "$T/a/log"
+grep -q 'event=conflict name="new" k=[0-9]* node=' "$T/b/log"
+END
+
+# ---- a checkout whose .git is in conflict ----
+
+git_conflict() { "$NWRFS" conflicts "$1/repo/.git" | grep -q '.git/logs/HEAD.conflict.'; }
+check commits_on_both_sides_are_conflicts_within_dot_git on_both git_conflict
+unseen() { [ -z "$(git "$1/repo" status --porcelain)$(find "$1/repo" -name '*.conflict.*')" ]; }
+check git_status_sees_no_conflict_names on_both unseen
+git_works() { git "$1/repo" fsck --no-dangling && git "$1/repo" commit -q --allow-empty -m more; }
+check and_git_goes_on git_works "$MA"
+
 # ---- the rows ----
 
 s() { echo "name.conflict.${K[$1]}"; }
@@ -171,6 +218,8 @@ equal an_ended_conflict_has_no_attributes "" \
     "$(getfattr -m - "$MA/promote/name" 2>/dev/null | grep siblings)"
 equal an_ended_conflict_is_not_listed "" \
     "$(for d in rm_sibling promote keep_both; do "$NWRFS" conflicts "$MB/$d"; done)"
+
+same_as_walk and_after_names_were_removed_moved_and_made_again_the_same
 
 # ---- the same by nwrfs diff and nwrfs resolve ----
 
@@ -302,6 +351,7 @@ many=$(cat "$MA"/many/* | sort | paste -sd' ')
 case $many in *a2*b2*b3* | *a2*b3* | *b2*b3*) ok a_conflict_edited_apart_keeps_every_unseen_edit ;;
 *) fail a_conflict_edited_apart_keeps_every_unseen_edit "$many" ;; esac
 
+same_as_walk and_in_the_end
 check both_mounts_list_the_same_in_the_end diff <(cd "$MA" && ls -R) <(cd "$MB" && ls -R)
 rm "$MB/hidden/name"
 expect rm_of_a_name_whose_siblings_are_hidden_removes_them_too hidden ""

@@ -13,6 +13,9 @@ static void store_whole(struct sim *s, int node, bool restarted)
                  "%llu stray",
                  node, (unsigned long long)v.missing, (unsigned long long)v.miscounted,
                  (unsigned long long)v.corrupt, (unsigned long long)v.stray);
+    if (v.index)
+        sim_fail(s, "[block] store of node %d: %llu records wrongly in its index, or not", node,
+                 (unsigned long long)v.index);
     if (restarted && v.idle)
         sim_fail(s, "[block] store of node %d keeps %llu blocks that nothing names", node,
                  (unsigned long long)v.idle);

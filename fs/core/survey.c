@@ -1,0 +1,312 @@
+/* survey.c -- see survey.h. */
+#include "fs/core/survey.h"
+
+#include "fs/core/say.h"
+#include "fs/core/view_slots.h"
+
+enum {
+    SURVEY_GROUPS = 64,  /* placement groups asked at once */
+    SURVEY_KEYS = 1000,  /* looked at for one page */
+    SURVEY_TEXT = 56000, /* bytes of a page: with one more path it fits an attribute */
+    CURSOR_KEY = 100,    /* bytes of a key in a cursor */
+    PATH_BYTES = 4096
+};
+
+struct place {
+    struct nwr_key key; /* behind this, cut */
+    uint32_t skip;      /* keys that begin like it */
+};
+
+/* ---- cursors -------------------------------------------------------------------------------- */
+
+static int digit_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool parse_cursor(const char *text, struct place *p)
+{
+    *p = (struct place){.key = {.len = 2}};
+    if (*text == 0)
+        return true;
+    if (*text++ != '.')
+        return false;
+    for (p->key.len = 0; *text && *text != '.'; text += 2) {
+        int hi = digit_of(text[0]), lo = hi < 0 ? -1 : digit_of(text[1]);
+
+        if (lo < 0 || p->key.len == CURSOR_KEY)
+            return false;
+        p->key.b[p->key.len++] = (uint8_t)(hi << 4 | lo);
+    }
+    if (*text++ != '.' || p->key.len < 2)
+        return false;
+    for (; *text >= '0' && *text <= '9' && p->skip < UINT32_MAX / 20; text++)
+        p->skip = p->skip * 10 + (uint32_t)(*text - '0');
+    return *text == 0;
+}
+
+static void out_cursor(struct nwr_out *o, const struct place *p)
+{
+    static const char digit[] = "0123456789abcdef";
+
+    for (uint16_t i = 0; i < p->key.len; i++) {
+        nwr_out_u8(o, (uint8_t)digit[p->key.b[i] >> 4]);
+        nwr_out_u8(o, (uint8_t)digit[p->key.b[i] & 15]);
+    }
+    nwr_say(o, ".");
+    nwr_say_number(o, p->skip, 1);
+}
+
+/* Behind row `at`, which was looked at. Rows that begin like it are all of this page: it begins
+ * behind the key of the cursor before, whatever was skipped there. */
+static struct place behind(const struct nwr_rows *rows, uint32_t at)
+{
+    struct place p = {.key = rows->row[at].key};
+
+    if (p.key.len <= CURSOR_KEY)
+        return p;
+    p.key.len = CURSOR_KEY;
+    for (uint32_t i = 0; i <= at; i++)
+        p.skip += nwr_key_has_prefix(&rows->row[i].key, &p.key);
+    return p;
+}
+
+/* ---- asking --------------------------------------------------------------------------------- */
+
+void nwr_survey_free(struct nwr_survey *s)
+{
+    if (s)
+        nwr_rows_deinit(&s->found);
+    nwr_free(s);
+}
+
+void nwr_survey_take(struct nwr_txn *t, struct nwr_response *res)
+{
+    struct nwr_survey *s = t->survey;
+
+    for (uint32_t i = 0; i < res->rows.n; i++) {
+        nwr_record_sync(&nwr_rows_at(&s->found, &res->rows.row[i].key)->rec, &res->rows.row[i].rec);
+    }
+    if (res->more && res->rows.n) {
+        const struct nwr_key *last = &res->rows.row[res->rows.n - 1].key;
+
+        if (s->cut.len == 0 || nwr_key_cmp(last, &s->cut) < 0)
+            s->cut = *last;
+    }
+}
+
+static bool ask(struct nwr_txn *t, const struct place *from, nwr_pg end)
+{
+    nwr_pg first = nwr_key_pg(&from->key);
+
+    if (t->survey && t->survey->asked)
+        return true;
+    if (!t->survey)
+        t->survey = nwr_zalloc(sizeof(*t->survey));
+    t->survey->asked = true;
+    for (nwr_pg pg = first; pg < end; pg++)
+        nwr_txn_indexed(t, pg, pg == first ? &from->key : NULL);
+    return false;
+}
+
+/* ---- paths ---------------------------------------------------------------------------------- */
+
+struct path {
+    char text[PATH_BYTES];
+    size_t at; /* it begins */
+};
+
+enum found {
+    FOUND,
+    NOWHERE,
+    MISSING /* asked for */
+};
+
+static bool prepend(struct path *p, const char *name, size_t len)
+{
+    if (p->at < len + 1)
+        return false;
+    p->at -= len;
+    memcpy(p->text + p->at, name, len);
+    p->text[--p->at] = '/';
+    return true;
+}
+
+/* The name an inode got last; if it has none, the one that was taken off last. */
+static bool name_of(const struct nwr_txn *t, nwr_ino ino, const struct nwr_mark *last,
+                    struct nwr_key_parts *p)
+{
+    struct nwr_key prefix = nwr_key_reg(ino, NWR_REG_LINK);
+    uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+    const struct nwr_version *best = NULL;
+
+    for (; i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
+        const struct nwr_record *rec = &t->rows.row[i].rec;
+
+        for (uint32_t j = 0; nwr_record_live(rec) && j < rec->n; j++) {
+            const struct nwr_version *v = &rec->v[j];
+
+            if (best &&
+                (v->hlc < best->hlc || (v->hlc == best->hlc && nwr_dot_cmp(v->dot, best->dot) < 0)))
+                continue;
+            best = v;
+            nwr_key_parse(&t->rows.row[i].key, p);
+        }
+    }
+    if (!best && last)
+        *p = (struct nwr_key_parts){
+            .parent = last->parent, .name = last->name, .name_len = last->len};
+    return best || last;
+}
+
+/* All directories above ino and its own name. A loop ends where the room does. */
+static enum found climb(struct nwr_txn *t, nwr_ino ino, struct path *path)
+{
+    while (ino != NWR_INO_ROOT) {
+        struct nwr_versions s;
+        struct nwr_key_parts p;
+        bool there;
+
+        if (!nwr_txn_object(t, ino))
+            return MISSING;
+        nwr_versions_read(&s, &t->rows, ino);
+        there = name_of(t, ino, s.last, &p) && prepend(path, p.name, p.name_len);
+        nwr_versions_deinit(&s);
+        if (!there)
+            return NOWHERE;
+        ino = p.parent;
+    }
+    return FOUND;
+}
+
+static enum found say(struct nwr_txn *t, const char *kind, nwr_ino dir, const char *name,
+                      size_t len, struct nwr_out *out)
+{
+    struct path path = {.at = PATH_BYTES};
+    enum found found = prepend(&path, name, len) ? climb(t, dir, &path) : NOWHERE;
+
+    if (found == FOUND) {
+        nwr_say(out, kind);
+        nwr_out_raw(out, path.text + path.at, PATH_BYTES - path.at);
+        nwr_out_u8(out, 0);
+    }
+    return found;
+}
+
+/* ---- what a record leads to ----------------------------------------------------------------- */
+
+static bool is_union(const struct nwr_record *rec)
+{
+    uint32_t dirs = 0;
+
+    for (uint32_t i = 0; i < rec->n; i++) {
+        struct nwr_slot s;
+
+        if (rec->v[i].flags & (NWR_V_TOMBSTONE | NWR_V_HIDDEN) ||
+            nwr_slot_decode(&s, &rec->v[i]) != NWR_OK)
+            continue;
+        dirs += s.type == NWR_TYPE_DIR;
+        nwr_slot_deinit(&s);
+    }
+    return dirs > 1;
+}
+
+/* A directory that is back is one with another of that name. */
+static bool is_back(struct nwr_txn *t, nwr_ino ino, const struct nwr_versions *s, bool *missing)
+{
+    if (s->last->type == NWR_TYPE_DIR)
+        return nwr_slots_below(t, ino, missing);
+    return nwr_versions_next(s, NULL, true);
+}
+
+/* Under its names; without one, where it shows again if somebody had not seen what it holds. */
+static bool say_inode(struct nwr_txn *t, nwr_ino ino, struct nwr_out *out)
+{
+    struct nwr_key prefix = nwr_key_reg(ino, NWR_REG_LINK);
+    uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+    struct nwr_versions s;
+    bool whole = true, missing = false;
+
+    if (!nwr_txn_object(t, ino))
+        return false;
+    nwr_versions_read(&s, &t->rows, ino);
+    for (; i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
+        struct nwr_key_parts p;
+
+        if (nwr_record_live(&t->rows.row[i].rec) && nwr_key_parse(&t->rows.row[i].key, &p))
+            whole &= say(t, "c", p.parent, p.name, p.name_len, out) != MISSING;
+    }
+    if (s.nlink == 0 && s.last && is_back(t, ino, &s, &missing))
+        whole &= say(t, s.last->type == NWR_TYPE_DIR ? "u" : "c", s.last->parent, s.last->name,
+                     s.last->len, out) != MISSING;
+    nwr_versions_deinit(&s);
+    return whole && !missing;
+}
+
+static bool say_row(struct nwr_txn *t, const struct nwr_row *row, struct nwr_out *out)
+{
+    struct nwr_key_parts p;
+
+    if (!nwr_key_parse(&row->key, &p))
+        return true;
+    if (p.kind == 'I')
+        return say_inode(t, p.ino, out);
+    return say(t, is_union(&row->rec) ? "u" : "c", p.ino, p.name, p.name_len, out) != MISSING;
+}
+
+/* ---- a page --------------------------------------------------------------------------------- */
+
+/* False: something is missing. *next: where the next page begins; untouched if all was said. */
+static bool say_rows(struct nwr_txn *t, const struct place *from, struct place *next, bool *ended,
+                     struct nwr_out *out)
+{
+    const struct nwr_rows *rows = &t->survey->found;
+    const struct nwr_key *cut = &t->survey->cut;
+    uint32_t skip = from->skip, n = 0;
+    bool whole = true;
+
+    for (uint32_t i = 0; i < rows->n; i++) {
+        if (cut->len && nwr_key_cmp(&rows->row[i].key, cut) > 0)
+            break;
+        if (skip && nwr_key_has_prefix(&rows->row[i].key, &from->key)) {
+            skip--;
+            continue;
+        }
+        whole &= say_row(t, &rows->row[i], out);
+        *next = behind(rows, i);
+        if (++n == SURVEY_KEYS || out->len > SURVEY_TEXT)
+            return whole;
+    }
+    if (cut->len == 0)
+        *ended = true;
+    return whole;
+}
+
+bool nwr_survey_get(struct nwr_txn *t, const char *cursor, struct nwr_out *out)
+{
+    nwr_pg pgs = NWR_MAX(t->m->config.info.pgs, (uint16_t)1), end;
+    struct nwr_out text = {0};
+    struct place from, next;
+    bool whole, ended = false;
+
+    if (!parse_cursor(cursor, &from)) {
+        nwr_txn_fail(t, EINVAL);
+        return true;
+    }
+    end = (nwr_pg)NWR_MIN(nwr_key_pg(&from.key) + SURVEY_GROUPS, pgs);
+    if (!ask(t, &from, end))
+        return false;
+    t->runs = 1; /* every run knows more than the one before: a deep path takes many */
+    next = from;
+    whole = say_rows(t, &from, &next, &ended, &text);
+    if (ended)
+        next = (struct place){.key = {.len = 2, .b = {(uint8_t)(end >> 8), (uint8_t)end}}};
+    if (whole && !(ended && end >= pgs))
+        out_cursor(out, &next);
+    nwr_out_u8(out, 0);
+    nwr_out_raw(out, text.data, text.len);
+    nwr_out_free(&text);
+    return whole;
+}

@@ -1,0 +1,33 @@
+/* survey.h -- where in the tree the replicas' index of conflicts points (nwr/volume.h, indexed).
+ *
+ * The attribute user.nwrfs.index.CURSOR, of any name, holds a page of it: words that end with NUL.
+ * The first is the cursor of the next page, empty after the last; the others are a letter and a
+ * path from the root of the volume:
+ *
+ *   c PATH   a name that may be in conflict: whoever asks looks at it
+ *   u PATH   a directory that may be several, made on two sides or back beside another: names below
+ *            it may be in conflict though no record of theirs is
+ *
+ * A cursor is a record key in hexadecimal, cut so that it fits a name, a dot, and how many keys
+ * that begin like it were looked at. Without one the pages begin.
+ *
+ * Pure. Ownership: the transaction owns its survey. Thread: the loop.
+ */
+#ifndef NWR_FS_SURVEY_H
+#define NWR_FS_SURVEY_H
+
+#include "fs/core/state.h"
+
+struct nwr_survey {
+    struct nwr_rows found; /* what the index names, of the groups asked */
+    struct nwr_key cut;    /* a group has more behind this; len 0: none has */
+    bool asked;
+};
+
+/* An answer to nwr_txn_indexed. Takes the rows. */
+void nwr_survey_take(struct nwr_txn *t, struct nwr_response *res);
+void nwr_survey_free(struct nwr_survey *s);
+/* As nwr_virtual_get; cursor is what stands behind "index": empty, or a dot and the cursor. */
+bool nwr_survey_get(struct nwr_txn *t, const char *cursor, struct nwr_out *out);
+
+#endif
