@@ -134,8 +134,27 @@ $(TESTBIN) $(SIM) $(BENCHBIN): $(O)/%: $(O)/%.o $(TESTLIBS) $(LIBS)
 	@echo "  LD    $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(SYSLIBS)
 
+# Programs of tests/sim with rules that can be switched off (net/core/rules.h): their own build of
+# what keeps the rules. An archive has one file of a name, so the two folders have one each.
+$(O)/rules/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $< (rules)"
+	@$(CC) $(ALL_CFLAGS) $(call dircflags,$<) -DNWR_RULES_SWITCH -MMD -MP -c -o $@ $<
+
+RULELIBS := $(O)/lib/libnwr_rules_store.a $(O)/lib/libnwr_rules_core.a
+$(foreach d,core store,$(eval $(O)/lib/libnwr_rules_$d.a: \
+  $(patsubst %.c,$(O)/rules/%.o,$(call sources,net/$d))))
+
+RULEBIN := $(patsubst tests/sim/%.c,$(O)/rules/%,$(wildcard tests/sim/*_test.c tests/sim/sim.c))
+$(RULEBIN): $(O)/rules/%: $(O)/tests/sim/%.o $(RULELIBS) $(O)/lib/libnwr_tests_sim.a \
+                          $(O)/lib/libnwr_tests_lib.a $(O)/lib/libnwr_net_wire.a \
+                          $(O)/lib/libnwr_base.a
+	@echo "  LD    $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(CMOCKA_LIBS) $(SYSLIBS)
+
 # Test programs of one flavor; `make build/release/tests/unit/dvv_test` makes one of them.
 tests: $(TESTBIN) $(SIM)
+rules: $(RULEBIN)
 benches: $(BENCHBIN)
 
 .SECONDARY:
@@ -249,5 +268,5 @@ help:
 	@echo 'Any of them with FLAVOR=debug|release|asan|tsan|cov CC=gcc|clang B=build'
 	@echo 'One suite or test: tests/run release:unit  tests/run asan:unit/dvv_test'
 
-.PHONY: all tests benches deps deps-all test test-all sim soak bench demo demo-stop format \
+.PHONY: all tests rules benches deps deps-all test test-all sim soak bench demo demo-stop format \
         format-check tidy clang-tidy pure install uninstall clean help

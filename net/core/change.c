@@ -47,14 +47,15 @@ static bool group_ready(const struct nwr_node *n, nwr_pg pg)
     for (uint32_t i = 0; i < sides.n; i++) {
         uint16_t ordinal = sides.side[i].ordinal;
 
-        if (nwr_sides_copies(&sides, i) && n->peer[ordinal].copied != n->ring.epoch)
+        if (NWR_RULE(ALL_COPIED) && nwr_sides_copies(&sides, i) &&
+            n->peer[ordinal].copied != n->ring.epoch)
             return false;
         stored += sides.side[i].in >> NWR_LIST_NOW & 1 &&
                   (ordinal == n->ordinal || n->peer[ordinal].epoch >= n->ring.epoch);
     }
     if (sides.lost)
         return stored == sides.m[NWR_LIST_NOW];
-    return stored >= nwr_ring_barrier(&n->ring);
+    return stored >= nwr_ring_barrier(&n->ring) || !NWR_RULE(BARRIER);
 }
 
 /* By what all members say together: it is not enough that this one does not hear of it. */
@@ -83,7 +84,7 @@ static void settle(struct nwr_node *n)
 {
     struct nwr_ring next;
 
-    if (!may_drive(n) || !leavers_ready(n))
+    if (!may_drive(n) || (NWR_RULE(LEAVER_HANDS_OVER) && !leavers_ready(n)))
         return;
     for (uint32_t pg = 0; pg < n->ring.pgs; pg++)
         if (!group_ready(n, (nwr_pg)pg))

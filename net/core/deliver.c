@@ -69,7 +69,8 @@ static void end(struct nwr_node *n, struct deliver *d, enum nwr_err err)
 {
     bool lost = err == NWR_E_HOSTDOWN || err == NWR_E_TIMEDOUT || err == NWR_E_CANCELED;
 
-    if (lost && d->batch->keep && d->trips && !d->hint_for && d->peer != n->ordinal)
+    if (lost && NWR_RULE(HINT_LATE) && d->batch->keep && d->trips && !d->hint_for &&
+        d->peer != n->ordinal)
         nwr_hint_keep(n, d->peer, d->batch);
     nwr_job_end(n, &d->job, err);
 }

@@ -115,7 +115,7 @@ static void store_ring(struct nwr_node *n)
 
     /* One that only wanted to join forgets a ring it is no part of; a member that was removed must
      * know so after a crash. */
-    if (n->joining && !nwr_ring_find_id(&n->storing, n->id)) {
+    if (!NWR_RULE(RING_STORED) || (n->joining && !nwr_ring_find_id(&n->storing, n->id))) {
         adopt(n);
         return;
     }

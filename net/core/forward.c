@@ -67,6 +67,8 @@ bool nwr_is_write(const struct nwr_request *req)
 
 bool nwr_is_sloppy(const struct nwr_request *req)
 {
+    if (!NWR_RULE(STRICT))
+        return true;
     return req->sloppy && req->w != NWR_QUORUM_ALL && req->r != NWR_QUORUM_ALL;
 }
 
@@ -104,6 +106,8 @@ static bool ask_next(struct nwr_node *n, struct forward *f)
         f->sent = true;
         f->out++;
         m.u.request = nwr_request_copy(f->req);
+        for (uint32_t k = 0; !NWR_RULE(SAME_WRITE) && k < f->req->nwrite; k++)
+            m.u.request->write[k].v.wid = nwr_rng_next(&n->rng);
         nwr_call(n, &f->job, f->list[i], i, &m);
         nwr_job_wake(n, &f->job, NWR_MIN(n->now + patience(f), f->deadline));
         return true;
@@ -200,7 +204,10 @@ static void on_wake(struct nwr_node *n, struct nwr_job *j)
         return;
     }
     n->count.hedges += f->out > 0;
-    look(n, f);
+    if (f->out == 0 || NWR_RULE(NEXT_COORDINATOR))
+        look(n, f);
+    else
+        nwr_job_wake(n, j, f->deadline);
 }
 
 static void on_free(struct nwr_node *n, struct nwr_job *j)

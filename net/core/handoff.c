@@ -199,7 +199,7 @@ static void deliver_rows(struct nwr_node *n, struct handoff *h, uint32_t slot,
         end_group(n, h, g, op->err && op->err != NWR_E_CORRUPT);
         return;
     }
-    b = nwr_batch_new(g->pg, NWR_LEVEL_DISK);
+    b = nwr_batch_new(g->pg, NWR_RULE(HINT_UNTIL_DISK) ? NWR_LEVEL_DISK : NWR_LEVEL_MEMORY);
     b->rows = op->rows;
     op->rows = (struct nwr_rows){0};
     size.u.rows.rows = b->rows;

@@ -18,6 +18,7 @@
 #include "net/core/hints.h"
 #include "net/core/node.h"
 #include "net/core/register.h"
+#include "net/core/rules.h"
 
 #define NWR_NEVER UINT64_MAX
 

@@ -73,7 +73,7 @@ static void put_off(struct nwr_node *n, struct leave *lv)
 static bool may_go(const struct nwr_node *n, nwr_pg pg)
 {
     return n->ring.epoch && !n->joining && !n->removed &&
-           (departs(n) || (!n->ring.joint && !n->hints.pg[pg])) &&
+           (departs(n) || (!n->ring.joint && !(n->hints.pg[pg] && NWR_RULE(HINTS_FIRST)))) &&
            !nwr_ring_holds(&n->ring, pg, n->ordinal);
 }
 
@@ -109,7 +109,10 @@ static bool hand_next(struct nwr_node *n, struct leave *lv)
         lv->after = (struct nwr_key){.len = 0};
         n->hints.stray[pg] = false;
         nwr_job_wake(n, &lv->job, NWR_NEVER); /* one at a time: idle() sets it again */
-        hand_page(n, lv);
+        if (NWR_RULE(HAND_OVER))
+            hand_page(n, lv);
+        else
+            erase(n, lv);
         return true;
     }
     return false;

@@ -24,10 +24,15 @@ static struct side *rows_of(struct read *rd, const struct side *like)
 
 /* ---- writing back --------------------------------------------------------------------------- */
 
+static bool to_disk(const struct read *rd)
+{
+    return rd->leave && NWR_RULE(HAND_OVER_DISK);
+}
+
 /* No rows: what it has is to be on its disk. */
 static void write_back(struct nwr_node *n, struct read *rd, uint32_t i, struct nwr_rows *rows)
 {
-    struct nwr_batch *b = nwr_batch_new(rd->pg, rd->leave ? NWR_LEVEL_DISK : NWR_LEVEL_MEMORY);
+    struct nwr_batch *b = nwr_batch_new(rd->pg, to_disk(rd) ? NWR_LEVEL_DISK : NWR_LEVEL_MEMORY);
     struct nwr_msg size = {.kind = NWR_MSG_ROWS};
 
     b->rows = *rows;
@@ -150,7 +155,7 @@ static void finish_merge(struct nwr_node *n, struct read *rd)
             continue;
         if (!s->spare && !gives_away(n, rd, s))
             nwr_rows_stale(&rd->merged, &rows_of(rd, s)->rows, &s->extra, &stale[i]);
-        s->writing = stale[i].n || (rd->leave && !gives_away(n, rd, s));
+        s->writing = stale[i].n || (to_disk(rd) && !gives_away(n, rd, s));
         s->whole = !s->writing;
     }
     for (uint32_t i = 0; i < rd->m; i++) {

@@ -242,9 +242,9 @@ static void refuse_epoch(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
 /* Messages that rest on who holds what. */
 static void on_placed_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
 {
-    if (m->epoch < n->ring.epoch)
+    if (m->epoch < n->ring.epoch && NWR_RULE(OLD_EPOCH))
         refuse_epoch(n, peer, m);
-    else if (m->epoch > n->ring.epoch)
+    else if (m->epoch > n->ring.epoch && NWR_RULE(NEW_EPOCH))
         nwr_epoch_hold(n, peer, m);
     else if (m->kind == NWR_MSG_REQUEST)
         on_request_message(n, peer, 0, m);

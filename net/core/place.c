@@ -5,6 +5,7 @@
  * The logarithm is in fixed point, so that every machine and compiler places alike.
  */
 #include "net/core/ring.h"
+#include "net/core/rules.h"
 #include "nwr/volume.h"
 
 enum {
@@ -120,7 +121,7 @@ uint32_t nwr_ring_spares(const struct nwr_ring *r, nwr_pg pg, bool writes,
 
     have = draw_all(r, NWR_LIST_NOW, pg, 2 * m, best);
     for (uint32_t i = m; i < have; i++)
-        if (!writes || !nwr_ring_leaves(r, best[i].ordinal))
+        if (!writes || !NWR_RULE(LEAVER_TAKES_NONE) || !nwr_ring_leaves(r, best[i].ordinal))
             out[n++] = best[i].ordinal;
     return n;
 }

@@ -130,6 +130,8 @@ static void ask_idle(struct nwr_node *n, struct read *rd)
 
         if (s->state != SIDE_IDLE || !nwr_is_up(n, s->ordinal))
             continue;
+        if (asked >= rd->need[NWR_LIST_NOW] && settled && !own && !NWR_RULE(ASK_ALL))
+            continue;
         s->state = SIDE_ASKED;
         fetch(n, rd, i, own ? PHASE_ROWS : PHASE_DIGEST, rd->range, rd->nrange);
         if (settled && !own && asked >= rd->need[NWR_LIST_NOW])
@@ -191,7 +193,7 @@ static void late_done(struct nwr_node *n, struct read *rd)
 {
     if (count(rd, SIDE_ASKED) && n->now < rd->deadline)
         return;
-    if (rd->differs && !rd->repair)
+    if (rd->differs && !rd->repair && NWR_RULE(READ_REPAIR))
         nwr_read_repair(n, rd->pg, rd->range, rd->nrange);
     nwr_job_end(n, &rd->job, NWR_OK);
 }
@@ -276,7 +278,7 @@ static bool spares_must_wait(const struct nwr_node *n, const struct read *rd)
         spare |= rd->side[i].spare;
         asked |= !rd->side[i].spare && rd->side[i].state == SIDE_ASKED;
     }
-    return spare && asked && n->now < rd->patience;
+    return spare && asked && n->now < rd->patience && NWR_RULE(SPARES_YIELD);
 }
 
 static bool spares_disagree(const struct read *rd, const struct side *like)
@@ -287,7 +289,7 @@ static bool spares_disagree(const struct read *rd, const struct side *like)
         spare |= rd->side[i].spare;
         differs |= has_answered(&rd->side[i]) && rd->side[i].digest != like->digest;
     }
-    return spare && differs;
+    return spare && differs && NWR_RULE(SPARES_YIELD);
 }
 
 /* True: it is decided which rows agree, or they are being asked for. */
@@ -405,8 +407,10 @@ static void place(struct nwr_node *n, struct read *rd)
 
         for (uint32_t i = 0; i < rd->m; i++)
             up += rd->side[i].in >> l & 1 && nwr_is_up(n, rd->side[i].ordinal);
-        rd->w[l] = w + r > (int)list.m[l] && rd->m == list.n ? w : 0;
-        rd->need[l] = NWR_MAX(rd->w[l], r);
+        rd->w[l] = w + r > (int)list.m[l] && rd->m == list.n && NWR_RULE(WRITE_BACK) ? w : 0;
+        rd->need[l] = NWR_RULE(R_OF_N) ? NWR_MAX(rd->w[l], r) : NWR_MIN(r, 1);
+        if (l == NWR_LIST_NEXT && !NWR_RULE(JOINT_R))
+            rd->w[l] = rd->need[l] = 0;
         if (rd->repair)
             rd->need[l] = list.m[l] ? NWR_MAX(up, 1) : 0;
     }
@@ -436,7 +440,11 @@ static void place_copy(struct nwr_node *n, struct read *rd)
     m = list.m[NWR_LIST_NOW];
     w = NWR_MIN(nwr_ring_w(&n->ring, 0), m);
     rd->need[NWR_LIST_NOW] = list.lost ? m : NWR_MAX((uint8_t)(m - w + 1), (uint8_t)(m / 2 + 1));
-    rd->need[NWR_LIST_NOW] = NWR_MAX(NWR_MIN(rd->need[NWR_LIST_NOW], m), up);
+    if (!NWR_RULE(COPY_QUORUM))
+        rd->need[NWR_LIST_NOW] = 1;
+    rd->need[NWR_LIST_NOW] = NWR_MIN(rd->need[NWR_LIST_NOW], m);
+    if (NWR_RULE(COPY_ALL_UP))
+        rd->need[NWR_LIST_NOW] = NWR_MAX(rd->need[NWR_LIST_NOW], up);
     rd->need[NWR_LIST_NEXT] = rd->w[NWR_LIST_NEXT] = 1;
     rd->w[NWR_LIST_NOW] = 0;
 }

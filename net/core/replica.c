@@ -45,7 +45,7 @@ static void written(struct nwr_node *n, struct replica *r, struct nwr_store_op *
 {
     if (op->err)
         ack_missing(n, r, op);
-    else if (op->kind != NWR_STORE_SYNC && r->msg.u.put.level == NWR_LEVEL_DISK)
+    else if (op->kind != NWR_STORE_SYNC && r->msg.u.put.level == NWR_LEVEL_DISK && NWR_RULE(LEVEL))
         nwr_lend_submit(n, nwr_lend(n, &r->job, 0, NWR_STORE_SYNC, r->msg.pg));
     else
         ack(n, r, NWR_OK);
@@ -150,7 +150,7 @@ static void apply(struct nwr_node *n, struct replica *r)
     bool hint = r->msg.u.put.hint_for && rows->n;
     struct nwr_lent *l;
 
-    if (hint && !nwr_hint_room(n, rows->n, nwr_msg_bytes(&r->msg))) {
+    if (hint && NWR_RULE(HINT_ROOM) && !nwr_hint_room(n, rows->n, nwr_msg_bytes(&r->msg))) {
         ack(n, r, NWR_E_NOSPC);
         return;
     }

@@ -152,6 +152,8 @@ static void place(struct nwr_node *n, struct write *wr)
     for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++) {
         wr->m[l] = list.m[l];
         wr->w[l] = NWR_MIN(nwr_ring_w_in(&n->ring, l, wr->asked_w), list.m[l]);
+        if ((l == NWR_LIST_NEXT && !NWR_RULE(JOINT_W)) || !NWR_RULE(W_OF_N))
+            wr->w[l] = l == NWR_LIST_NOW;
     }
     for (uint32_t i = 0; i < wr->nside; i++)
         wr->side[i].in = 0;
@@ -259,7 +261,7 @@ static void send_all(struct nwr_node *n, struct write *wr)
 {
     wr->state = SENDING;
     wr->res.round_trips = wr->w[NWR_LIST_NOW] > 1 || n->ring.joint;
-    if (wr->epoch != n->ring.epoch)
+    if (wr->epoch != n->ring.epoch && NWR_RULE(PLACED_AGAIN))
         place(n, wr);
     for (uint32_t i = 0; i < wr->nside && !wr->job.ended; i++)
         if (wr->side[i].ordinal != n->ordinal && wr->side[i].in) {
@@ -302,7 +304,7 @@ static bool stamp(struct nwr_node *n, struct write *wr)
     nwr_hlc_raise(n, req->hlc);
     wr->res.hlc = nwr_hlc_next(n);
     dot.actor = (nwr_actor)n->ordinal << 32 | n->incarnation;
-    if (wr->spare)
+    if (wr->spare && NWR_RULE(HINT_ACTOR))
         dot = nwr_hint_dot(n, wr->pg);
     else
         dot.counter = ++n->dots[wr->pg];
@@ -444,7 +446,7 @@ static void not_here(struct nwr_node *n, struct write *wr)
 /* A node that stands in has room for its hint. */
 static bool room_here(struct nwr_node *n, const struct write *wr)
 {
-    return !wr->spare || wr->op != NWR_OP_PUT ||
+    return !wr->spare || wr->op != NWR_OP_PUT || !NWR_RULE(HINT_ROOM) ||
            nwr_hint_room(n, wr->origin.req->nwrite, data_bytes(wr));
 }
 
@@ -488,6 +490,7 @@ static void note_result(struct write *wr, const struct nwr_store_op *op)
 static void applied(struct nwr_node *n, struct write *wr, struct nwr_store_op *op)
 {
     struct nwr_msg size = {.kind = NWR_MSG_ROWS};
+    bool disk = wr->level == NWR_LEVEL_DISK && NWR_RULE(LEVEL);
 
     note_result(wr, op);
     wr->batch = batch_of(wr);
@@ -500,10 +503,10 @@ static void applied(struct nwr_node *n, struct write *wr, struct nwr_store_op *o
     } else {
         n->count.block_puts++;
     }
-    if (wr->level == NWR_LEVEL_DISK)
+    if (disk)
         sync_local(n, wr);
     send_all(n, wr);
-    if (!wr->job.ended && wr->level == NWR_LEVEL_MEMORY)
+    if (!wr->job.ended && !disk)
         side_done(n, wr, side_find(wr, n->ordinal), NWR_OK);
 }
 
@@ -573,7 +576,8 @@ static void on_changed(struct nwr_node *n, struct nwr_job *j)
 
     if (wr->state == WAITING)
         begin(n, wr);
-    else if (wr->state == SENDING && (wr->epoch != n->ring.epoch || wr->sloppy))
+    else if (wr->state == SENDING && NWR_RULE(PLACED_AGAIN) &&
+             (wr->epoch != n->ring.epoch || wr->sloppy))
         replace_list(n, wr);
 }
 
@@ -582,7 +586,7 @@ static void on_wake(struct nwr_node *n, struct nwr_job *j)
     struct write *wr = of(j);
 
     if (n->now >= wr->deadline)
-        answer(n, wr, wr->state == WAITING ? NWR_E_HOSTDOWN : worst(wr));
+        answer(n, wr, wr->state == WAITING || !NWR_RULE(IN_DOUBT) ? NWR_E_HOSTDOWN : worst(wr));
     else if (wr->state == WAITING)
         begin(n, wr);
 }
@@ -614,7 +618,7 @@ void nwr_write_start(struct nwr_node *n, struct nwr_origin *o)
     wr->asked_w = o->req->w;
     wr->level = o->req->level;
     wr->sloppy = nwr_is_sloppy(o->req);
-    wr->deadline = o->deadline;
+    wr->deadline = NWR_RULE(DEADLINE) ? o->deadline : NWR_NEVER - 1;
     nwr_job_wake(n, &wr->job, wr->deadline);
     begin(n, wr);
 }

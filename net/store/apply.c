@@ -317,6 +317,8 @@ static enum nwr_err stage_digest(struct applying *a, const struct item *it)
     struct nwr_element after = nwr_element_of(&it->key, &it->rec);
     bool is = !nwr_record_says_nothing(&it->rec);
 
+    if (!NWR_RULE(DIGEST_KEPT))
+        return NWR_OK;
     return nwr_txn_digest(&a->txn, nwr_key_pg(&it->key), it->was ? &it->before_element : NULL,
                           is ? &after : NULL, it->healed);
 }

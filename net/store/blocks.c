@@ -399,7 +399,7 @@ static enum nwr_err count_all(struct counting *c, const struct nwr_deltas *ds, b
 
         err = count_up(c, &d.id, d.by);
     }
-    if (!err && c->op && c->op->nmissing)
+    if (!err && c->op && c->op->nmissing && NWR_RULE(BLOCKS_FIRST))
         err = NWR_E_BLOCKS;
     for (uint32_t i = 0; i < c->down.n && !err; i++) {
         struct nwr_delta d = c->down.d[i];

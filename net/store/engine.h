@@ -17,6 +17,7 @@
 #ifndef NWR_STORE_ENGINE_H
 #define NWR_STORE_ENGINE_H
 
+#include "net/core/rules.h"
 #include "net/store/kv.h"
 #include "net/store/verify.h"
 

@@ -107,12 +107,37 @@ static void what_is_erased_is_on_the_disks_of_a_quorum(void **state)
     sim_destroy(s);
 }
 
+/* The others have it long before, and nobody compares replicas here. */
+static void a_hint_is_delivered_before_what_it_names_is_erased(void **state)
+{
+    struct nwr_key key = kit_key(0, 1);
+    struct sim *s = sim_create(5);
+    int l[5];
+
+    (void)state;
+    s->only_asked = true;
+    sim_members(s, 5, 1, 3, 2, 2);
+    kit_list(s, 0, l, 5);
+    sim_crash(s, l[0], false);
+    sim_crash(s, l[1], false);
+    kit_notice(s);
+    assert_int_equal(sloppy_put(s, l[3], &key, 2), NWR_OK);
+    sim_restart(s, l[1]);
+    sim_run(s, 20000000);
+    sim_restart(s, l[0]);
+    sim_run(s, 20000000);
+    assert_string_equal(kit_stored_text(s, l[0], &key), "kept");
+    assert_string_equal(kit_stored_text(s, l[3], &key), "");
+    sim_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_that_is_removed_hands_over_what_it_stood_in_for),
         cmocka_unit_test(a_node_that_leaves_takes_nothing_more_for_others),
         cmocka_unit_test(what_is_erased_is_on_the_disks_of_a_quorum),
+        cmocka_unit_test(a_hint_is_delivered_before_what_it_names_is_erased),
     };
 
     return cmocka_run_group_tests_name("leave", tests, NULL, NULL);

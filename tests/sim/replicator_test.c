@@ -423,6 +423,25 @@ static void a_dead_coordinator_is_replaced_at_once(void **state)
 
 /* ---- reads ----------------------------------------------------------------------------------- */
 
+static void a_silent_coordinator_delays_no_forwarded_read(void **state)
+{
+    struct sim *s = sim_create(9);
+    struct nwr_key key = kit_key(0, 1);
+    sim_us before;
+    int l[4];
+
+    (void)state;
+    sim_members(s, 4, 1, 3, 2, 2);
+    kit_list(s, 0, l, 4);
+    kit_write(s, l[0], &key, "here", 1, NULL);
+    sim_run(s, 1000000);
+    sim_pause(s, l[0], 5000000);
+    before = s->now;
+    assert_string_equal(kit_read_text(s, l[3], &key), "here");
+    assert_true(s->now - before < 1000000); /* its connection is given up after 1.5 s */
+    sim_destroy(s);
+}
+
 static void a_silent_replica_delays_no_read(void **state)
 {
     struct sim *s = kit_three(13, 2, 2);
@@ -703,6 +722,7 @@ int main(void)
         cmocka_unit_test(a_silent_coordinator_is_replaced_and_the_write_is_one_write),
         cmocka_unit_test(a_write_that_two_coordinators_took_goes_whole_when_it_is_replaced),
         cmocka_unit_test(a_dead_coordinator_is_replaced_at_once),
+        cmocka_unit_test(a_silent_coordinator_delays_no_forwarded_read),
         cmocka_unit_test(a_silent_replica_delays_no_read),
         cmocka_unit_test(an_unconfirmed_write_is_at_w_before_a_read_shows_it),
         cmocka_unit_test(a_plain_read_heals_a_replica_that_was_away),

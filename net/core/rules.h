@@ -1,0 +1,60 @@
+/* rules.h -- the rules of DESIGN 5, 6 and 7 that can be switched off, to see what goes wrong.
+ *
+ * `NWR_RULE(X)` stands where rule X is kept. In the product it is true and leaves no trace; built
+ * with NWR_RULES_SWITCH (Makefile, "rules") it asks a table that tests/sim/sim_rules.c fills, and
+ * tests/sim/rules.sh says which scenario then fails. A rule that nothing needs is not a rule.
+ */
+#ifndef NWR_RULES_H
+#define NWR_RULES_H
+
+#include <stdbool.h>
+
+/* name, what holds with it */
+#define NWR_RULES(X)                                                                               \
+    X(W_OF_N, "a write is answered when W have it")                                                \
+    X(LEVEL, "a replica counts when it has it at the level asked for")                             \
+    X(R_OF_N, "a read is answered by R, never by the first that knows nothing")                    \
+    X(WRITE_BACK, "what fewer than W hold is written back before it is shown")                     \
+    X(READ_REPAIR, "replicas found to be behind get what they lack")                               \
+    X(SAME_WRITE, "a retry carries the write_id of the first try")                                 \
+    X(IN_DOUBT, "E_HOSTDOWN is said only where nothing was sent")                                  \
+    X(ASK_ALL, "a silent replica is not waited for while others answer")                           \
+    X(NEXT_COORDINATOR, "a silent coordinator is replaced by the next")                            \
+    X(DEADLINE, "every request ends")                                                              \
+    X(STRICT, "a stand-in counts only where it was asked for")                                     \
+    X(SPARES_YIELD, "nodes that stand in do not outvote a replica")                                \
+    X(HINT_ROOM, "who has no room for a hint does not count")                                      \
+    X(HINT_ACTOR, "dots given while standing in are of an actor that ends with them")              \
+    X(HINT_UNTIL_DISK, "a hint ends when its target has it on disk")                               \
+    X(HINT_LATE, "who was sent a write and did not answer gets a hint")                            \
+    X(HAND_OVER, "what this node stood in for is handed over before it is erased")                 \
+    X(HAND_OVER_DISK, "and is on the disks of a quorum then")                                      \
+    X(HINTS_FIRST, "nothing is erased that a hint still names")                                    \
+    X(LEAVER_HANDS_OVER, "who leaves the ring is waited for until it has handed over")             \
+    X(LEAVER_TAKES_NONE, "and takes no more writes for others")                                    \
+    X(OLD_EPOCH, "messages of an older ring are refused")                                          \
+    X(NEW_EPOCH, "messages of a newer ring wait until that is adopted")                            \
+    X(RING_STORED, "a ring is stored before it is adopted")                                        \
+    X(JOINT_W, "while joint W of the list to come must have a write too")                          \
+    X(JOINT_R, "while joint R of the list to come must answer too")                                \
+    X(PLACED_AGAIN, "a write under way counts by the ring there is when it is answered")           \
+    X(BARRIER, "a ring settles when so many refuse the older one that no quorum is left")          \
+    X(ALL_COPIED, "a ring settles when all is copied")                                             \
+    X(COPY_QUORUM, "a copy is of enough replicas to meet every write")                             \
+    X(COPY_ALL_UP, "and of all that are there: one may have more than W promised")                 \
+    X(DIGEST_KEPT, "the digest of a group changes with its records")                               \
+    X(BLOCKS_FIRST, "a replica refuses a version whose blocks it lacks")
+
+#define NWR_RULE_NAME(name, why) NWR_RULE_##name,
+enum nwr_rule {
+    NWR_RULES(NWR_RULE_NAME) NWR_RULES_COUNT
+};
+
+extern bool nwr_rule_off[NWR_RULES_COUNT]; /* only where they can be switched */
+#ifdef NWR_RULES_SWITCH
+#define NWR_RULE(name) (!nwr_rule_off[NWR_RULE_##name])
+#else
+#define NWR_RULE(name) true
+#endif
+
+#endif
