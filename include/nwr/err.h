@@ -6,6 +6,7 @@
 #define NWR_ERR_H
 
 #include <errno.h>
+#include <stdbool.h>
 
 #define NWR_ERRORS(X)                                                                              \
     X(OK, 0, "ok")                                                                                 \
@@ -31,6 +32,8 @@
     X(E_TIMEDOUT, ETIMEDOUT, "no quorum answered in time")                                         \
     X(E_HOSTDOWN, EHOSTDOWN, "not enough replicas are reachable")                                  \
     X(E_NOSPC, ENOSPC, "disk full")                                                                \
+    X(E_ROFS, EROFS, "the disk is read-only")                                                      \
+    X(E_MFILE, ENFILE, "no file descriptor is left")                                               \
     X(E_IO, EIO, "input/output error")                                                             \
     X(E_CORRUPT, EIO, "checksum does not match")                                                   \
     X(E_BUSY, EBUSY, "too many concurrent versions")                                               \
@@ -56,5 +59,7 @@ int nwr_err_errno(enum nwr_err err);
 const char *nwr_err_name(enum nwr_err err);
 /* One short text for people. */
 const char *nwr_err_text(enum nwr_err err);
+/* The node that says so can store nothing now, whatever it is asked; another one may. */
+bool nwr_err_of_disk(enum nwr_err err);
 
 #endif

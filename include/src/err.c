@@ -31,3 +31,8 @@ const char *nwr_err_text(enum nwr_err err)
     nwr_assert(err < NWR_ERR_COUNT);
     return infos[err].text;
 }
+
+bool nwr_err_of_disk(enum nwr_err err)
+{
+    return err == NWR_E_NOSPC || err == NWR_E_ROFS || err == NWR_E_MFILE || err == NWR_E_IO;
+}

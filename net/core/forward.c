@@ -137,7 +137,7 @@ static void look(struct nwr_node *n, struct forward *f)
 /* Said of the coordinator, not of the request: another one may do better. */
 static bool is_refusal(enum nwr_err err)
 {
-    return err == NWR_E_HOSTDOWN || err == NWR_E_NOSPC || err == NWR_E_IO || err == NWR_E_CORRUPT ||
+    return err == NWR_E_HOSTDOWN || nwr_err_of_disk(err) || err == NWR_E_CORRUPT ||
            err == NWR_E_EPOCH || err == NWR_E_CANCELED;
 }
 

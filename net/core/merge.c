@@ -57,9 +57,10 @@ static void look(struct nwr_node *n, struct read *rd)
     nwr_read_merged(n, rd);
 }
 
-/* Full disks must not keep anybody from reading, nor from removing what fills them: what is
- * returned then may be at fewer than W replicas, and may not be shown again if those go away. It
- * cannot be left out: the write may have been told a lower W, or a replica lost it since. */
+/* Disks that take nothing must not keep anybody from reading, nor from removing what fills them:
+ * what is returned then may be at fewer than W replicas, and may not be shown again if those go
+ * away. It cannot be left out: the write may have been told a lower W, or a replica lost it since.
+ */
 static void nobody_takes_it(struct nwr_node *n, struct read *rd)
 {
     if (rd->no_room && !rd->copy && !rd->leave)
@@ -119,7 +120,7 @@ void nwr_read_written(struct nwr_node *n, struct read *rd, uint32_t i, enum nwr_
 {
     rd->side[i].writing = false;
     rd->side[i].whole = err == NWR_OK;
-    rd->no_room |= err == NWR_E_NOSPC;
+    rd->no_room |= nwr_err_of_disk(err);
     if (err && is_gone(err))
         nwr_read_again(n, rd);
     else if (err)

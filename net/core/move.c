@@ -73,8 +73,7 @@ static void copy_page(struct nwr_node *n, struct copy *c)
  * A member has no choice. */
 static bool is_lasting(const struct nwr_node *n, const struct move *mv, enum nwr_err err)
 {
-    return n->joining &&
-           (err == NWR_E_NOSPC || err == NWR_E_IO || n->now >= mv->progress + NWR_DEADLINE_MS);
+    return n->joining && (nwr_err_of_disk(err) || n->now >= mv->progress + NWR_DEADLINE_MS);
 }
 
 static void pace(struct nwr_node *n, struct move *mv, size_t rows)

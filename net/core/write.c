@@ -515,7 +515,7 @@ static bool try_elsewhere(struct nwr_node *n, struct write *wr, enum nwr_err err
 {
     struct nwr_origin o = wr->origin;
 
-    if (err != NWR_E_NOSPC && err != NWR_E_IO && err != NWR_E_CORRUPT)
+    if (!nwr_err_of_disk(err) && err != NWR_E_CORRUPT)
         return false;
     if (o.kind == NWR_FROM_PEER || wr->m[NWR_LIST_NOW] < 2)
         return false;
@@ -553,7 +553,7 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
         answer(n, wr, NWR_E_NOSPC);
     } else if (err == NWR_OK) {
         apply_local(n, wr);
-    } else {
+    } else if (!try_elsewhere(n, wr, err)) { /* the blocks it lacks cannot be stored here */
         answer(n, wr, err == NWR_E_NOENT ? NWR_E_BLOCKS : err);
     }
 }

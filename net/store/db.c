@@ -1,11 +1,15 @@
 /* db.c -- see db.h. */
 #include "net/store/db.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <rocksdb/c.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
 #define DB_OPEN_FILES_MAX 200
@@ -32,6 +36,7 @@ struct nwr_db {
     _Atomic enum nwr_err failed;
     bool squeezed;
     pthread_mutex_t sync; /* held over a sync and while db is opened anew */
+    uint64_t log_named;   /* the newest log whose name is on disk */
 };
 
 /* Takes the message. */
@@ -43,6 +48,10 @@ static enum nwr_err err_of(char *message)
         return NWR_OK;
     if (strstr(message, "No space left"))
         err = NWR_E_NOSPC;
+    else if (strstr(message, "Too many open files"))
+        err = NWR_E_MFILE;
+    else if (strstr(message, "Read-only file system"))
+        err = NWR_E_ROFS;
     else if (strncmp(message, "Corruption", 10) == 0)
         err = NWR_E_CORRUPT;
     else if (strncmp(message, "Result incomplete", 17) == 0)
@@ -142,6 +151,12 @@ enum nwr_err nwr_db_open(struct nwr_db **out, const char *dir, char *text, size_
 
 void nwr_db_close(struct nwr_db *db)
 {
+    enum nwr_err failed = atomic_load(&db->failed);
+
+    /* 7.8 aborts over a log that the disk would not take. Then the process is about to end, and
+     * what it has open ends with it. */
+    if (failed == NWR_E_IO || failed == NWR_E_ROFS)
+        return;
     close_tables(db);
     rocksdb_readoptions_destroy(db->read);
     rocksdb_writeoptions_destroy(db->write);
@@ -259,16 +274,67 @@ enum nwr_err nwr_db_write(struct nwr_db *db, const struct nwr_sorted *changes, b
     return err;
 }
 
+static enum nwr_err err_of_errno(void)
+{
+    switch (errno) {
+    case ENOSPC:
+    case EDQUOT: return NWR_E_NOSPC;
+    case EROFS: return NWR_E_ROFS;
+    case EMFILE:
+    case ENFILE: return NWR_E_MFILE;
+    default: return NWR_E_IO;
+    }
+}
+
+/* Removed meanwhile: what it held is in a table. */
+static bool sync_log(int dir, const char *name)
+{
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    bool good;
+
+    if (fd < 0)
+        return errno == ENOENT;
+    good = fdatasync(fd) == 0;
+    close(fd);
+    return good;
+}
+
+/* Every log there is holds what was written before, since RocksDB keeps nothing back. Not through
+ * rocksdb_flush_wal: where a write has just failed on another thread, 7.8 aborts the process. */
+static bool sync_logs(struct nwr_db *db, DIR *d)
+{
+    uint64_t newest = db->log_named;
+    struct dirent *e;
+
+    while ((e = readdir(d))) {
+        char *end;
+        uint64_t number = strtoull(e->d_name, &end, 10);
+
+        if (end == e->d_name || strcmp(end, ".log") != 0)
+            continue;
+        if (!sync_log(dirfd(d), e->d_name))
+            return false;
+        newest = NWR_MAX(newest, number);
+    }
+    if (newest > db->log_named && fsync(dirfd(d)))
+        return false;
+    db->log_named = newest;
+    return true;
+}
+
 enum nwr_err nwr_db_sync(struct nwr_db *db)
 {
-    char *message = NULL;
     enum nwr_err err;
+    DIR *d;
 
     pthread_mutex_lock(&db->sync);
     err = atomic_load(&db->failed);
     if (!err) {
-        rocksdb_flush_wal(db->db, 1, &message);
-        err = err_of(message);
+        d = opendir(db->dir);
+        if (!d || !sync_logs(db, d))
+            err = err_of_errno();
+        if (d)
+            closedir(d);
     }
     pthread_mutex_unlock(&db->sync);
     return err;

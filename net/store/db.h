@@ -29,7 +29,7 @@ enum nwr_err nwr_db_write(struct nwr_db *db, const struct nwr_sorted *changes, b
 enum nwr_err nwr_db_sync(struct nwr_db *db);
 /* A write that failed makes all later ones fail; reads go on. */
 enum nwr_err nwr_db_failed(const struct nwr_db *db);
-/* After E_NOSPC, once there is room: writes are possible again when it gives OK. */
+/* After E_NOSPC or E_MFILE, once there is room: writes are possible again when it gives OK. */
 enum nwr_err nwr_db_recover(struct nwr_db *db);
 /* on: the disk is full; rather compact early than keep what was removed. */
 void nwr_db_squeeze(struct nwr_db *db, bool on);

@@ -69,6 +69,9 @@ static enum nwr_err err_of(int no)
     case ENOENT: return NWR_E_CORRUPT;
     case EAGAIN: return NWR_E_BUSY;
     case EACCES: return NWR_E_ACCESS;
+    case EROFS: return NWR_E_ROFS;
+    case EMFILE:
+    case ENFILE: return NWR_E_MFILE;
     default: return NWR_E_IO;
     }
 }
@@ -232,11 +235,13 @@ static struct segment *tail(struct nwr_segments *s, uint64_t more)
 {
     struct segment *g = s->n ? s->seg[s->n - 1] : NULL;
 
-    if (g && (g->size == 0 || g->size + more <= s->limit))
+    if (!g || (g->size && g->size + more > s->limit)) {
+        add(s, s->next, 0);
+        g = s->seg[s->n - 1];
+    }
+    if (g->size)
         return open_one(s, g, 0) < 0 ? NULL : g;
-    add(s, s->next, 0);
-    g = s->seg[s->n - 1];
-    s->name_dirty = true;
+    s->name_dirty = true; /* it may not have been made yet: the last time that failed */
     return open_one(s, g, O_CREAT) < 0 ? NULL : g;
 }
 
@@ -433,20 +438,22 @@ static enum nwr_err sync_names(struct nwr_segments *s)
     return dirty && fsync(s->dir) ? err_of(errno) : NWR_OK;
 }
 
-/* The next dirty file from *at on, a descriptor of its own. */
-static int next_dirty(struct nwr_segments *s, uint32_t *from)
+/* The next dirty file from *from on, a descriptor of its own; -1: there is none, or err. */
+static int next_dirty(struct nwr_segments *s, uint32_t *from, enum nwr_err *err)
 {
     int fd = -1;
 
     pthread_mutex_lock(&s->lock);
-    for (uint32_t i = 0; i < s->n && fd < 0; i++) {
+    for (uint32_t i = 0; i < s->n && fd < 0 && !*err; i++) {
         struct segment *g = s->seg[i];
 
         if (!g->dirty || g->number < *from)
             continue;
         *from = g->number + 1;
-        g->dirty = false;
         fd = dup(g->fd);
+        g->dirty = fd < 0;
+        if (fd < 0)
+            *err = err_of(errno);
     }
     pthread_mutex_unlock(&s->lock);
     return fd;
@@ -462,7 +469,7 @@ enum nwr_err nwr_segments_sync(struct nwr_segments *s, uint64_t *mark)
     *mark = s->mark;
     pthread_mutex_unlock(&s->lock);
     err = sync_names(s);
-    while ((fd = next_dirty(s, &from)) >= 0) {
+    while ((fd = next_dirty(s, &from, &err)) >= 0) {
         if (fdatasync(fd))
             err = err_of(errno);
         close(fd);

@@ -9,7 +9,8 @@
  *   4 what is done is listed, fd becomes readable, poll runs done
  *
  * A batch that cannot be written fails all its ops. After a failed sync every later one fails:
- * what the kernel forgot cannot be told from what it wrote.
+ * what the kernel forgot cannot be told from what it wrote. Not so for want of room or of
+ * descriptors: the kernel was asked for nothing, or has kept it.
  *
  * Locks: work (engine, tables) is taken before q (lists); neither is held over a sync.
  */
@@ -157,7 +158,7 @@ static void sync_all(struct rocks *r, struct list *ops)
     for (struct nwr_store_op *op = ops->first; op; op = op->next)
         op->err = err;
     pthread_mutex_lock(&r->q);
-    if (err && err != NWR_E_NOSPC)
+    if (err && err != NWR_E_NOSPC && err != NWR_E_MFILE)
         r->sync_failed = err;
     r->syncs++;
     pthread_mutex_unlock(&r->q);

@@ -1,11 +1,14 @@
 /* tables.c -- see tables.h. */
 #include "net/store/tables.h"
 
+#include <fcntl.h>
 #include <sys/statvfs.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ROOM_MS 100                    /* room is looked at again after this time */
 #define ROOM_BYTES ((uint64_t)4 << 20) /* or after so much was written */
+#define DESCRIPTORS 32
 
 nwr_ms nwr_clock_ms(void)
 {
@@ -163,10 +166,25 @@ static bool tables_full(struct nwr_kv *kv)
     return t->is_full;
 }
 
+/* Enough for what opening a database opens first; the rest of its files are opened as needed. */
+static bool descriptors_are_free(const struct nwr_tables *t)
+{
+    int fd[DESCRIPTORS], n = 0;
+
+    while (n < DESCRIPTORS && (fd[n] = fcntl(t->fd, F_DUPFD_CLOEXEC, 0)) >= 0)
+        n++;
+    for (int i = 0; i < n; i++)
+        close(fd[i]);
+    return n == DESCRIPTORS;
+}
+
 void nwr_tables_tend(struct nwr_tables *t)
 {
+    enum nwr_err failed = nwr_db_failed(t->db);
+
     look_at_room(t);
-    if (nwr_db_failed(t->db) == NWR_E_NOSPC && !t->is_full)
+    if ((failed == NWR_E_NOSPC && !t->is_full) ||
+        (failed == NWR_E_MFILE && descriptors_are_free(t)))
         nwr_db_recover(t->db);
     nwr_db_squeeze(t->db, t->is_full);
 }

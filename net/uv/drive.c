@@ -16,7 +16,8 @@
 #include "net/uv/log.h"
 
 enum {
-    STEPS_A_ROUND = 2048
+    STEPS_A_ROUND = 2048,
+    DISK_SAID_MS = 60000
 };
 
 static nwr_ns wall(void)
@@ -75,11 +76,27 @@ static void log_conflict(const struct nwr_appeared *a)
                  a->node);
 }
 
+/* Said once a minute: other nodes may do without this one, so that nobody else would notice. */
+static void note_disk(struct nwr_peer *p, const struct nwr_store_op *op)
+{
+    nwr_ms now = uv_now(p->loop);
+
+    if (!nwr_err_of_disk(op->err))
+        return;
+    p->disk_errors++;
+    if (op->err == p->disk_err && now - p->disk_said_at < DISK_SAID_MS)
+        return;
+    p->disk_err = op->err;
+    p->disk_said_at = now;
+    nwr_log_warn("event=disk why=\"%s\" dir=%s", nwr_err_text(op->err), p->dir);
+}
+
 static void on_store_done(struct nwr_store_op *op)
 {
     struct nwr_peer *p = op->user;
     struct nwr_node_event ev = {.kind = NWR_EV_STORE, .op = op};
 
+    note_disk(p, op);
     p->store_ops--;
     for (uint32_t i = 0; i < op->nappeared; i++)
         log_conflict(&op->appeared[i]);

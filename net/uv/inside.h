@@ -100,6 +100,9 @@ struct nwr_peer {
     uint64_t ino_next, k_next;
     uint64_t store_ops;    /* submitted, not done */
     uint64_t own_requests; /* of the mount, not answered */
+    uint64_t disk_errors;  /* ops that the store could not carry out */
+    enum nwr_err disk_err;
+    nwr_ms disk_said_at;
     uint64_t applies_synced;
     bool syncing;
 

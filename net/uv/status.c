@@ -221,7 +221,8 @@ static void put_counters(struct nwr_peer *p, struct nwr_out *o)
                {"pgs_erased", c->pgs_erased},
                {"blocks", st.blocks},
                {"segment_bytes", st.segment_bytes},
-               {"segment_live", st.segment_live}};
+               {"segment_live", st.segment_live},
+               {"disk_errors", p->disk_errors}};
 
     put(o, "\"counters\":{");
     for (size_t i = 0; i < NWR_COUNT(all); i++)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -528,6 +529,54 @@ static void a_disk_filled_by_others_fails_writes_and_recovers(void **state)
     kit_assert_whole(k);
 }
 
+/* ---- no descriptor is left ------------------------------------------------------------------ */
+
+#define DESCRIPTORS 1024
+struct taken {
+    struct rlimit before;
+    int fd[DESCRIPTORS];
+    uint32_t n;
+};
+
+static void take_descriptors(struct taken *t)
+{
+    struct rlimit limit;
+    int fd;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &t->before), 0);
+    limit = t->before;
+    limit.rlim_cur = DESCRIPTORS;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    for (t->n = 0; (fd = dup(1)) >= 0; t->n++)
+        t->fd[t->n] = fd;
+}
+
+static void give_descriptors_back(struct taken *t)
+{
+    while (t->n)
+        close(t->fd[--t->n]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &t->before), 0);
+}
+
+static void without_descriptors_nothing_is_said_to_be_stored_or_synced(void **state)
+{
+    struct kit *k = *state;
+    struct taken t;
+
+    take_descriptors(&t);
+    assert_int_equal(put_block(k, block_id(1), 1, LARGE), NWR_E_MFILE); /* a new segment */
+    give_descriptors_back(&t);
+    assert_int_equal(put_block(k, block_id(1), 1, LARGE), NWR_OK);
+    take_descriptors(&t);
+    assert_int_equal(sync_now(k), NWR_E_MFILE);
+    assert_int_equal(get_block(k, block_id(1), 1, LARGE), NWR_OK);
+    give_descriptors_back(&t);
+    assert_int_equal(sync_now(k), NWR_OK);
+    assert_int_equal(put_content(k, 5, block_id(2), LARGE, NULL), NWR_OK);
+    kit_restart(k);
+    assert_int_equal(get_block(k, block_id(2), 2, LARGE), NWR_OK);
+}
+
 #define ON(f) cmocka_unit_test_setup_teardown(f, kit_rocks, kit_teardown)
 #define ON_SMALL(f) cmocka_unit_test_setup_teardown(f, kit_small_segments, kit_teardown)
 #define ON_DISK(f) cmocka_unit_test_setup_teardown(f, kit_small_disk, teardown_small_disk)
@@ -548,6 +597,7 @@ int main(void)
         ON_SMALL(room_of_a_removed_block_is_given_back_after_a_sync),
         ON_SMALL(sparse_segments_are_copied_out_and_removed),
         ON_SMALL(a_corrupt_block_is_kept_when_its_segment_is_sparse),
+        ON(without_descriptors_nothing_is_said_to_be_stored_or_synced),
         ON_DISK(a_disk_full_of_large_blocks_goes_on_reading_and_removing),
         ON_DISK(a_disk_full_of_small_blocks_goes_on_reading_and_removing),
         ON_DISK(a_disk_filled_by_others_fails_writes_and_recovers),
