@@ -59,8 +59,9 @@ static void help(enum nwr_options_for what)
     if (what == NWR_OPTIONS_MOUNT)
         printf("  --peers LIST     peers to ask, comma separated\n"
                "  -o OPTION,...    mount options: ro, noatime, nosuid, nodev, noexec, sync,\n"
-               "                   allow_other, spool=DIR (where refused contents are kept;\n"
-               "                   DATA/rejected if there is --data), ...\n");
+               "                   allow_other, acl (POSIX ACLs are kept), spool=DIR (where\n"
+               "                   refused contents are kept; DATA/rejected if there is --data), "
+               "...\n");
     printf("\nReturns when the node answers, and leaves it in the background.\n");
 }
 

@@ -188,6 +188,7 @@ struct nwr_mount_config {
     uint64_t seed;     /* for write_ids */
     uint32_t uid, gid; /* of the mounting user */
     bool sync;         /* -o sync: every close and write at disk level */
+    bool acl;          /* -o acl: the kernel knows of POSIX ACLs (acl.h) */
     bool spool;        /* refused contents can be kept; these are (borrowed) */
     const struct nwr_spool_item *kept;
     uint32_t nkept;

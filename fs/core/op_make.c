@@ -1,7 +1,33 @@
 /* op_make.c -- CREATE, MKNOD, MKDIR, SYMLINK, LINK: operations that add a name. */
+#include "fs/core/acl.h"
 #include "fs/core/ops.h"
 
 /* ---- shared --------------------------------------------------------------------------------- */
+
+/* What is made in the directory takes its default ACL. */
+static bool know_acl(struct nwr_txn *t, const struct nwr_node *dir)
+{
+    struct nwr_key key = nwr_key_xattr(dir->root, NWR_ACL_DEFAULT, strlen(NWR_ACL_DEFAULT));
+
+    return !t->m->config.acl || nwr_txn_record(t, &key);
+}
+
+static void inherit_acl(struct nwr_txn *t, const struct nwr_node *dir, struct nwr_attr *a)
+{
+    const struct nwr_blob *acl = nwr_acl_of(t, dir->root, NWR_ACL_DEFAULT);
+    uint32_t mode = t->req->mode & 0777;
+    struct nwr_blob *access;
+
+    if (!acl || a->type == NWR_TYPE_LNK)
+        return;
+    access = nwr_acl_inherit(acl, &mode);
+    a->mode.value = a->mode_base = (uint16_t)((a->mode.value & ~0777u) | mode);
+    if (!nwr_acl_is_mode(access))
+        nwr_acl_put(t, t->ino, NWR_ACL_ACCESS, access);
+    if (a->type == NWR_TYPE_DIR)
+        nwr_acl_put(t, t->ino, NWR_ACL_DEFAULT, acl);
+    nwr_blob_unref(access);
+}
 
 /* The name is looked at; the LOOKUP of the same system call serves as the look (walk.c). */
 static enum nwr_plan look(struct nwr_txn *t, struct nwr_node **dir)
@@ -12,7 +38,7 @@ static enum nwr_plan look(struct nwr_txn *t, struct nwr_node **dir)
     if (!*dir || !len)
         return nwr_txn_fail(t, t->eno);
     nwr_txn_policy(t, *dir);
-    if (!nwr_view_find(t, &(*dir)->dirs, t->req->name, len, true, &t->x))
+    if (!nwr_view_find(t, &(*dir)->dirs, t->req->name, len, true, &t->x) || !know_acl(t, *dir))
         return NWR_PLAN_WAIT;
     if (t->x.ino == 0 && nwr_spool_find(t->m, &(*dir)->dirs, t->req->name))
         return nwr_txn_fail(t, EEXIST);
@@ -61,6 +87,7 @@ static void stage_inode(struct nwr_txn *t, struct nwr_node *dir, uint8_t type, c
 {
     struct nwr_attr a = nwr_attr_new(t, dir, type);
 
+    inherit_acl(t, dir, &a);
     if (text)
         a.symlink = nwr_strdup(text);
     if (type == NWR_TYPE_DIR &&
@@ -171,7 +198,7 @@ enum nwr_plan nwr_plan_tmpfile(struct nwr_txn *t)
 
     if (!dir)
         return nwr_txn_fail(t, t->eno);
-    if (!number(t, nwr_ino_pg(dir->dirs.ino[0])))
+    if (!number(t, nwr_ino_pg(dir->dirs.ino[0])) || !know_acl(t, dir))
         return NWR_PLAN_WAIT;
     stage_inode(t, dir, NWR_TYPE_REG, NULL);
     n = nwr_itable_add(&t->m->nodes, t->ino, t->ino, NWR_TYPE_REG);

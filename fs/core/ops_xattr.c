@@ -1,5 +1,7 @@
 /* ops_xattr.c -- extended attributes: one register each, later setting wins (DESIGN 4). */
+#include "fs/core/acl.h"
 #include "fs/core/ops.h"
+#include "fs/core/ops_xattr.h"
 #include "fs/core/virtual.h"
 
 static struct nwr_node *node_of(struct nwr_txn *t)
@@ -16,18 +18,20 @@ static struct nwr_node *node_of(struct nwr_txn *t)
 }
 
 /* ACLs come with the option that tells the kernel about them. */
-static bool name_stored(const char *name)
+static bool name_stored(const struct nwr_txn *t)
 {
     static const char *const spaces[] = {"user.", "trusted.", "security."};
+    const char *name = t->req->name;
 
+    if (nwr_acl_is(name, strlen(name)))
+        return t->m->config.acl;
     for (size_t i = 0; i < NWR_COUNT(spaces); i++)
         if (strncmp(name, spaces[i], strlen(spaces[i])) == 0)
             return name[strlen(spaces[i])] && strlen(name) <= NWR_NAME_MAX;
     return false;
 }
 
-/* The latest setting of a register; NULL if there is none or it was a removal. */
-static const struct nwr_version *latest(const struct nwr_record *rec)
+const struct nwr_version *nwr_xattr_latest(const struct nwr_record *rec)
 {
     const struct nwr_version *best = NULL;
 
@@ -96,7 +100,7 @@ enum nwr_plan nwr_plan_getxattr(struct nwr_txn *t)
         return NWR_PLAN_FAIL;
     if (nwr_virtual_is(t->req->name))
         return get_virtual(t, n);
-    if (!name_stored(t->req->name))
+    if (!name_stored(t))
         return nwr_txn_fail(t, EOPNOTSUPP);
     if (listed_plain(t, n))
         return nwr_txn_fail(t, ENODATA);
@@ -104,7 +108,7 @@ enum nwr_plan nwr_plan_getxattr(struct nwr_txn *t)
     rec = nwr_txn_record(t, &key);
     if (!rec)
         return NWR_PLAN_WAIT;
-    v = latest(rec);
+    v = nwr_xattr_latest(rec);
     if (!v)
         return nwr_txn_fail(t, ENODATA);
     if (v->body)
@@ -127,7 +131,9 @@ enum nwr_plan nwr_plan_listxattr(struct nwr_txn *t)
          i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
         struct nwr_key_parts parts;
 
-        if (!nwr_key_parse(&t->rows.row[i].key, &parts) || !latest(&t->rows.row[i].rec))
+        if (!nwr_key_parse(&t->rows.row[i].key, &parts) || !nwr_xattr_latest(&t->rows.row[i].rec))
+            continue;
+        if (nwr_acl_is(parts.name, parts.name_len) && !t->m->config.acl)
             continue;
         nwr_out_raw(&out, parts.name, parts.name_len);
         nwr_out_u8(&out, 0);
@@ -167,6 +173,35 @@ static enum nwr_plan set_virtual(struct nwr_txn *t, struct nwr_node *n)
     return eno ? nwr_txn_fail(t, eno) : send(t, n);
 }
 
+/* The access ACL is the mode, in more words: both change. */
+static enum nwr_plan set_acl(struct nwr_txn *t, struct nwr_node *n)
+{
+    const struct nwr_blob *acl = t->req->data;
+    bool access = strcmp(t->req->name, NWR_ACL_ACCESS) == 0;
+    struct nwr_attr a;
+    uint32_t mode;
+
+    if (!nwr_acl_valid(acl))
+        return nwr_txn_fail(t, EINVAL);
+    if (!access && n->type != NWR_TYPE_DIR)
+        return nwr_txn_fail(t, EACCES);
+    if (!nwr_txn_object(t, n->root))
+        return NWR_PLAN_WAIT;
+    if (!nwr_attr_merge(t, n->root, &a))
+        return nwr_txn_fail(t, ESTALE);
+    mode = access ? nwr_acl_mode(acl, (uint32_t)a.mode.value) : (uint32_t)a.mode.value;
+    /* The kernel does not say who of the file's group it is; the first group is what there is. */
+    if (access && t->req->uid && t->req->gid != a.gid.value)
+        mode &= ~(uint32_t)S_ISGID;
+    nwr_acl_put(t, n->root, t->req->name, access && nwr_acl_is_mode(acl) ? NULL : acl);
+    a.mode_base = (uint16_t)a.mode.value;
+    a.mode = (struct nwr_stamped){mode, 0};
+    a.ctime = (struct nwr_stamped){t->m->wall, 0};
+    nwr_attr_put(t, n->root, &a);
+    nwr_attr_deinit(&a);
+    return send(t, n);
+}
+
 enum nwr_plan nwr_plan_setxattr(struct nwr_txn *t)
 {
     struct nwr_node *n = node_of(t);
@@ -180,15 +215,17 @@ enum nwr_plan nwr_plan_setxattr(struct nwr_txn *t)
         return nwr_txn_after_push(t, n);
     if (nwr_virtual_is(t->req->name))
         return set_virtual(t, n);
-    if (!name_stored(t->req->name))
+    if (!name_stored(t))
         return nwr_txn_fail(t, EOPNOTSUPP);
+    if (nwr_acl_is(t->req->name, strlen(t->req->name)))
+        return set_acl(t, n);
     if (t->req->data->len > NWR_XATTR_MAX)
         return nwr_txn_fail(t, E2BIG);
     key = nwr_key_xattr(n->root, t->req->name, strlen(t->req->name));
     rec = nwr_txn_record(t, &key);
     if (!rec)
         return NWR_PLAN_WAIT;
-    there = latest(rec) != NULL;
+    there = nwr_xattr_latest(rec) != NULL;
     if (there && (t->req->flags & NWR_XATTR_CREATE))
         return nwr_txn_fail(t, EEXIST);
     if (!there && (t->req->flags & NWR_XATTR_REPLACE))
@@ -209,14 +246,14 @@ enum nwr_plan nwr_plan_removexattr(struct nwr_txn *t)
         return nwr_txn_after_push(t, n);
     if (nwr_virtual_is(t->req->name))
         return send(t, n);
-    if (!name_stored(t->req->name))
+    if (!name_stored(t))
         return nwr_txn_fail(t, EOPNOTSUPP);
     key = nwr_key_xattr(n->root, t->req->name, strlen(t->req->name));
     rec = nwr_txn_record(t, &key);
     if (!rec)
         return NWR_PLAN_WAIT;
-    if (!latest(rec))
-        return nwr_txn_fail(t, ENODATA);
+    if (!nwr_xattr_latest(rec))
+        return nwr_txn_fail(t, nwr_acl_is(t->req->name, strlen(t->req->name)) ? 0 : ENODATA);
     nwr_txn_write(t, &key, rec, NULL)->v.flags |= NWR_V_TOMBSTONE;
     return send(t, n);
 }

@@ -84,6 +84,7 @@ struct nwr_session {
     struct nwr_fuse_buf *buf; /* the one being read into or decoded */
     bool buf_taken;           /* decoding kept it as a blob */
     bool kill_priv;           /* of the request being decoded: libfuse hides it */
+    bool acl;                 /* POSIX ACLs are asked for in INIT */
     bool tmpfile;             /* the CREATE being decoded is a TMPFILE */
     uint64_t init_unique;     /* of the INIT whose reply is patched; 0 none */
     uint32_t init_flags;      /* what the kernel offered */
@@ -107,7 +108,8 @@ struct nwr_session {
 /* Runs one event through the core and carries out its effects. */
 void nwr_session_event(struct nwr_session *s, struct nwr_fs_event *ev);
 /* options.c: the text for libfuse, freed by the caller; finds our own words. */
-char *nwr_session_mount_options(const char *options, const char *source, bool *sync);
+char *nwr_session_mount_options(const char *options, const char *source,
+                                struct nwr_mount_config *config);
 /* ops.c */
 extern const struct fuse_lowlevel_ops nwr_fuse_ops;
 /* reply.c: answers and frees both. False: the kernel had given the request up. */

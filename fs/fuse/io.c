@@ -67,6 +67,8 @@ static ssize_t on_writev(int fd, struct iovec *iov, int count, void *userdata)
             struct fuse_init_out *out = iov[1].iov_base;
 
             out->flags |= s->init_flags & (FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV_V2);
+            if (s->acl) /* the umask is ours then: a default ACL takes its place */
+                out->flags |= s->init_flags & (FUSE_POSIX_ACL | FUSE_DONT_MASK);
             s->init_unique = 0;
         }
     }

@@ -10,21 +10,10 @@ static const char *const passed[] = {
     "exec",        "noexec",     "atime",      "noatime",  "dirsync",  "fsname=",
     "allow_other", "allow_root", "nodiratime", "diratime", "relatime", "norelatime"};
 /* Understood by mount(8) or by us, not for the kernel. */
-static const char *const eaten[] = {"sync",
-                                    "async",
-                                    "defaults",
-                                    "auto",
-                                    "noauto",
-                                    "nofail",
-                                    "_netdev",
-                                    "user",
-                                    "nouser",
-                                    "users",
-                                    "default_permissions",
-                                    "subtype=",
-                                    "spool=",
-                                    "x-",
-                                    "nonempty"};
+static const char *const eaten[] = {"sync",     "acl",    "async",  "defaults",
+                                    "auto",     "noauto", "nofail", "_netdev",
+                                    "user",     "nouser", "users",  "default_permissions",
+                                    "subtype=", "spool=", "x-",     "nonempty"};
 
 static bool matches(const char *word, size_t len, const char *known)
 {
@@ -99,7 +88,8 @@ static void add_source(struct nwr_out *o, const char *source)
     }
 }
 
-char *nwr_session_mount_options(const char *options, const char *source, bool *sync)
+char *nwr_session_mount_options(const char *options, const char *source,
+                                struct nwr_mount_config *config)
 {
     static const char base[] = "subtype=nwrfs,default_permissions";
     const char *p = options ? options : "";
@@ -114,7 +104,9 @@ char *nwr_session_mount_options(const char *options, const char *source, bool *s
         size_t len = strcspn(p, ",");
 
         if (len == 4 && strncmp(p, "sync", 4) == 0)
-            *sync = true;
+            config->sync = true;
+        if (len == 3 && strncmp(p, "acl", 3) == 0)
+            config->acl = true;
         if (for_libfuse(p, len))
             add(&o, p, len);
         p += len + (p[len] == ',');

@@ -306,12 +306,13 @@ enum nwr_err nwr_session_start(struct nwr_session **out, uv_loop_t *loop, struct
 {
     struct nwr_session *s = nwr_zalloc(sizeof(*s));
     struct nwr_mount_config config = {.info = volume->info, .seed = uv_hrtime() ^ wall_ns()};
-    char *args_text = nwr_session_mount_options(o->options, o->source, &config.sync);
+    char *args_text = nwr_session_mount_options(o->options, o->source, &config);
     struct nwr_spool_list list = {0};
 
     s->loop = loop;
     s->volume = volume;
     s->options = *o;
+    s->acl = config.acl;
     s->mountpoint = nwr_strdup(o->mountpoint);
     if (!open_spool(s, &list, text, text_len) || !mount_session(s, args_text, text, text_len)) {
         nwr_spool_close(s->spool);
