@@ -67,6 +67,8 @@ static void copy_write(struct nwr_write *dst, const struct nwr_write *src)
     nwr_version_copy(&dst->v, &src->v);
 }
 
+/* A push that failed sends them again under the same write_ids, maybe through another coordinator:
+ * they may get a second dot, and the first must know that already. */
 void nwr_birth_send(struct nwr_txn *t, struct nwr_node *n)
 {
     for (uint32_t i = 0; i < n->held->nwrite; i++)
@@ -76,8 +78,7 @@ void nwr_birth_send(struct nwr_txn *t, struct nwr_node *n)
             copy_write(w, &n->held->write[i]);
             w->v.dot = (struct nwr_dot){0};
             w->v.hlc = 0;
-            if (n->tried) /* it may get a second dot */
-                w->v.flags &= (uint8_t)~NWR_V_ONCE;
+            w->v.flags &= (uint8_t)~NWR_V_ONCE;
         }
     for (uint32_t i = 0; i < n->held->nguard; i++) {
         const struct nwr_guard *from = &n->held->guard[i];

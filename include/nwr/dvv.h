@@ -32,9 +32,10 @@ enum nwr_version_flag {
     NWR_V_HIDDEN = 2,    /* not live for EMPTY guards and counts (a void) */
     NWR_V_MARK = 4,      /* never replaced; does not count as a sibling */
     NWR_V_ONCE = 8       /* its write_id has this one dot and never gets another: set by a writer
-                            for a random write_id, cleared by whoever forwards the write (it may
-                            be tried again through a second coordinator). Removing it retires
-                            nothing, so overwriting a file for years does not grow its record. */
+                            for a random write_id that it does not send again, cleared by whoever
+                            forwards the write (it may be tried again through a second
+                            coordinator), before the first try. Removing it retires nothing, so
+                            overwriting a file for years does not grow its record. */
 };
 
 struct nwr_version {

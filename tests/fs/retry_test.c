@@ -72,9 +72,74 @@ static void a_temporary_file_is_written_again_after_its_push_failed(void **state
             save_again_after(errors[i], i && j & 1, j & 2 ? 2000 : 0, j & 4);
 }
 
+/* The first coordinator gave it a dot, the second another one, and the first answered in the end:
+ * who removes the file names the first dot only. */
+static void a_creation_that_two_coordinators_took_goes_whole_when_it_is_removed(void **state)
+{
+    struct fake_twin twin;
+    struct fake f;
+    uint64_t node, fh;
+
+    (void)state;
+    fake_twin_init(&twin, 7);
+    fake_at(&f, &twin, 0, 8);
+    twin.cut = true;
+    assert_int_equal(fake_create(&f, ROOT, "f", 01, &node, &fh), 0);
+    assert_int_equal(fake_write(&f, node, fh, 0, "text"), 0);
+    f.fail_put = NWR_E_TIMEDOUT;
+    f.applied = true;
+    assert_int_equal(fake_fsync(&f, node, fh), ETIMEDOUT);
+    f.at = 1;
+    assert_int_equal(fake_fsync(&f, node, fh), ETIMEDOUT);
+    f.at = 0;
+    f.fail_put = NWR_OK;
+    f.applied = false;
+    assert_int_equal(fake_fsync(&f, node, fh), 0);
+    assert_int_equal(fake_close(&f, node, fh), 0);
+    assert_int_equal(fake_unlink(&f, ROOT, "f"), 0);
+    fake_twin_settle(&twin);
+    assert_string_equal(fake_ls(&f, ROOT, buf, sizeof(buf)), "");
+    fake_deinit(&f);
+    fake_twin_deinit(&twin);
+}
+
+/* Nobody knows whether it happened, so it may still; what it moved is then not under its old name
+ * any more, and must not be taken for replaced by what was saved meanwhile. */
+static void a_rename_that_happens_after_all_loses_nothing(void **state)
+{
+    struct fake_twin twin;
+    struct fake f;
+
+    (void)state;
+    fake_twin_init(&twin, 7);
+    fake_at(&f, &twin, 0, 8);
+    assert_int_equal(fake_save(&f, ROOT, "f", "one"), 0);
+    assert_int_equal(fake_save(&f, ROOT, "other", "two"), 0);
+    fake_pass(&f, 3000);
+    fake_twin_settle(&twin);
+    twin.cut = true;
+    f.at = 1;
+    f.fail_put = NWR_E_TIMEDOUT;
+    f.applied = true;
+    assert_int_equal(fake_rename(&f, ROOT, "other", ROOT, "f", 0), ETIMEDOUT);
+    f.at = 0;
+    f.fail_put = NWR_OK;
+    f.applied = false;
+    assert_int_equal(fake_save(&f, ROOT, "tmp", "three"), 0);
+    assert_int_equal(fake_rename(&f, ROOT, "tmp", ROOT, "f", 0), 0);
+    fake_twin_settle(&twin);
+    assert_string_equal(fake_cat(&f, ROOT, "f", buf, sizeof(buf)), "three");
+    assert_string_equal(fake_ls(&f, ROOT, buf, sizeof(buf)), "f f.conflict.2001");
+    assert_string_equal(fake_cat(&f, ROOT, "f.conflict.2001", buf, sizeof(buf)), "two");
+    fake_deinit(&f);
+    fake_twin_deinit(&twin);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_creation_that_two_coordinators_took_goes_whole_when_it_is_removed),
+        cmocka_unit_test(a_rename_that_happens_after_all_loses_nothing),
         cmocka_unit_test(a_temporary_file_is_written_again_after_its_push_failed),
     };
 

@@ -3,7 +3,8 @@
 
     workload.py run DIR BOOK [SEED]     works below DIR until BOOK.stop exists
     workload.py verify DIR BOOK         DIR holds what BOOK says; every violation is a line
-    workload.py siblings DIR BOOK       siblings of names that only one program wrote to
+    workload.py siblings DIR BOOK       siblings of names that only one program wrote to: each must
+                                        hold what a call that failed was to put there
 
 One process works on one mount, in a directory that only it writes to. It creates, overwrites,
 appends, saves by temporary file and rename, renames, reads and deletes. BOOK has for each name the
@@ -42,6 +43,7 @@ class Worker:
         self.rng = random.Random(seed)
         self.serial = 0
         self.may = {}  # name -> list of digests or ABSENT; a name not there: only ABSENT
+        self.unsure = {}  # name -> digests that calls which failed may still put there
         self.data = {}  # digest -> bytes
         self.done = self.failed = 0
         self.wrong = []
@@ -62,6 +64,12 @@ class Worker:
         self.wrong.append(text)
         print("wrong: " + text, flush=True)
 
+    def doubt(self, name, states):
+        """A call that failed may have left these, or may still do so."""
+        old = self.states(name)
+        self.may[name] = old + [s for s in states if s not in old]
+        self.unsure.setdefault(name, []).extend(s for s in states if s is not ABSENT)
+
     def attempt(self, changes, call, misses=()):
         """changes: name -> states it may have if the call works. misses: errnos that are an answer
         too, since a name may be absent (or there) by an earlier call that nobody knows of."""
@@ -74,8 +82,7 @@ class Worker:
                 self.complain("%s: %s" % (e.filename or list(changes), errno.errorcode[e.errno]))
             self.failed += 1
             for name, states in changes.items():
-                old = self.states(name)
-                self.may[name] = old + [s for s in states if s not in old]
+                self.doubt(name, states)
             return
         self.done += 1
         self.may.update(changes)
@@ -89,11 +96,10 @@ class Worker:
             with open(self.path(name), "wb", buffering=0) as f:
                 f.write(data)
         # A write that failed half-way may leave the file empty: O_TRUNC was the first step.
-        empty = digest(b"")
         before = self.failed
         self.attempt({name: [digest(data)]}, call)
-        if self.failed > before and empty not in self.may[name]:
-            self.may[name] = self.may[name] + [empty]
+        if self.failed > before:
+            self.doubt(name, [digest(b"")])
 
     def append(self, name):
         old = self.states(name)
@@ -119,7 +125,7 @@ class Worker:
         before = self.failed
         self.attempt({name: [digest(data)], temporary: [ABSENT]}, call)
         if self.failed > before:  # the temporary file may be there with any of its contents
-            self.may[temporary] = self.states(temporary) + [digest(data), digest(b"")]
+            self.doubt(temporary, [digest(data), digest(b"")])
 
     def rename(self, name):
         other = "r%d" % self.rng.randrange(FILES)
@@ -162,7 +168,7 @@ class Worker:
 
     def keep(self):
         with open(self.book, "w") as f:
-            json.dump({"may": self.may, "serial": self.serial}, f)
+            json.dump({"may": self.may, "unsure": self.unsure, "serial": self.serial}, f)
 
 
 def run(top, book, seed="1"):
@@ -198,13 +204,19 @@ def verify(top, book):
 
 
 def siblings(top, book):
-    """A sibling may only be a write that was never answered."""
+    """A write that was never answered may come late, beside its successor. No other may."""
     with open(book) as f:
-        may = json.load(f)["may"]
-    wrong = [n for n in os.listdir(top)
-             if ".conflict." in n and len(may.get(n.split(".conflict.")[0], [ABSENT])) == 1]
-    for name in sorted(wrong):
-        print("nobody else wrote: " + name)
+        unsure = json.load(f)["unsure"]
+    wrong = []
+    for name in os.listdir(top):
+        if ".conflict." not in name:
+            continue
+        with open(os.path.join(top, name), "rb") as f:
+            seen = digest(f.read())
+        if seen not in unsure.get(name.split(".conflict.")[0], []):
+            wrong.append("%s holds %s" % (name, seen))
+    for line in sorted(wrong):
+        print("nobody else wrote: " + line)
     return 1 if wrong else 0
 
 
