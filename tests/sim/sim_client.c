@@ -8,6 +8,9 @@ struct sim_client {
     int no;
     int node; /* that the request under way went to */
     bool waiting;
+    struct nwr_request *req; /* to be sent once more */
+    uint32_t again; /* so often the PUT under way is tried once more */
+    bool in_doubt;  /* one try may have been done */
     sim_us asked_at;
     uint32_t first, count; /* writes of the request under way */
     struct nwr_key prefix; /* of the read under way */
@@ -196,7 +199,7 @@ static void note_fate(struct sim_client *c, enum nwr_err err)
 
         if (err == NWR_OK)
             w->fate = SIM_ACKED;
-        else if (err == NWR_E_HOSTDOWN)
+        else if (err == NWR_E_HOSTDOWN && !c->in_doubt)
             w->fate = SIM_REFUSED;
         if (err == NWR_OK && !w->known_at)
             w->known_at = c->load->s->now;
@@ -230,6 +233,37 @@ static void tell(struct sim *s, const struct sim_client *c, int node, const stru
             tell_shown(s, &res->rows.row[i].key, &res->rows.row[i].rec.v[k]);
 }
 
+static void on_done(struct sim *s, int node, struct nwr_request *req, struct nwr_response *res);
+
+/* The same write_ids, maybe through another node: as a mount sends a creation. */
+static void send_again(struct sim *s, void *arg)
+{
+    struct sim_client *c = arg;
+    struct nwr_request *req = c->req;
+
+    c->req = NULL;
+    c->node = (c->node + (int)sim_below(s, 2)) % s->nnode;
+    if (c->load->stopping || !sim_is_awake(s, c->node) || !s->node[c->node].joined) {
+        nwr_request_destroy(req);
+        sim_at(s, s->now + 50000, turn, c);
+        return;
+    }
+    c->waiting = true;
+    sim_submit(s, c->node, req, on_done);
+}
+
+static bool is_tried_again(struct sim_client *c, const struct nwr_request *req, enum nwr_err err)
+{
+    if (err == NWR_OK || c->again == 0)
+        return false;
+    c->again--;
+    c->in_doubt |= err != NWR_E_HOSTDOWN;
+    c->req = nwr_request_copy(req);
+    c->req->user = c;
+    sim_at(c->load->s, c->load->s->now + sim_below(c->load->s, 40000), send_again, c);
+    return true;
+}
+
 static void on_done(struct sim *s, int node, struct nwr_request *req, struct nwr_response *res)
 {
     struct sim_client *c = req->user;
@@ -239,6 +273,8 @@ static void on_done(struct sim *s, int node, struct nwr_request *req, struct nwr
     l->ops++;
     l->failed += res->err != NWR_OK;
     c->waiting = false;
+    if (is_tried_again(c, req, res->err))
+        return;
     if (req->op == NWR_OP_PUT) {
         note_fate(c, res->err);
     } else if (res->err == NWR_OK && req->op == NWR_OP_READ) {
@@ -299,6 +335,10 @@ static void turn(struct sim *s, void *arg)
         req = ids(c);
     req->level = l->power_loss || sim_below(s, 4) == 0 ? NWR_LEVEL_DISK : NWR_LEVEL_MEMORY;
     req->user = c;
+    c->in_doubt = false;
+    c->again = req->op == NWR_OP_PUT && c->first % 3 == 0 ? 2 : 0;
+    if (c->again)
+        nwr_request_may_repeat(req);
     c->asked_at = s->now;
     c->waiting = true;
     sim_submit(s, c->node, req, on_done);
@@ -340,6 +380,7 @@ void sim_load_deinit(struct sim_load *l)
 {
     for (int i = 0; i < SIM_CLIENTS; i++) {
         nwr_rows_deinit(&l->client[i]->seen);
+        nwr_request_destroy(l->client[i]->req);
         nwr_free(l->client[i]);
     }
     sim_history_deinit(&l->history);
