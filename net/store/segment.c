@@ -30,10 +30,14 @@ struct dead {
     uint64_t mark;
 };
 
-/* lock guards the lists; bytes are read and written without it. A file is closed only when it
- * is not dirty, by the thread that reads (room for another) or by reclaim (nothing live). */
+/* lock guards the lists; bytes are read and written without it, by one thread at a time, in the
+ * file `held`. A file is closed only when it is not held: by the thread that reads (room for
+ * another; it holds none then), or by reclaim, which closes files with nothing live. A get has its
+ * place from the index, and a place is dropped, by that thread too, when the index has forgotten
+ * it: so a file that is read has something live. */
 struct nwr_segments {
     pthread_mutex_t lock;
+    uint32_t held; /* number; 0: none */
     int dir;
     uint64_t limit;
     struct segment **seg; /* by number; the last one is appended to */
@@ -93,6 +97,7 @@ static struct segment *find(struct nwr_segments *s, uint32_t number)
 
 static void close_one(struct nwr_segments *s, struct segment *g)
 {
+    nwr_assert(g->number != s->held);
     if (g->fd >= 0) {
         close(g->fd);
         g->fd = -1;
@@ -309,17 +314,27 @@ static int write_block(struct nwr_segments *s, const struct segment *g, const ui
     return write_all(g->fd, p, len, g->size);
 }
 
-/* The file to append to, marked before anything is written: a sync must not pass it over. */
+static void let_go(struct nwr_segments *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->held = 0;
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* The file to append to, held, and marked before anything is written: a sync must not pass it
+ * over. */
 static struct segment *dirty_tail(struct nwr_segments *s, uint64_t bytes, enum nwr_err *err)
 {
     struct segment *g;
 
     pthread_mutex_lock(&s->lock);
     g = tail(s, bytes);
-    if (g)
+    if (g) {
         g->dirty = true;
-    else
+        s->held = g->number;
+    } else {
         *err = err_of(errno);
+    }
     pthread_mutex_unlock(&s->lock);
     return g;
 }
@@ -334,14 +349,18 @@ enum nwr_err nwr_segments_put(struct nwr_segments *s, const struct nwr_block *b,
 
     if (!g)
         return err;
-    if (write_block(s, g, p, bytes))
-        return err_of(errno);
+    if (write_block(s, g, p, bytes)) {
+        err = err_of(errno);
+        let_go(s);
+        return err;
+    }
     place->segment = g->number;
     place->offset = g->size;
     pthread_mutex_lock(&s->lock);
     g->dirty = true;
     g->size += bytes;
     g->live += bytes;
+    s->held = 0;
     pthread_mutex_unlock(&s->lock);
     return NWR_OK;
 }
@@ -375,7 +394,7 @@ static enum nwr_err read_all(int fd, uint8_t *p, size_t len, uint64_t at, bool c
     return NWR_OK;
 }
 
-/* The descriptor of place's file; E_CORRUPT without one. It stays open while this thread reads. */
+/* The descriptor of place's file, which is held until let_go; E_CORRUPT without one. */
 static enum nwr_err open_place(struct nwr_segments *s, const struct nwr_place *place, int *fd)
 {
     struct segment *g;
@@ -386,6 +405,7 @@ static enum nwr_err open_place(struct nwr_segments *s, const struct nwr_place *p
     if (g) {
         *fd = open_one(s, g, 0);
         err = *fd < 0 ? err_of(errno) : NWR_OK;
+        s->held = err ? 0 : g->number;
     }
     pthread_mutex_unlock(&s->lock);
     return err;
@@ -395,8 +415,10 @@ void nwr_segments_hint(struct nwr_segments *s, const struct nwr_place *place)
 {
     int fd;
 
-    if (open_place(s, place, &fd) == NWR_OK)
-        posix_fadvise(fd, (off_t)place->offset, (off_t)footprint(place->len), POSIX_FADV_WILLNEED);
+    if (open_place(s, place, &fd))
+        return;
+    posix_fadvise(fd, (off_t)place->offset, (off_t)footprint(place->len), POSIX_FADV_WILLNEED);
+    let_go(s);
 }
 
 enum nwr_err nwr_segments_get(struct nwr_segments *s, const struct nwr_place *place, bool cached,
@@ -410,6 +432,7 @@ enum nwr_err nwr_segments_get(struct nwr_segments *s, const struct nwr_place *pl
         return err;
     b = nwr_blob_new(place->len);
     err = read_all(fd, b->data, b->len, place->offset + HEADER, cached);
+    let_go(s);
     if (err)
         nwr_blob_unref(b);
     else
