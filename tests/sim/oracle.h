@@ -23,7 +23,8 @@ void oracle_returned(struct sim *s, struct sim_history *h, const struct nwr_key 
                      const struct nwr_rows *rows);
 void oracle_invented(struct sim *s, const struct sim_history *h, const struct nwr_rows *rows);
 /* What was shown may not be taken back: lost from here on if it is not there. */
-void oracle_note_shown(struct sim *s, struct sim_history *h, const struct nwr_rows *rows);
+void oracle_note_shown(struct sim *s, struct sim_history *h, const struct nwr_rows *rows,
+                       sim_us since);
 void oracle_converged(struct sim *s);
 /* restarted: no node has a block that it only keeps for a write to come. */
 void oracle_blocks(struct sim *s, const struct sim_history *h, bool restarted);

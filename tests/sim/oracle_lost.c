@@ -32,17 +32,20 @@ void oracle_lost(struct sim *s, struct sim_history *h, const struct nwr_key *pre
 
 /* Where a write could not be brought to W replicas for want of room, it may be shown and not seen
  * again (net/core/merge.c). */
-static bool any_is_full(struct sim *s)
+static bool any_was_full(struct sim *s, sim_us since)
 {
+    if (s->full_at >= since)
+        return true;
     for (int i = 0; i < s->nnode; i++)
         if (s->node[i].store && nwr_store_mem_faults(s->node[i].store)->full)
             return true;
     return false;
 }
 
-void oracle_note_shown(struct sim *s, struct sim_history *h, const struct nwr_rows *rows)
+void oracle_note_shown(struct sim *s, struct sim_history *h, const struct nwr_rows *rows,
+                       sim_us since)
 {
-    if (any_is_full(s))
+    if (any_was_full(s, since))
         return;
     for (uint32_t i = 0; i < rows->n; i++)
         for (uint32_t j = 0; j < rows->row[i].rec.n; j++) {

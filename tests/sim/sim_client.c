@@ -9,8 +9,8 @@ struct sim_client {
     int node; /* that the request under way went to */
     bool waiting;
     struct nwr_request *req; /* to be sent once more */
-    uint32_t again; /* so often the PUT under way is tried once more */
-    bool in_doubt;  /* one try may have been done */
+    uint32_t again;          /* so often the PUT under way is tried once more */
+    bool in_doubt;           /* one try may have been done */
     sim_us asked_at;
     uint32_t first, count; /* writes of the request under way */
     struct nwr_key prefix; /* of the read under way */
@@ -174,7 +174,7 @@ static void check_read(struct sim_client *c, const struct nwr_rows *rows)
                 oracle_lost(l->s, &l->history, &object, rows, c->asked_at);
         }
     if (!l->power_loss)
-        oracle_note_shown(l->s, &l->history, rows);
+        oracle_note_shown(l->s, &l->history, rows, c->asked_at);
 }
 
 static void check_ids(struct sim_load *l, uint64_t first, uint64_t count, uint16_t ordinal)

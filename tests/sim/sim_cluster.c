@@ -332,13 +332,22 @@ void sim_cut(struct sim *s, int from, int to, bool cut)
     s->cut[from][to] = cut;
 }
 
+void sim_mend_disk(struct sim *s, int node)
+{
+    struct nwr_store_faults *f = nwr_store_mem_faults(s->node[node].store);
+
+    if (f->full)
+        s->full_at = s->now;
+    *f = (struct nwr_store_faults){0};
+}
+
 /* Clocks stay as they are: none of them is the right one. */
 void sim_heal(struct sim *s)
 {
     memset(s->cut, 0, sizeof(s->cut));
     s->faults = (struct sim_faults){.delay = 2000, .store_delay = 200};
     for (int i = 0; i < s->nnode; i++) {
-        *nwr_store_mem_faults(s->node[i].store) = (struct nwr_store_faults){0};
+        sim_mend_disk(s, i);
         if (!s->node[i].alive && !s->node[i].removed)
             sim_restart(s, i);
     }

@@ -95,6 +95,7 @@ struct sim {
     struct sim_conn join[SIM_NODES];            /* of a joining node */
     bool cut[SIM_NODES][SIM_NODES];             /* from, to */
     struct sim_faults faults;
+    sim_us full_at; /* when a full disk was last given room */
     uint64_t messages, wire_bytes;
     bool only_asked;         /* of nodes that start: node.h */
     uint64_t later;          /* messages that need not go at once */
@@ -140,6 +141,8 @@ void sim_set_clock(struct sim *s, int node, int64_t skew_ms);
 /* It lives and is not stopped. */
 bool sim_is_awake(const struct sim *s, int node);
 void sim_cut(struct sim *s, int from, int to, bool cut);
+/* Its faults end. */
+void sim_mend_disk(struct sim *s, int node);
 /* All cuts and faults end, all nodes live. */
 void sim_heal(struct sim *s);
 

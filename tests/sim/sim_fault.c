@@ -159,7 +159,7 @@ static void make_good(struct sim *s)
     case 2: s->faults = (struct sim_faults){.delay = 500, .store_delay = 100}; break;
     case 3:
         for (int i = 0; i < s->nnode; i++)
-            *nwr_store_mem_faults(s->node[i].store) = (struct nwr_store_faults){0};
+            sim_mend_disk(s, i);
         break;
     }
 }
