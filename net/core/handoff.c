@@ -1,12 +1,15 @@
 /* handoff.c -- hints of one target, delivered in order; see hints.h for the picture.
  *
  *   1 READING: the next hints, up to NWR_HINT_CHUNK of bytes, grouped by placement group
- *   2 rows of each group as they are now; an unreadable record is left to scrub
+ *   2 rows of each group as they are now; where one cannot be read, they are read one by one, and
+ *     that one is left to scrub: the target gets it by comparison, once it is fetched again
  *   3 DELIVERING each group to the target, or, when it no longer holds it, to those who do
  *   4 DROPPING those that every one of them has on disk
  * What failed stays, and the delivery starts again after a pause.
  */
 #include "net/core/handoff.h"
+
+#include "net/core/scrub.h"
 
 enum state {
     READING,
@@ -23,6 +26,7 @@ struct group {
     uint32_t nto, out;
     struct nwr_key last;
     bool more, failed, ended;
+    bool single; /* a record of it cannot be read: one by one */
 };
 
 struct handoff {
@@ -137,7 +141,7 @@ static void end_group(struct nwr_node *n, struct handoff *h, struct group *g, bo
 static void read_rows(struct nwr_node *n, struct handoff *h, uint32_t slot)
 {
     struct group *g = &h->group[slot];
-    uint32_t nrange = g->nkey - g->at;
+    uint32_t nrange = g->single ? NWR_MIN(g->nkey - g->at, 1u) : g->nkey - g->at;
     struct nwr_lent *l;
 
     if (nrange == 0) {
@@ -188,6 +192,18 @@ static void take_hints(struct nwr_node *n, struct handoff *h, struct nwr_store_o
 
 /* ---- delivering ------------------------------------------------------------------------------ */
 
+/* A group that this node does not know any more (store/doubt.c) waits until it was fetched. */
+static void pass_over(struct nwr_node *n, struct handoff *h, uint32_t slot)
+{
+    struct group *g = &h->group[slot];
+
+    nwr_scrub_soon(n, g->pg);
+    if (g->single)
+        g->at++;
+    g->single = true;
+    read_rows(n, h, slot);
+}
+
 static void deliver_rows(struct nwr_node *n, struct handoff *h, uint32_t slot,
                          struct nwr_store_op *op)
 {
@@ -195,8 +211,17 @@ static void deliver_rows(struct nwr_node *n, struct handoff *h, uint32_t slot,
     struct nwr_msg size = {.kind = NWR_MSG_ROWS};
     struct nwr_batch *b;
 
+    if (op->err == NWR_E_CORRUPT) {
+        pass_over(n, h, slot);
+        return;
+    }
+    if (!op->err && op->rows.n == 0 && g->single) {
+        g->at++;
+        read_rows(n, h, slot);
+        return;
+    }
     if (op->err || op->rows.n == 0 || g->nto == 0) {
-        end_group(n, h, g, op->err && op->err != NWR_E_CORRUPT);
+        end_group(n, h, g, op->err != NWR_OK);
         return;
     }
     b = nwr_batch_new(g->pg, NWR_RULE(HINT_UNTIL_DISK) ? NWR_LEVEL_DISK : NWR_LEVEL_MEMORY);
@@ -204,7 +229,7 @@ static void deliver_rows(struct nwr_node *n, struct handoff *h, uint32_t slot,
     op->rows = (struct nwr_rows){0};
     size.u.rows.rows = b->rows;
     b->bytes = nwr_msg_bytes(&size);
-    g->more = op->more;
+    g->more = op->more || g->single;
     g->last = b->rows.row[b->rows.n - 1].key;
     g->out = g->nto;
     for (uint32_t i = 0; i < g->nto; i++) {

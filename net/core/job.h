@@ -184,9 +184,10 @@ struct nwr_node {
     struct nwr_hints hints;
     nwr_ms taught_at;
     uint64_t served; /* writes and reads of other coordinators */
-    struct nwr_job *reconciler, *leaver;
+    struct nwr_job *reconciler, *leaver, *scrubber;
     bool only_asked;
     struct nwr_repair_state repair;
+    struct nwr_scrub_state scrub;
 
     uint64_t next_id;
     struct nwr_call *calls[NWR_CALL_BUCKETS];

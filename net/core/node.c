@@ -2,6 +2,7 @@
 #include "net/core/job.h"
 
 #include "net/core/reconcile.h"
+#include "net/core/scrub.h"
 
 static void text_copy(char *dst, size_t room, const char *src)
 {
@@ -321,6 +322,7 @@ static void on_message(struct nwr_node *n, struct nwr_node_event *ev)
 static void on_start(struct nwr_node *n)
 {
     n->started = n->now;
+    nwr_scrub_start(n);
     nwr_reconcile_start(n);
     if (n->ring.epoch) {
         nwr_ids_start(n);
@@ -364,6 +366,7 @@ void nwr_node_step(struct nwr_node *n, struct nwr_node_event *ev, struct nwr_eff
     case NWR_EV_STORE: nwr_lend_back(n, ev->op); break;
     case NWR_EV_RESHAPE: nwr_wish_start(n, &ev->reshape); break;
     case NWR_EV_REPAIR: nwr_reconcile_ask(n, ev->pg); break;
+    case NWR_EV_SCRUB: nwr_scrub_ask(n, ev->pg); break;
     case NWR_EV_TICK: break;
     }
     nwr_gossip_tick(n);
@@ -429,6 +432,11 @@ const struct nwr_node_counters *nwr_node_counters(const struct nwr_node *n)
 const struct nwr_repair_state *nwr_node_repair(const struct nwr_node *n)
 {
     return &n->repair;
+}
+
+const struct nwr_scrub_state *nwr_node_scrub(const struct nwr_node *n)
+{
+    return &n->scrub;
 }
 
 uint16_t nwr_node_ordinal(const struct nwr_node *n)

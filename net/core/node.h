@@ -58,6 +58,7 @@ enum nwr_node_event_kind {
     NWR_EV_STORE,     /* an op lent by a STORE effect is done */
     NWR_EV_RESHAPE,   /* somebody asks for another ring; nwr_node_wish says what came of it */
     NWR_EV_REPAIR,    /* somebody asks that `pg` (NWR_PGS_MAX: all) be compared with all replicas */
+    NWR_EV_SCRUB,     /* somebody asks that `pg` (NWR_PGS_MAX: all) be read and verified */
     NWR_EV_TICK       /* time passed nwr_node_deadline */
 };
 
@@ -70,7 +71,7 @@ struct nwr_node_event {
     struct nwr_request *request; /* REQUEST: taken */
     struct nwr_msg *msg;         /* MSG: moved out, nothing is left to free */
     struct nwr_store_op *op;     /* STORE */
-    nwr_pg pg;                   /* REPAIR */
+    nwr_pg pg;                   /* REPAIR, SCRUB */
     struct nwr_reshape reshape;  /* RESHAPE */
 };
 
@@ -177,6 +178,23 @@ struct nwr_repair_state {
     uint32_t peers, silent;   /* compared with; could not be compared with */
 };
 const struct nwr_repair_state *nwr_node_repair(const struct nwr_node *n);
+
+/* What scrub (scrub.h) found: runs that NWR_EV_SCRUB asked for are numbered from 1. The figures
+ * are those since the last of them began. */
+struct nwr_scrub_state {
+    uint64_t asked, done;
+    nwr_pg pg;                    /* of the run that is asked for */
+    nwr_pg at;                    /* group that was read last */
+    uint32_t groups, groups_done; /* of the run that is on, or was last */
+    uint64_t records, blocks, bytes;
+    uint64_t rotten;   /* records and blocks that did not verify */
+    uint64_t repaired; /* of those, and groups whose records were fetched again */
+    uint64_t lost;     /* of those, and groups: no good copy is anywhere */
+    uint64_t left;     /* times a group had to wait for replicas */
+    uint64_t doubted;  /* groups that may have lost records, since the start */
+    uint32_t doubtful; /* groups that are in doubt now */
+};
+const struct nwr_scrub_state *nwr_node_scrub(const struct nwr_node *n);
 /* This node's ordinal; 0 until a member gave one. */
 uint16_t nwr_node_ordinal(const struct nwr_node *n);
 /* META "counters": the values for config. Empty or absent: 1 and 0. */

@@ -7,6 +7,8 @@
  */
 #include "net/core/job.h"
 
+#include "net/core/scrub.h"
+
 struct pull {
     struct nwr_job job;
     nwr_pg pg;
@@ -125,6 +127,8 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
     struct pull *p = of(j);
 
     p->here_err = l->op.err;
+    if (l->op.err == NWR_E_CORRUPT)
+        nwr_scrub_soon(n, p->pg);
     if (l->op.err == NWR_OK && l->op.data)
         found(n, p, &l->op.data, &l->op.refs, &l->op.nrefs);
     else

@@ -20,6 +20,8 @@
  */
 #include "net/core/read.h"
 
+#include "net/core/scrub.h"
+
 static struct read *of(struct nwr_job *j)
 {
     return nwr_container_of(j, struct read, job);
@@ -595,6 +597,8 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
     struct read *rd = of(j);
     uint32_t i = 0;
 
+    if (l->op.err == NWR_E_CORRUPT)
+        nwr_scrub_soon(n, rd->pg);
     if (l->slot >> 8 != rd->round)
         return;
     while (i < rd->m && rd->side[i].ordinal != n->ordinal)

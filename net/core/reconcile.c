@@ -8,7 +8,10 @@
  */
 #include "net/core/reconcile.h"
 
+#include "net/core/scrub.h"
+
 enum {
+    WAIT_MS = 200, /* while scrub compares */
     ROUNDS = 2,
     ROUNDS_ASKED = 12
 };
@@ -120,6 +123,10 @@ static void look(struct nwr_node *n, struct reconciler *r)
 {
     nwr_ms next = NWR_NEVER;
 
+    if (!r->pair && nwr_scrub_compares(n)) {
+        nwr_job_wake(n, &r->job, n->now + WAIT_MS);
+        return;
+    }
     if (r->pair || (!n->joining && go_on_with_run(n, r)))
         return;
     for (uint32_t i = 0; i < n->ring.nmember && !n->joining && !n->only_asked; i++) {
@@ -182,6 +189,11 @@ void nwr_reconcile_start(struct nwr_node *n)
 
     n->reconciler = &r->job;
     nwr_job_wake(n, &r->job, n->now + NWR_COMPARE_EVERY_MS);
+}
+
+bool nwr_reconcile_busy(const struct nwr_node *n)
+{
+    return of(n->reconciler)->pair != NULL;
 }
 
 /* Two runs that wait become one over all PGs. */

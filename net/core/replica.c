@@ -7,6 +7,7 @@
  */
 #include "net/core/rows.h"
 #include "net/core/job.h"
+#include "net/core/scrub.h"
 #include "net/core/why.h"
 
 struct replica {
@@ -97,6 +98,8 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
 {
     struct replica *r = of(j);
 
+    if (l->op.err == NWR_E_CORRUPT)
+        nwr_scrub_soon(n, l->op.pg);
     switch (l->op.kind) {
     case NWR_STORE_APPLY:
     case NWR_STORE_BLOCK_PUT:
@@ -116,6 +119,8 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
     case NWR_STORE_HINT_READ:
     case NWR_STORE_HINT_PUT:
     case NWR_STORE_HINT_DROP:
+    case NWR_STORE_CHECK:
+    case NWR_STORE_DOUBT:
     case NWR_STORE_ERASE: nwr_job_end(n, j, NWR_OK); break;
     }
 }

@@ -24,6 +24,8 @@ void nwr_store_op_deinit(struct nwr_store_op *op)
     nwr_free(op->kept);
     op->kept = NULL;
     op->nkept = 0;
+    nwr_free(op->doubt);
+    op->doubt = NULL;
     nwr_free(op->digest);
     op->digest = NULL;
     if (op->kind == NWR_STORE_META_GET) {

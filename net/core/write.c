@@ -16,6 +16,8 @@
  */
 #include "net/core/job.h"
 
+#include "net/core/scrub.h"
+
 enum state {
     WAITING,
     APPLYING,
@@ -530,6 +532,8 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
     struct write *wr = of(j);
     struct nwr_store_op *op = &l->op;
 
+    if (op->err == NWR_E_CORRUPT)
+        nwr_scrub_soon(n, wr->pg);
     if (op->kind == NWR_STORE_SYNC) {
         side_done(n, wr, side_find(wr, n->ordinal), op->err);
     } else if (op->err == NWR_OK) {

@@ -432,6 +432,11 @@ void nwr_run_apply(struct nwr_engine *e, struct nwr_store_op *op)
 {
     struct applying a = {.e = e, .op = op};
 
+    /* What is not there may only not be there any more. */
+    if ((op->coordinator || op->nguard) && nwr_engine_doubts(e, op->pg)) {
+        op->err = NWR_E_CORRUPT;
+        return;
+    }
     nwr_txn_init(&a.txn, e);
     op->err = load_all(&a);
     if (op->err)

@@ -278,6 +278,43 @@ static void forget(struct counting *c, const struct nwr_block_id *id, const stru
     c->t->block_bytes -= en->place.len;
 }
 
+/* Made again by nwr_engine_raise: its bytes are not here. */
+static bool is_lost(const struct nwr_entry *en)
+{
+    return en->place.len == 0 && en->place.sum == 0;
+}
+
+/* An entry that was made again knows not what its block names. Those may have lost the count of
+ * it, or not: they are counted again. */
+static void take_refs(struct counting *c, const struct nwr_block *b, struct nwr_entry *en)
+{
+    if (is_lost(en))
+        c->t->block_bytes += b->data->len;
+    if (en->nrefs || !b->nrefs)
+        return;
+    en->refs = nwr_memdup(b->refs, b->nrefs * sizeof(*b->refs));
+    en->nrefs = b->nrefs;
+    nwr_entry_put(c->t, &b->id, en);
+    nwr_recount_at_open(c->t);
+    c->t->e->recount_due = true;
+}
+
+/* Who names a block whose bytes are not here brings them, or is told so. */
+static void fill_lost(struct counting *c, const struct nwr_block_id *id, struct nwr_entry *en)
+{
+    const struct nwr_block *b = find_in_op(c, id);
+
+    for (uint32_t i = 0; b && i < c->nfresh; i++)
+        if (c->fresh[i] == b)
+            return;
+    if (b) {
+        add_fresh(c, b);
+        take_refs(c, b, en);
+    } else {
+        add_missing(c, id);
+    }
+}
+
 static enum nwr_err count_up(struct counting *c, const struct nwr_block_id *id, int64_t by)
 {
     struct nwr_skey key = nwr_block_key(NWR_SPACE_BLOCKS, id);
@@ -295,6 +332,8 @@ static enum nwr_err count_up(struct counting *c, const struct nwr_block_id *id, 
     }
     if (err)
         return err;
+    if (by && is_lost(&en))
+        fill_lost(c, id, &en);
     if (by) {
         en.count += (uint32_t)by;
         nwr_entry_put(c->t, id, &en);
@@ -359,6 +398,7 @@ static enum nwr_err keep(struct counting *c, const struct nwr_block *b)
     } else if (err == NWR_E_CORRUPT) {
         drop_bytes(c->t, &b->id, &en.place);
         add_fresh(c, b);
+        take_refs(c, b, &en);
         err = NWR_OK;
     }
 out:

@@ -34,6 +34,7 @@ struct nwr_db {
     rocksdb_iterator_t *iter[NWR_SPACE_END];           /* kept until the next write */
     char *dir;
     _Atomic enum nwr_err failed;
+    _Atomic bool rotten;
     bool squeezed;
     pthread_mutex_t sync; /* held over a sync and while db is opened anew */
     uint64_t log_named;   /* the newest log whose name is on disk */
@@ -61,6 +62,16 @@ static enum nwr_err err_of(char *message)
     else
         err = NWR_E_IO;
     rocksdb_free(message);
+    return err;
+}
+
+/* The same, and what rotted is noted. */
+static enum nwr_err note_err(struct nwr_db *db, char *message)
+{
+    enum nwr_err err = err_of(message);
+
+    if (err == NWR_E_CORRUPT)
+        atomic_store(&db->rotten, true);
     return err;
 }
 
@@ -125,10 +136,115 @@ static void close_tables(struct nwr_db *db)
     db->db = NULL;
 }
 
-enum nwr_err nwr_db_open(struct nwr_db **out, const char *dir, char *text, size_t text_len)
+/* ---- what rotted ---------------------------------------------------------------------------- */
+
+/* A table file that is not there is as bad as one that cannot be read. */
+static bool is_rot(const char *message)
+{
+    return strncmp(message, "Corruption", 10) == 0 || strstr(message, "No such file");
+}
+
+/* Keys of records begin with their group; those of blocks are found missing by who names them. */
+static void note_lost(struct nwr_db_lost *lost, const rocksdb_livefiles_t *files, int i)
+{
+    const char *table = rocksdb_livefiles_column_family_name(files, i);
+    size_t len[2];
+    const uint8_t *first = (const uint8_t *)rocksdb_livefiles_smallestkey(files, i, &len[0]);
+    const uint8_t *last = (const uint8_t *)rocksdb_livefiles_largestkey(files, i, &len[1]);
+    uint32_t from = 0, to = NWR_PGS_MAX - 1;
+
+    lost->any = true;
+    lost->values |= strcmp(table, "meta") == 0;
+    if (strcmp(table, "records") != 0)
+        return;
+    if (len[0] >= 2 && len[1] >= 2) {
+        from = (uint32_t)first[0] << 8 | first[1];
+        to = NWR_MIN(to, (uint32_t)last[0] << 8 | last[1]);
+    }
+    for (; from <= to; from++)
+        lost->pg[from] = true;
+}
+
+/* The files that were listed and are not there any more. */
+static void compare_files(struct nwr_db *db, const rocksdb_livefiles_t *files,
+                          struct nwr_db_lost *lost)
+{
+    for (int i = 0; i < rocksdb_livefiles_count(files); i++) {
+        char path[4096];
+
+        snprintf(path, sizeof(path), "%s%s", db->dir, rocksdb_livefiles_name(files, i));
+        if (access(path, F_OK) != 0)
+            note_lost(lost, files, i);
+    }
+}
+
+/* Everything may be missing. */
+static void lose_all(struct nwr_db_lost *lost)
+{
+    lost->any = lost->values = true;
+    for (uint32_t pg = 0; pg < NWR_PGS_MAX; pg++)
+        lost->pg[pg] = true;
+}
+
+/* With tables closed: RocksDB lists anew what can be read, moves the rest to DIR/lost, and makes
+ * tables of the log. Gives the message of what failed. */
+static char *rebuild(struct nwr_db *db, struct nwr_db_lost *lost)
+{
+    const rocksdb_livefiles_t *files = NULL;
+    char *message = NULL;
+
+    rocksdb_options_set_paranoid_checks(db->options, 0);
+    rocksdb_options_set_paranoid_checks(db->data_options, 0);
+    message = open_tables(db, true);
+    if (!message)
+        files = rocksdb_livefiles(db->db);
+    rocksdb_free(message);
+    message = NULL;
+    close_tables(db);
+    rocksdb_options_set_paranoid_checks(db->options, 1);
+    rocksdb_options_set_paranoid_checks(db->data_options, 1);
+    rocksdb_repair_db(db->options, db->dir, &message);
+    if (!message && files)
+        compare_files(db, files, lost);
+    else
+        lose_all(lost);
+    if (files)
+        rocksdb_livefiles_destroy(files);
+    return message ? message : open_tables(db, false);
+}
+
+bool nwr_db_rotten(const struct nwr_db *db)
+{
+    return atomic_load(&db->rotten);
+}
+
+enum nwr_err nwr_db_mend(struct nwr_db *db, struct nwr_db_lost *lost)
+{
+    enum nwr_err err;
+
+    pthread_mutex_lock(&db->sync);
+    close_tables(db);
+    err = err_of(rebuild(db, lost));
+    atomic_store(&db->failed, err);
+    atomic_store(&db->rotten, false);
+    db->squeezed = false;
+    pthread_mutex_unlock(&db->sync);
+    return err;
+}
+
+uint64_t nwr_db_sequence(struct nwr_db *db)
+{
+    uint64_t sequence;
+
+    pthread_mutex_lock(&db->sync);
+    sequence = db->db ? rocksdb_get_latest_sequence_number(db->db) : 0;
+    pthread_mutex_unlock(&db->sync);
+    return sequence;
+}
+
+static struct nwr_db *make_db(const char *dir)
 {
     struct nwr_db *db = nwr_zalloc(sizeof(*db));
-    char *message;
 
     db->cache = rocksdb_cache_create_lru(DB_CACHE_BYTES);
     db->options = make_options(db->cache, true);
@@ -139,11 +255,26 @@ enum nwr_err nwr_db_open(struct nwr_db **out, const char *dir, char *text, size_
     db->read = rocksdb_readoptions_create();
     db->dir = nwr_strdup(dir);
     pthread_mutex_init(&db->sync, NULL);
-    message = open_tables(db, false);
+    return db;
+}
+
+enum nwr_err nwr_db_open(struct nwr_db **out, const char *dir, struct nwr_db_lost *lost, char *text,
+                         size_t text_len)
+{
+    struct nwr_db *db = make_db(dir);
+    char *message = open_tables(db, false);
+    enum nwr_err err = NWR_OK;
+
+    if (message && is_rot(message)) {
+        rocksdb_free(message);
+        close_tables(db);
+        message = rebuild(db, lost);
+    }
     if (message) {
         snprintf(text, text_len, "cannot open the database in %s: %s", dir, message);
+        err = err_of(message);
         nwr_db_close(db);
-        return err_of(message);
+        return err;
     }
     *out = db;
     return NWR_OK;
@@ -183,7 +314,7 @@ enum nwr_err nwr_db_get(struct nwr_db *db, const struct nwr_skey *key, struct nw
     slice = rocksdb_get_pinned_cf(db->db, db->read, db->cf[key->space], (const char *)key->b,
                                   key->len, &message);
     if (message)
-        return err_of(message);
+        return note_err(db, message);
     if (!slice)
         return NWR_E_NOENT;
     value = rocksdb_pinnableslice_value(slice, &len);
@@ -213,13 +344,15 @@ enum nwr_err nwr_db_scan(struct nwr_db *db, const struct nwr_skey *from,
         const char *v = rocksdb_iter_value(it, &len);
         struct nwr_skey key;
 
-        if (key_len > NWR_KEY_MAX)
+        if (key_len > NWR_KEY_MAX) {
+            atomic_store(&db->rotten, true);
             return NWR_E_CORRUPT;
+        }
         key = nwr_skey_of(space, k, key_len);
         more = on(arg, &key, v, len);
     }
     rocksdb_iter_get_error(it, &message);
-    return err_of(message);
+    return note_err(db, message);
 }
 
 void nwr_db_rest(struct nwr_db *db)
@@ -258,7 +391,7 @@ static enum nwr_err put_batch(struct nwr_db *db, const struct nwr_sorted *change
     }
     rocksdb_write(db->db, wait ? db->write : db->write_no_wait, batch, &message);
     rocksdb_writebatch_destroy(batch);
-    return err_of(message);
+    return note_err(db, message);
 }
 
 enum nwr_err nwr_db_write(struct nwr_db *db, const struct nwr_sorted *changes, bool wait)

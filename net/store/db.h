@@ -16,8 +16,17 @@
 
 struct nwr_db;
 
-/* text: one line for people on failure. */
-enum nwr_err nwr_db_open(struct nwr_db **out, const char *dir, char *text, size_t text_len);
+/* What table files that were set aside held: groups whose records they may have had. */
+struct nwr_db_lost {
+    bool any;    /* a file was set aside */
+    bool values; /* ... of META */
+    bool pg[NWR_PGS_MAX];
+};
+
+/* text: one line for people on failure. A database that does not open for what rotted is rebuilt
+ * from the files that can be read; *lost says what went. */
+enum nwr_err nwr_db_open(struct nwr_db **out, const char *dir, struct nwr_db_lost *lost, char *text,
+                         size_t text_len);
 void nwr_db_close(struct nwr_db *db);
 enum nwr_err nwr_db_get(struct nwr_db *db, const struct nwr_skey *key, struct nwr_blob **out);
 enum nwr_err nwr_db_scan(struct nwr_db *db, const struct nwr_skey *from,
@@ -31,6 +40,12 @@ enum nwr_err nwr_db_sync(struct nwr_db *db);
 enum nwr_err nwr_db_failed(const struct nwr_db *db);
 /* After E_NOSPC or E_MFILE, once there is room: writes are possible again when it gives OK. */
 enum nwr_err nwr_db_recover(struct nwr_db *db);
+/* Something read or written since the last mending was corrupt. */
+bool nwr_db_rotten(const struct nwr_db *db);
+/* Sets aside the table files that cannot be read (in DIR/lost), and goes on without them. */
+enum nwr_err nwr_db_mend(struct nwr_db *db, struct nwr_db_lost *lost);
+/* Number of the last write; smaller than it was: writes are lost. */
+uint64_t nwr_db_sequence(struct nwr_db *db);
 /* on: the disk is full; rather compact early than keep what was removed. */
 void nwr_db_squeeze(struct nwr_db *db, bool on);
 /* An estimate, without looking at them. */

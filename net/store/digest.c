@@ -48,7 +48,9 @@ static enum nwr_err load(struct nwr_engine *e, nwr_pg pg, struct nwr_digest_slot
     err = e->kv->get(e->kv, &key, &sealed);
     if (err && err != NWR_E_NOENT)
         return err;
-    *out = (struct nwr_digest_slot){.state = NWR_DIGEST_READ};
+    /* What was lost is in the digest, so that it would seem to be here. */
+    *out = (struct nwr_digest_slot){.state = nwr_engine_doubts(e, pg) ? NWR_DIGEST_LOST
+                                                                      : NWR_DIGEST_READ};
     if (err)
         return NWR_OK;
     if (decode(&key, sealed, &out->digest))

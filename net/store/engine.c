@@ -237,5 +237,7 @@ void nwr_engine_run(struct nwr_engine *e, struct nwr_store_op *op)
     case NWR_STORE_HINT_PUT:
     case NWR_STORE_HINT_DROP: nwr_run_hint_change(e, op); break;
     case NWR_STORE_ERASE: nwr_run_erase(e, op); break;
+    case NWR_STORE_CHECK: nwr_run_check(e, op); break;
+    case NWR_STORE_DOUBT: nwr_run_doubt(e, op); break;
     }
 }

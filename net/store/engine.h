@@ -4,6 +4,7 @@
  *   blocks.c  entries of blocks, their counts, pins
  *   read.c    ranges with follow, blocks, named values
  *   digest.c  digests of PGs, their elements
+ *   check.c   verifies what a PG has            doubt.c   PGs that may have lost records
  *   hints.c   what is kept for others; erasing a PG
  *   index.c   which records are in conflict, or without a name
  *   verify.c  counts every reference again and compares
@@ -44,6 +45,9 @@ struct nwr_engine {
     struct nwr_kv *kv;
     struct nwr_digest_slot *digest; /* NWR_PGS_MAX */
     struct nwr_sorted pins;         /* block key -> when its pin ends */
+    uint8_t doubt[NWR_PGS_MAX / 8]; /* a bit a PG */
+    uint32_t ndoubt;
+    bool recount_due; /* blocks may be named that have no entry, or too low a count */
     struct nwr_store_stat stat;
 };
 
@@ -64,6 +68,13 @@ enum nwr_err nwr_engine_verify(struct nwr_engine *e, struct nwr_verify *out);
 /* Sets every count right and drops what nothing refers to. E_CORRUPT: nothing was done, since
  * what an unreadable record refers to must stay. */
 enum nwr_err nwr_engine_recount(struct nwr_engine *e);
+/* Raises what is counted too low, and makes entries, without bytes, for blocks that are named and
+ * have none that can be read. Lowers nothing: who else names a block may be unreadable. */
+enum nwr_err nwr_engine_raise(struct nwr_engine *e);
+/* Groups in doubt: read at open, added to, asked for. */
+enum nwr_err nwr_engine_doubt_load(struct nwr_engine *e);
+enum nwr_err nwr_engine_doubt(struct nwr_engine *e, const bool pg[NWR_PGS_MAX]);
+bool nwr_engine_doubts(const struct nwr_engine *e, nwr_pg pg);
 /* What was written last may not be stored: digests are read again. */
 void nwr_engine_forget(struct nwr_engine *e);
 /* Adds up the digests of all PGs counts those that differ, and sets them right if asked to. */
@@ -170,6 +181,8 @@ void nwr_run_digests(struct nwr_engine *e, struct nwr_store_op *op);
 void nwr_run_list(struct nwr_engine *e, struct nwr_store_op *op); /* LIST and PICK */
 void nwr_run_hint_read(struct nwr_engine *e, struct nwr_store_op *op);
 void nwr_run_hint_change(struct nwr_engine *e, struct nwr_store_op *op); /* PUT and DROP */
+void nwr_run_check(struct nwr_engine *e, struct nwr_store_op *op);
+void nwr_run_doubt(struct nwr_engine *e, struct nwr_store_op *op);
 void nwr_run_erase(struct nwr_engine *e, struct nwr_store_op *op);
 
 #endif

@@ -43,7 +43,7 @@ struct nwr_kv {
     /* The bytes at place will be read soon. */
     void (*segment_hint)(struct nwr_kv *kv, const struct nwr_place *place);
     void (*segment_drop)(struct nwr_kv *kv, const struct nwr_place *place);
-    /* Told of every place in use by a census. */
+    /* Told of every place in use by a census, and before that of NULL. */
     void (*segment_live)(struct nwr_kv *kv, const struct nwr_place *place);
 };
 

@@ -229,6 +229,10 @@ void nwr_run_read(struct nwr_engine *e, struct nwr_store_op *op)
     struct reading r = {.e = e, .op = op};
 
     op->more = false;
+    if (nwr_engine_doubts(e, op->pg)) {
+        op->err = NWR_E_CORRUPT;
+        return;
+    }
     for (uint32_t i = 0; i < op->nrange && !r.err && !op->more; i++) {
         r.range = &op->range[i];
         if (op->range[i].exact)

@@ -210,8 +210,10 @@ void nwr_segments_close(struct nwr_segments *s)
 
 void nwr_segments_live(struct nwr_segments *s, const struct nwr_place *place)
 {
-    struct segment *g = find(s, place->segment);
+    struct segment *g = place ? find(s, place->segment) : NULL;
 
+    for (uint32_t i = 0; i < s->n && !place; i++)
+        s->seg[i]->live = 0;
     if (g)
         g->live += footprint(place->len);
 }

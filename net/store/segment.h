@@ -25,7 +25,7 @@ struct nwr_segments;
 
 enum nwr_err nwr_segments_open(struct nwr_segments **out, const char *dir, uint64_t segment_bytes);
 void nwr_segments_close(struct nwr_segments *s);
-/* The index refers to place: counted as live. At open, before anything else. */
+/* The index refers to place: counted as live. At open, before anything else. NULL: from zero. */
 void nwr_segments_live(struct nwr_segments *s, const struct nwr_place *place);
 enum nwr_err nwr_segments_put(struct nwr_segments *s, const struct nwr_block *b,
                               struct nwr_place *place);

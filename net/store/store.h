@@ -23,6 +23,10 @@
  *   HINT_READ  hints after hint[0], NWR_HINTS_PAGE of them, in the order of (target, seq)
  *   HINT_PUT/HINT_DROP   hints outside an APPLY; the end of those named. APPLY takes its hints in
  *              its own commit
+ *   CHECK      a page of the records of a PG, or of its blocks, verified: nrotten records are
+ *              unreadable, `missing` blocks too (BLOCK_PUT heals them); `last`, `more` as LIST
+ *   DOUBT      which PGs may have lost records (doubt.c): they are not read (E_CORRUPT), nor is
+ *              anything put or guarded there. trust: pg has got them back
  *   ERASE      the records of a PG go, NWR_LIST_MAX of them; `more` says whether any are left
  *   META_GET/META_PUT  a named value (ring, identity, counters); META_PUT is durable when done
  *
@@ -58,7 +62,9 @@ enum nwr_store_kind {
     NWR_STORE_HINT_READ,
     NWR_STORE_HINT_PUT,
     NWR_STORE_HINT_DROP,
-    NWR_STORE_ERASE
+    NWR_STORE_ERASE,
+    NWR_STORE_CHECK,
+    NWR_STORE_DOUBT
 };
 
 /* Records that target is to be told of when it is back. Its name is (target, seq, incarnation);
@@ -106,6 +112,8 @@ struct nwr_store_op {
     uint32_t nblock;                /* BLOCK_GET: block[0].id */
     const char *name;               /* META */
     struct nwr_key after, until;    /* LIST, PICK; len 0: from the start, to the end */
+    bool blocks;                    /* CHECK: blocks, not records; after: a block's key */
+    bool trust;                     /* DOUBT */
     const struct nwr_element *want; /* PICK: ascending objects; versions do not matter */
     uint32_t nwant;
     const struct nwr_hint *hint; /* APPLY, HINT_*: HINT_DROP and HINT_READ look at names only */
@@ -126,6 +134,10 @@ struct nwr_store_op {
     uint32_t nappeared;
     struct nwr_block_id *missing; /* APPLY with E_BLOCKS */
     uint32_t nmissing;
+    uint32_t nrotten, checked; /* CHECK: unreadable records; records or blocks looked at */
+    uint64_t checked_bytes;
+    bool doubtful;             /* CHECK: the PG may have lost records */
+    uint8_t *doubt;            /* DOUBT: a bit a PG; NULL: none is in doubt */
     struct nwr_blob *data;     /* BLOCK_GET */
     struct nwr_block_id *refs; /* BLOCK_GET: the blocks it names, as they were put */
     uint32_t nrefs;
@@ -142,6 +154,7 @@ struct nwr_store_stat {
     uint64_t conflicts;             /* entries and contents in the index of conflicts */
     uint64_t syncs, applies, reads; /* counted since start */
     uint64_t segment_bytes, segment_live;
+    uint64_t doubtful; /* PGs that may have lost records */
 };
 
 struct nwr_store {
@@ -177,5 +190,10 @@ struct nwr_store_faults *nwr_store_mem_faults(struct nwr_store *s);
 /* Power loss: everything since the last SYNC is gone. lose_unsynced = false: kill -9. Ops not
  * yet polled never complete. */
 void nwr_store_mem_crash(struct nwr_store *s, bool lose_unsynced);
+/* What is stored rots, for good: one byte of each key of `in_65536` of 65536 records, entries and
+ * bytes of blocks. Returns how many. */
+uint32_t nwr_store_mem_rot(struct nwr_store *s, uint32_t in_65536);
+/* The records of a PG are gone, as with a file of a database: the PG is in doubt. */
+void nwr_store_mem_lose(struct nwr_store *s, nwr_pg pg);
 
 #endif

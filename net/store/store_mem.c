@@ -277,12 +277,54 @@ void nwr_store_mem_crash(struct nwr_store *s, bool lose)
     if (lose)
         lose_unsynced(m, torn);
     err = torn ? nwr_engine_recount(&m->engine) : nwr_engine_start(&m->engine);
-    nwr_assert(err == NWR_OK);
+    nwr_assert(err == NWR_OK || err == NWR_E_CORRUPT);
     err = nwr_engine_census(&m->engine, true);
-    nwr_assert(err == NWR_OK);
+    nwr_assert(err == NWR_OK || err == NWR_E_CORRUPT);
 }
 
 enum nwr_err nwr_store_mem_verify(struct nwr_store *s, struct nwr_verify *out)
 {
     return nwr_engine_verify(&of_store(s)->engine, out);
+}
+
+uint32_t nwr_store_mem_rot(struct nwr_store *s, uint32_t in_65536)
+{
+    struct mem *m = of_store(s);
+    uint32_t n = 0;
+
+    for (struct nwr_sorted_node *at = m->map.head[0]; at; at = at->next[0]) {
+        struct nwr_blob *rotten;
+        uint64_t where;
+
+        if (at->space == NWR_SPACE_META || at->value->len == 0 || !chance(m, in_65536))
+            continue;
+        rotten = nwr_blob_copy(at->value->data, at->value->len);
+        where = nwr_rng_below(&m->rng, rotten->len);
+        rotten->data[where] ^= (uint8_t)(1 + nwr_rng_below(&m->rng, 255));
+        nwr_blob_unref(at->value);
+        at->value = rotten;
+        n++;
+    }
+    return n;
+}
+
+void nwr_store_mem_lose(struct nwr_store *s, nwr_pg pg)
+{
+    const uint8_t prefix[2] = {(uint8_t)(pg >> 8), (uint8_t)pg};
+    struct nwr_skey from = nwr_skey_of(NWR_SPACE_RECORDS, prefix, sizeof(prefix));
+    struct mem *m = of_store(s);
+    bool lost[NWR_PGS_MAX] = {false};
+    struct nwr_sorted_node *n;
+    enum nwr_err err;
+
+    while ((n = nwr_sorted_lower(&m->map, &from)) && n->space == from.space &&
+           memcmp(n->key, prefix, sizeof(prefix)) == 0) {
+        struct nwr_skey key = nwr_skey_of(NWR_SPACE_RECORDS, n->key, n->key_len);
+
+        nwr_sorted_del(&m->map, &key);
+    }
+    forget_journal(m);
+    lost[pg] = true;
+    err = nwr_engine_doubt(&m->engine, lost);
+    nwr_assert(err == NWR_OK);
 }

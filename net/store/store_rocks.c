@@ -19,6 +19,7 @@
 #include "net/store/compact.h"
 #include "net/store/dir.h"
 #include "net/store/engine.h"
+#include "net/store/mark.h"
 #include "net/store/tables.h"
 
 #include <fcntl.h>
@@ -44,6 +45,8 @@ struct rocks {
     struct nwr_compact compact;
     struct nwr_db *db;
     struct nwr_segments *segments;
+    pthread_mutex_t marking; /* mark; taken alone, or after work */
+    struct nwr_mark mark;
     int lock, dir, event;
     bool started, frozen; /* frozen: entries were unreadable, no file is given back */
     enum nwr_store_mode mode;
@@ -137,15 +140,53 @@ static void to_sync(struct rocks *r, struct nwr_store_op *op)
     pthread_mutex_unlock(&r->q);
 }
 
+/* ---- what is kept beside the database ------------------------------------------------------- */
+
+static void note_synced(struct rocks *r, uint64_t sequence)
+{
+    pthread_mutex_lock(&r->marking);
+    nwr_mark_note(&r->mark, sequence);
+    pthread_mutex_unlock(&r->marking);
+}
+
+static void note_value(struct rocks *r, const char *name, const struct nwr_blob *value)
+{
+    pthread_mutex_lock(&r->marking);
+    nwr_mark_put(&r->mark, name, value);
+    pthread_mutex_unlock(&r->marking);
+}
+
+/* Named values that are not there, or older, become those of the copy. */
+static enum nwr_err restore_values(struct rocks *r)
+{
+    struct nwr_sorted changes = {0};
+    enum nwr_err err;
+
+    pthread_mutex_lock(&r->marking);
+    for (uint32_t i = 0; i < r->mark.nvalue; i++) {
+        const struct nwr_mark_value *v = &r->mark.value[i];
+        struct nwr_skey key = nwr_skey_of(NWR_SPACE_META, v->name, strlen(v->name));
+
+        nwr_sorted_put(&changes, &key, nwr_seal(&key, v->value->data, v->value->len));
+    }
+    pthread_mutex_unlock(&r->marking);
+    err = changes.n ? nwr_db_write(r->db, &changes, true) : NWR_OK;
+    nwr_sorted_deinit(&changes);
+    return err;
+}
+
 /* ---- the sync thread ------------------------------------------------------------------------ */
 
 static enum nwr_err sync_now(struct rocks *r)
 {
     uint64_t mark;
     enum nwr_err err = nwr_segments_sync(r->segments, &mark);
+    uint64_t sequence = nwr_db_sequence(r->db);
 
     if (!err)
         err = nwr_db_sync(r->db);
+    if (!err)
+        note_synced(r, sequence);
     if (!err && !r->frozen)
         nwr_segments_reclaim(r->segments, mark);
     return err;
@@ -153,12 +194,17 @@ static enum nwr_err sync_now(struct rocks *r)
 
 static void sync_all(struct rocks *r, struct list *ops)
 {
-    enum nwr_err err = r->sync_failed ? r->sync_failed : sync_now(r);
+    enum nwr_err err = r->sync_failed;
 
+    for (struct nwr_store_op *op = ops->first; op && !err; op = op->next)
+        if (op->kind == NWR_STORE_META_PUT)
+            note_value(r, op->name, op->value);
+    if (!err)
+        err = sync_now(r);
     for (struct nwr_store_op *op = ops->first; op; op = op->next)
         op->err = err;
     pthread_mutex_lock(&r->q);
-    if (err && err != NWR_E_NOSPC && err != NWR_E_MFILE)
+    if (err && err != NWR_E_NOSPC && err != NWR_E_MFILE && err != NWR_E_CORRUPT)
         r->sync_failed = err;
     r->syncs++;
     pthread_mutex_unlock(&r->q);
@@ -208,7 +254,8 @@ static void end_group(struct rocks *r, struct list *out)
 static bool scans(enum nwr_store_kind kind)
 {
     return kind == NWR_STORE_READ || kind == NWR_STORE_DIGESTS || kind == NWR_STORE_LIST ||
-           kind == NWR_STORE_PICK || kind == NWR_STORE_HINT_READ || kind == NWR_STORE_ERASE;
+           kind == NWR_STORE_PICK || kind == NWR_STORE_HINT_READ || kind == NWR_STORE_ERASE ||
+           kind == NWR_STORE_CHECK;
 }
 
 /* Ops whose reads are single keys: they see the group's changes. */
@@ -226,13 +273,17 @@ static void work_on(struct rocks *r, struct nwr_store_op *op, struct list *out)
 {
     if (!may_join(op))
         end_group(r, out);
+    /* One that scans may read again what it set right. */
+    r->tables.group = may_join(op);
     if (op->kind != NWR_STORE_SYNC)
         nwr_engine_run(&r->engine, op);
+    r->tables.group = true;
     switch (op->kind) {
     case NWR_STORE_APPLY:
     case NWR_STORE_BLOCK_PUT:
     case NWR_STORE_HINT_PUT:
     case NWR_STORE_HINT_DROP:
+    case NWR_STORE_DOUBT:
     case NWR_STORE_ERASE: push(op->err ? out : &r->group, op); break;
     case NWR_STORE_SYNC:
     case NWR_STORE_META_PUT:
@@ -245,6 +296,7 @@ static void work_on(struct rocks *r, struct nwr_store_op *op, struct list *out)
     case NWR_STORE_DIGESTS:
     case NWR_STORE_LIST:
     case NWR_STORE_PICK:
+    case NWR_STORE_CHECK:
     case NWR_STORE_HINT_READ: push(out, op); break;
     }
     if (r->tables.pending_bytes >= GROUP_BYTES)
@@ -286,6 +338,23 @@ static uint32_t sparse(struct nwr_engine *e, uint32_t after)
     return nwr_segments_sparse(r->segments, after);
 }
 
+/* What rotted is set aside, and the groups it may have held are in doubt. */
+static void mend(struct rocks *r)
+{
+    struct nwr_db_lost *lost = nwr_zalloc(sizeof(*lost));
+    uint64_t before = nwr_db_sequence(r->db);
+
+    nwr_tables_mend(&r->tables, lost);
+    if (lost->any) {
+        if (nwr_db_sequence(r->db) < before)
+            memset(lost->pg, true, sizeof(lost->pg));
+        nwr_engine_forget(&r->engine);
+        nwr_engine_doubt(&r->engine, lost->pg);
+        restore_values(r);
+    }
+    nwr_free(lost);
+}
+
 /* True: there may be more to do soon. */
 static bool maintain(struct rocks *r)
 {
@@ -294,6 +363,7 @@ static bool maintain(struct rocks *r)
     pthread_mutex_lock(&r->work);
     r->tables.patient = true;
     nwr_tables_tend(&r->tables);
+    mend(r);
     nwr_engine_sweep(&r->engine, false);
     more = !r->frozen && nwr_compact_step(&r->compact, &r->engine, sparse);
     nwr_db_rest(r->db);
@@ -355,6 +425,8 @@ static bool is_small(const struct nwr_store_op *op)
 {
     uint64_t bytes = 0;
 
+    if (op->kind == NWR_STORE_CHECK)
+        return false;
     if (op->kind == NWR_STORE_APPLY || op->kind == NWR_STORE_BLOCK_PUT)
         for (uint32_t i = 0; i < op->nblock; i++)
             bytes += op->block[i].data->len;
@@ -470,6 +542,7 @@ static void free_rocks(struct rocks *r)
         nwr_db_close(r->db);
     if (r->segments)
         nwr_segments_close(r->segments);
+    nwr_mark_deinit(&r->mark);
     if (r->event >= 0)
         close(r->event);
     if (r->dir >= 0)
@@ -478,6 +551,7 @@ static void free_rocks(struct rocks *r)
         close(r->lock);
     pthread_cond_destroy(&r->have_work);
     pthread_cond_destroy(&r->have_sync);
+    pthread_mutex_destroy(&r->marking);
     pthread_mutex_destroy(&r->work);
     pthread_mutex_destroy(&r->q);
     nwr_free(r);
@@ -510,6 +584,7 @@ static struct rocks *make_rocks(void)
     pthread_cond_init(&r->have_work, &attr);
     pthread_cond_init(&r->have_sync, &attr);
     pthread_condattr_destroy(&attr);
+    pthread_mutex_init(&r->marking, NULL);
     pthread_mutex_init(&r->work, NULL);
     pthread_mutex_init(&r->q, NULL);
     r->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -525,18 +600,95 @@ static enum nwr_err take_stock(struct rocks *r)
     err = nwr_engine_census(&r->engine, false);
     if (!err)
         err = nwr_engine_start(&r->engine);
-    if (err == NWR_E_CORRUPT) {
-        r->frozen = true;
-        return NWR_OK;
-    }
+    if (err == NWR_E_CORRUPT && nwr_db_rotten(r->db))
+        return err;
+    r->frozen = err == NWR_E_CORRUPT || r->engine.ndoubt;
+    if (err == NWR_E_CORRUPT)
+        err = NWR_OK;
     if (!err)
         err = sync_now(r);
-    if (!err)
+    if (!err && !r->frozen)
         nwr_segments_reclaim(r->segments, UINT64_MAX);
     return err == NWR_E_NOSPC ? NWR_OK : err;
 }
 
-static enum nwr_err open_parts(struct rocks *r, const char *dir, uint64_t segment_bytes, char *text,
+/* The named values, for a copy that is lost. The others of META (hints, digests) are only read. */
+static bool on_value(void *arg, const struct nwr_skey *key, const void *value, size_t len)
+{
+    struct rocks *r = arg;
+    char name[NWR_KEY_MAX + 1] = "";
+    const uint8_t *p;
+    size_t n;
+
+    memcpy(name, key->b, key->len);
+    p = nwr_unseal(key, value, len, &n);
+    if (p && !r->mark.values_known && strlen(name) == key->len && strncmp(name, "store.", 6) != 0) {
+        struct nwr_blob *b = nwr_blob_copy(p, n);
+
+        nwr_mark_put(&r->mark, name, b);
+        nwr_blob_unref(b);
+    }
+    return true;
+}
+
+static enum nwr_err read_values(struct rocks *r)
+{
+    struct nwr_skey first = nwr_skey_of(NWR_SPACE_META, "", 0);
+    enum nwr_err err = nwr_db_scan(r->db, &first, on_value, r);
+
+    nwr_db_rest(r->db);
+    return err;
+}
+
+/* What is gone for good, or may be: the groups are in doubt, named values come from their copy. */
+static enum nwr_err take_loss(struct rocks *r, const struct nwr_db_lost *lost, char *text,
+                              size_t text_len)
+{
+    enum nwr_err err = NWR_OK;
+
+    if (lost->values && !r->mark.values_known) {
+        snprintf(text, text_len, "%s",
+                 "what this node is cannot be told any more from its files; "
+                 "give an empty directory, and nwrfs ring replace on another node");
+        return NWR_E_CORRUPT;
+    }
+    if (lost->values)
+        err = restore_values(r);
+    if (!err)
+        err = nwr_engine_doubt_load(&r->engine);
+    if (!err && lost->any)
+        err = nwr_engine_doubt(&r->engine, lost->pg);
+    if (!err)
+        err = read_values(r);
+    return err;
+}
+
+/* Twice: the first time, what is read here may turn out to be rotten. */
+static enum nwr_err open_database(struct rocks *r, struct nwr_db_lost *lost, char *text,
+                                  size_t text_len)
+{
+    enum nwr_err err = NWR_OK;
+
+    for (int i = 0; i < 2; i++) {
+        if (nwr_db_sequence(r->db) < r->mark.sequence) {
+            lost->any = lost->values = true;
+            memset(lost->pg, true, sizeof(lost->pg));
+        }
+        err = take_loss(r, lost, text, text_len);
+        if (!err)
+            err = take_stock(r);
+        if (err != NWR_E_CORRUPT || !nwr_db_rotten(r->db))
+            break;
+        err = nwr_db_mend(r->db, lost);
+        if (err)
+            break;
+    }
+    if (err && !*text)
+        snprintf(text, text_len, "cannot read the database: %s", nwr_err_text(err));
+    return err;
+}
+
+static enum nwr_err open_files(struct rocks *r, const char *dir, uint64_t segment_bytes, char *text,
                                size_t text_len)
 {
     char path[4096];
@@ -549,20 +701,36 @@ static enum nwr_err open_parts(struct rocks *r, const char *dir, uint64_t segmen
     }
     snprintf(path, sizeof(path), "%s/segments", dir);
     err = nwr_segments_open(&r->segments, path, segment_bytes);
-    if (err) {
+    if (err)
         snprintf(text, text_len, "cannot open %s: %s", path, nwr_err_text(err));
-        return err;
+    return err;
+}
+
+static enum nwr_err open_parts(struct rocks *r, const char *dir, uint64_t segment_bytes, char *text,
+                               size_t text_len)
+{
+    struct nwr_db_lost *lost = nwr_zalloc(sizeof(*lost));
+    char path[4096], why[200] = "";
+    enum nwr_err err = open_files(r, dir, segment_bytes, text, text_len);
+
+    if (err)
+        goto out;
+    if (nwr_mark_open(&r->mark, r->dir) == NWR_MARK_LOST) {
+        lost->any = lost->values = true;
+        memset(lost->pg, true, sizeof(lost->pg));
     }
     snprintf(path, sizeof(path), "%s/db", dir);
-    err = nwr_db_open(&r->db, path, text, text_len);
+    err = nwr_db_open(&r->db, path, lost, text, text_len);
     if (err)
-        return err;
+        goto out;
     nwr_tables_init(&r->tables, r->db, r->segments, r->dir);
     nwr_engine_init(&r->engine, &r->tables.kv);
-    err = take_stock(r);
+    err = open_database(r, lost, why, sizeof(why));
     publish_stat(r);
     if (err)
-        snprintf(text, text_len, "cannot read %s: %s", dir, nwr_err_text(err));
+        snprintf(text, text_len, "data: %s: %s", dir, why);
+out:
+    nwr_free(lost);
     return err;
 }
 

@@ -6,7 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROOM_MS 100                    /* room is looked at again after this time */
+#define ROOM_MS 100 /* room is looked at again after this time */
+#define MEND_MS 60000
 #define ROOM_BYTES ((uint64_t)4 << 20) /* or after so much was written */
 #define DESCRIPTORS 32
 
@@ -187,6 +188,17 @@ void nwr_tables_tend(struct nwr_tables *t)
         (failed == NWR_E_MFILE && descriptors_are_free(t)))
         nwr_db_recover(t->db);
     nwr_db_squeeze(t->db, t->is_full);
+}
+
+void nwr_tables_mend(struct nwr_tables *t, struct nwr_db_lost *lost)
+{
+    nwr_ms now = nwr_clock_ms();
+
+    if (!nwr_db_rotten(t->db) || now < t->mend_at)
+        return;
+    nwr_db_mend(t->db, lost);
+    t->mend_pause = lost->any ? 0 : NWR_MAX(t->mend_pause * 2, MEND_MS);
+    t->mend_at = now + t->mend_pause;
 }
 
 static nwr_ms tables_now(struct nwr_kv *kv)

@@ -30,6 +30,7 @@ struct nwr_tables {
     bool is_full;
     uint64_t room_bytes; /* written since room was looked at */
     nwr_ms room_at;
+    nwr_ms mend_at, mend_pause;
 };
 
 void nwr_tables_init(struct nwr_tables *t, struct nwr_db *db, struct nwr_segments *s, int fd);
@@ -39,6 +40,9 @@ enum nwr_err nwr_tables_flush(struct nwr_tables *t);
 void nwr_tables_room(const struct nwr_tables *t, uint64_t *total, uint64_t *avail);
 /* Looks after the disk: gathers what was removed while it is full, recovers after it was. */
 void nwr_tables_tend(struct nwr_tables *t);
+/* Goes on without table files that rotted, if any was met. Each time that nothing is found, it
+ * waits longer before it looks again. */
+void nwr_tables_mend(struct nwr_tables *t, struct nwr_db_lost *lost);
 nwr_ms nwr_clock_ms(void);
 
 #endif

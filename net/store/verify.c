@@ -4,10 +4,12 @@
 struct tally {
     struct nwr_engine *e;
     struct nwr_verify *out;
-    struct nwr_deltas seen;  /* references found */
-    struct nwr_sorted have;  /* block key -> its sealed entry */
-    struct nwr_deltas wrong; /* counts to change, by how much */
-    bool bytes;              /* blocks are read, too */
+    struct nwr_deltas seen;   /* references found */
+    struct nwr_sorted have;   /* block key -> its sealed entry */
+    struct nwr_deltas wrong;  /* counts to change, by how much */
+    struct nwr_deltas lost;   /* references to blocks without an entry that can be read */
+    struct nwr_deltas unread; /* entries that cannot be read */
+    bool bytes;               /* blocks are read, too */
 };
 
 static bool on_record(void *arg, const struct nwr_skey *key, const void *value, size_t len)
@@ -35,6 +37,11 @@ static bool on_entry(void *arg, const struct nwr_skey *key, const void *value, s
     t->out->blocks++;
     if (nwr_entry_decode(key, value, len, &en)) {
         t->out->corrupt++;
+        if (key->len == 20) {
+            struct nwr_block_id id = nwr_block_id_of(key);
+
+            nwr_deltas_add(&t->unread, &id, 0);
+        }
         return true;
     }
     for (uint32_t i = 0; i < en.nrefs; i++)
@@ -76,6 +83,12 @@ static void check_bytes(struct tally *t, const struct nwr_block_id *id, const st
     nwr_txn_abort(&txn);
 }
 
+static void add_lost(struct tally *t, const struct nwr_delta *named)
+{
+    t->out->missing++;
+    nwr_deltas_add(&t->lost, &named->id, named->by);
+}
+
 /* Both lists are in the order of ids. */
 static void compare(struct tally *t)
 {
@@ -90,7 +103,7 @@ static void compare(struct tally *t)
         struct nwr_entry en;
 
         for (; i < t->seen.n && nwr_block_id_cmp(&t->seen.d[i].id, &id) < 0; i++)
-            t->out->missing++;
+            add_lost(t, &t->seen.d[i]);
         if (i < t->seen.n && nwr_block_id_cmp(&t->seen.d[i].id, &id) == 0)
             refs = t->seen.d[i++].by;
         if (nwr_entry_decode(&key, n->value->data, n->value->len, &en))
@@ -104,7 +117,8 @@ static void compare(struct tally *t)
         t->out->idle += refs == 0;
         nwr_entry_deinit(&en);
     }
-    t->out->missing += t->seen.n - i;
+    for (; i < t->seen.n; i++)
+        add_lost(t, &t->seen.d[i]);
 }
 
 static enum nwr_err look(struct tally *t)
@@ -131,6 +145,8 @@ static void tally_deinit(struct tally *t)
     nwr_sorted_deinit(&t->have);
     nwr_free(t->seen.d);
     nwr_free(t->wrong.d);
+    nwr_free(t->lost.d);
+    nwr_free(t->unread.d);
 }
 
 enum nwr_err nwr_engine_verify(struct nwr_engine *e, struct nwr_verify *out)
@@ -187,6 +203,46 @@ enum nwr_err nwr_engine_recount(struct nwr_engine *e)
     return err;
 }
 
+static void put_lost(struct nwr_txn *txn, const struct nwr_deltas *lost)
+{
+    for (uint32_t i = 0; i < lost->n; i++) {
+        struct nwr_entry en = {.count = (uint32_t)lost->d[i].by};
+
+        nwr_entry_put(txn, &lost->d[i].id, &en);
+    }
+}
+
+/* An entry of length 0 has no bytes: it reads as a block that rotted, and keeps its count until
+ * the bytes are put again. */
+enum nwr_err nwr_engine_raise(struct nwr_engine *e)
+{
+    struct nwr_verify found;
+    struct tally t = {.e = e, .out = &found};
+    enum nwr_err err = look(&t);
+    uint32_t n = 0;
+    struct nwr_txn txn;
+
+    for (uint32_t i = 0; i < t.wrong.n; i++)
+        if (t.wrong.d[i].by > 0)
+            t.wrong.d[n++] = t.wrong.d[i];
+    t.wrong.n = n;
+    if (!err)
+        err = correct(&t);
+    nwr_txn_init(&txn, e);
+    put_lost(&txn, &t.unread);
+    put_lost(&txn, &t.lost);
+    txn.blocks = t.lost.n;
+    if (txn.changes.n)
+        nwr_recount_at_open(&txn);
+    if (!err)
+        err = nwr_txn_commit(&txn);
+    else
+        nwr_txn_abort(&txn);
+    e->recount_due = err != NWR_OK;
+    tally_deinit(&t);
+    return err;
+}
+
 static struct nwr_skey recount_key(void)
 {
     static const char name[] = "store.recount";
@@ -221,11 +277,15 @@ enum nwr_err nwr_engine_start(struct nwr_engine *e)
     enum nwr_err err = e->kv->get(e->kv, &key, &asked);
 
     nwr_engine_forget(e);
+    if (!err)
+        nwr_blob_unref(asked);
+    /* Blocks that nothing seems to name may be named by what was lost. */
+    if (e->ndoubt)
+        return NWR_OK;
     if (err == NWR_E_NOENT)
         return nwr_engine_sweep(e, true);
     if (err)
         return err;
-    nwr_blob_unref(asked);
     err = recount_asked(e);
     return err == NWR_E_CORRUPT ? nwr_engine_sweep(e, true) : err;
 }
@@ -265,6 +325,8 @@ enum nwr_err nwr_engine_census(struct nwr_engine *e, bool records)
     enum nwr_err err = NWR_OK;
 
     e->stat.blocks = e->stat.block_bytes = 0;
+    if (e->kv->segment_live)
+        e->kv->segment_live(e->kv, NULL);
     if (records) {
         e->stat.records = 0;
         err = e->kv->scan(e->kv, &first_record, on_counted, &c);

@@ -5,6 +5,7 @@
  *     reshape ...              another ring is asked for (reshape.c)
  *     repair all | repair PG   {"run":N}, and the run begins
  *     repaired                 how far runs are: asked, done, and what the last one found
+ *     scrub ..., scrubbed      the same of scrub
  *     stop     "ok", then the process ends (on_stop)
  *
  * Who may open the socket may stop the node: the owner of the directory, and root. The path is
@@ -97,17 +98,25 @@ static bool read_pg(const char *text, nwr_pg *pg)
     return *text != '\0';
 }
 
-static char *answer_repair(struct nwr_peer *p, const char *line)
+/* "repair PG", "scrub PG": a run begins; "repaired", "scrubbed": how far runs are. NULL: another
+ * line. */
+static char *answer_run(struct nwr_peer *p, const char *line)
 {
+    bool scrub = strncmp(line, "scrub", 5) == 0;
+    const char *word = scrub ? "scrub " : "repair ";
+    const char *poll = scrub ? "scrubbed" : "repaired";
+    bool begins = strncmp(line, word, strlen(word)) == 0;
     nwr_pg pg;
 
+    if (!begins && strcmp(line, poll) != 0)
+        return NULL;
     if (!p->node || p->closing)
         return nwr_strdup("error: the node is not running yet, or not any more");
-    if (strcmp(line, "repaired") == 0)
-        return nwr_status_repair(p);
-    if (!read_pg(line + strlen("repair "), &pg))
+    if (!begins)
+        return scrub ? nwr_status_scrub(p) : nwr_status_repair(p);
+    if (!read_pg(line + strlen(word), &pg))
         return nwr_strdup("error: no such placement group");
-    return nwr_status_repair_begin(p, pg);
+    return nwr_status_begin(p, scrub ? NWR_EV_SCRUB : NWR_EV_REPAIR, pg);
 }
 
 static void answer(struct client *c)
@@ -121,8 +130,8 @@ static void answer(struct client *c)
         text = nwr_peer_status(p);
     } else if (strcmp(c->line, "ring") == 0) {
         text = nwr_status_ring(p);
-    } else if (strncmp(c->line, "repair ", 7) == 0 || strcmp(c->line, "repaired") == 0) {
-        text = answer_repair(p, c->line);
+    } else if ((text = answer_run(p, c->line))) {
+        ;
     } else if (strncmp(c->line, "reshape ", 8) == 0) {
         text = nwr_reshape_begin(p, c->line + 8);
     } else if (strcmp(c->line, "stop") == 0) {

@@ -196,7 +196,9 @@ char *nwr_reshape_begin(struct nwr_peer *p, char *line);
 char *nwr_status_ring(struct nwr_peer *p);
 /* Only when there is a node. */
 char *nwr_status_repair(struct nwr_peer *p);
-char *nwr_status_repair_begin(struct nwr_peer *p, nwr_pg pg);
+char *nwr_status_scrub(struct nwr_peer *p);
+/* Asks the node for a run over pg; kind: NWR_EV_REPAIR or NWR_EV_SCRUB. */
+char *nwr_status_begin(struct nwr_peer *p, enum nwr_node_event_kind kind, nwr_pg pg);
 
 /* admin.c */
 enum nwr_err nwr_admin_open(struct nwr_peer *p, char *text, size_t n);

@@ -187,6 +187,7 @@ static void put_counters(struct nwr_peer *p, struct nwr_out *o)
 {
     const struct nwr_node_counters *c = nwr_node_counters(p->node);
     const struct nwr_hints_stat *h = nwr_node_hints_stat(p->node);
+    const struct nwr_scrub_state *s = nwr_node_scrub(p->node);
     struct nwr_store_stat st = {0};
     const struct {
         const char *name;
@@ -219,6 +220,11 @@ static void put_counters(struct nwr_peer *p, struct nwr_out *o)
                {"store_reads", st.reads},
                {"pgs_copied", c->pgs_copied},
                {"pgs_erased", c->pgs_erased},
+               {"pgs_doubtful", st.doubtful},
+               {"scrub_bytes", s->bytes},
+               {"scrub_rotten", s->rotten},
+               {"scrub_repaired", s->repaired},
+               {"scrub_lost", s->lost},
                {"blocks", st.blocks},
                {"segment_bytes", st.segment_bytes},
                {"segment_live", st.segment_live},
@@ -325,13 +331,30 @@ char *nwr_status_repair(struct nwr_peer *p)
     return text_of(&o);
 }
 
-/* The run's number is what the node will give it: the event is still on its way. */
-char *nwr_status_repair_begin(struct nwr_peer *p, nwr_pg pg)
+char *nwr_status_scrub(struct nwr_peer *p)
 {
-    struct nwr_node_event ev = {.kind = NWR_EV_REPAIR, .pg = pg};
+    const struct nwr_scrub_state *s = nwr_node_scrub(p->node);
     struct nwr_out o = {0};
 
-    put(&o, "{\"schema\":1,\"run\":%" PRIu64 "}", nwr_node_repair(p->node)->asked + 1);
+    put(&o,
+        "{\"schema\":1,\"asked\":%" PRIu64 ",\"done\":%" PRIu64
+        ",\"groups\":%u,\"groups_done\":%u,\"records\":%" PRIu64 ",\"blocks\":%" PRIu64
+        ",\"bytes\":%" PRIu64 ",\"rotten\":%" PRIu64 ",\"repaired\":%" PRIu64 ",\"lost\":%" PRIu64
+        ",\"left\":%" PRIu64 ",\"doubtful\":%u}",
+        s->asked, s->done, s->groups, s->groups_done, s->records, s->blocks, s->bytes, s->rotten,
+        s->repaired, s->lost, s->left, s->doubtful);
+    return text_of(&o);
+}
+
+/* The run's number is what the node will give it: the event is still on its way. */
+char *nwr_status_begin(struct nwr_peer *p, enum nwr_node_event_kind kind, nwr_pg pg)
+{
+    struct nwr_node_event ev = {.kind = kind, .pg = pg};
+    uint64_t asked =
+        kind == NWR_EV_SCRUB ? nwr_node_scrub(p->node)->asked : nwr_node_repair(p->node)->asked;
+    struct nwr_out o = {0};
+
+    put(&o, "{\"schema\":1,\"run\":%" PRIu64 "}", asked + 1);
     nwr_drive_event(p, &ev, NULL);
     return text_of(&o);
 }

@@ -1,0 +1,263 @@
+/* scrub_test.c -- what rotted is found, and fetched from other replicas (DESIGN 7). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "tests/sim/oracle.h"
+#include "tests/sim/sim_kit.h"
+
+enum {
+    ALL = 65536,
+    RECORDS = 200
+};
+
+static const struct nwr_scrub_state *state_of(struct sim *s, int node)
+{
+    return nwr_node_scrub(s->node[node].node);
+}
+
+/* A run at node, to its end. */
+static const struct nwr_scrub_state *scrub(struct sim *s, int node, nwr_pg pg)
+{
+    struct nwr_node_event ev = {.kind = NWR_EV_SCRUB, .pg = pg};
+
+    sim_event(s, node, &ev);
+    for (int i = 0; i < 3000 && state_of(s, node)->done < state_of(s, node)->asked; i++)
+        sim_run(s, 100000);
+    assert_true(state_of(s, node)->done == state_of(s, node)->asked);
+    return state_of(s, node);
+}
+
+/* Records in all groups; every fifth has a block, every tenth one that names another. */
+static void fill(struct sim *s, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++) {
+        nwr_pg pg = (nwr_pg)(i % 16);
+        struct nwr_key key = kit_key(pg, i);
+        struct nwr_request *req = kit_put(&key, "as it was", 1000 + i, NULL);
+        struct nwr_block_id id = kit_block_id(pg, i, 1000 + i), below = id;
+
+        below.number = 7;
+        if (i % 5 == 0)
+            kit_block(req, &id, true, true);
+        if (i % 10 == 0) {
+            kit_block(req, &below, false, true);
+            req->block[0].refs = nwr_memdup(&below, sizeof(below));
+            req->block[0].nrefs = 1;
+        }
+        assert_int_equal(kit_ask_err(s, 0, req), NWR_OK);
+    }
+    sim_run(s, 2000000);
+}
+
+static struct sim *filled(uint64_t seed)
+{
+    struct sim *s = kit_three_by_reads(seed, 2, 2);
+
+    fill(s, 0, RECORDS);
+    return s;
+}
+
+static struct nwr_verify verify(struct sim *s, int node)
+{
+    struct nwr_verify v;
+
+    assert_int_equal(nwr_store_mem_verify(s->node[node].store, &v), NWR_OK);
+    return v;
+}
+
+static void assert_whole(struct sim *s, int node)
+{
+    struct nwr_verify v = verify(s, node);
+
+    assert_int_equal(v.records, RECORDS);
+    assert_int_equal(v.corrupt, 0);
+    assert_int_equal(v.missing, 0);
+    assert_int_equal(state_of(s, node)->doubtful, 0);
+}
+
+static void nothing_is_found_where_nothing_rotted(void **state)
+{
+    struct sim *s = filled(1);
+    const struct nwr_scrub_state *st = scrub(s, 1, NWR_PGS_MAX);
+
+    (void)state;
+    assert_int_equal(st->records, RECORDS);
+    assert_int_equal(st->blocks, RECORDS / 5 + RECORDS / 10);
+    assert_int_equal(st->rotten, 0);
+    assert_int_equal(st->repaired, 0);
+    assert_int_equal(st->lost, 0);
+    assert_int_equal(st->groups_done, st->groups);
+    sim_destroy(s);
+}
+
+static void all_that_rotted_on_one_node_is_fetched_from_the_others(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 2; seed < 12; seed++) {
+        struct sim *s = filled(seed);
+        uint32_t rotten = nwr_store_mem_rot(s->node[2].store, seed == 2 ? ALL : ALL / 4);
+        const struct nwr_scrub_state *st = scrub(s, 2, NWR_PGS_MAX);
+
+        assert_true(rotten > 0);
+        assert_true(st->rotten > 0);
+        assert_int_equal(st->lost, 0);
+        assert_int_equal(st->left, 0);
+        assert_whole(s, 2);
+        oracle_converged(s);
+        /* What was counted anew is exact after the next start. */
+        sim_crash(s, 2, false);
+        sim_restart(s, 2);
+        kit_notice(s);
+        assert_int_equal(verify(s, 2).miscounted, 0);
+        assert_whole(s, 2);
+        sim_destroy(s);
+    }
+}
+
+static void what_a_reader_meets_is_mended_without_a_run(void **state)
+{
+    struct sim *s = filled(20);
+    struct nwr_key key = kit_key(3, 3);
+
+    (void)state;
+    nwr_store_mem_rot(s->node[1].store, ALL);
+    assert_string_equal(kit_read_text(s, 1, &key), "as it was");
+    sim_run(s, 60000000);
+    for (uint32_t i = 3; i < RECORDS; i += 16) {
+        struct nwr_key other = kit_key(3, i);
+
+        assert_string_equal(kit_stored_text(s, 1, &other), "as it was");
+    }
+    sim_destroy(s);
+}
+
+static void what_has_no_good_copy_is_said_and_never_shown(void **state)
+{
+    struct sim *s = filled(21);
+    struct nwr_key key = kit_key(3, 3);
+    const struct nwr_scrub_state *st;
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        nwr_store_mem_rot(s->node[i].store, ALL);
+    st = scrub(s, 0, 3);
+    assert_true(st->lost > 0);
+    assert_int_equal(st->repaired, 0);
+    assert_int_equal(kit_ask_err(s, 0, kit_get(&key)), NWR_E_CORRUPT);
+    sim_destroy(s);
+}
+
+/* Two replicas agree that nothing is there: the one that lost it must not make three. */
+static void a_group_that_lost_records_answers_only_when_it_has_them_again(void **state)
+{
+    struct sim *s = kit_three_by_reads(22, 2, 2);
+    struct nwr_key key = kit_key(3, 3);
+
+    (void)state;
+    kit_isolate(s, 2, true);
+    kit_notice(s);
+    kit_write(s, 0, &key, "at two", 1, NULL);
+    nwr_store_mem_lose(s->node[0].store, 3);
+    kit_isolate(s, 1, true);
+    sim_cut(s, 0, 2, false);
+    sim_cut(s, 2, 0, false);
+    kit_notice(s);
+    /* Nodes 0 and 2 are a quorum, and neither has it. */
+    assert_int_not_equal(kit_ask_err(s, 0, kit_get(&key)), NWR_OK);
+    assert_int_not_equal(kit_ask_err(s, 2, kit_get(&key)), NWR_OK);
+    sim_heal(s);
+    sim_run(s, 120000000);
+    assert_int_equal(state_of(s, 0)->doubtful, 0);
+    assert_string_equal(kit_stored_text(s, 0, &key), "at two");
+    assert_string_equal(kit_read_text(s, 2, &key), "at two");
+    sim_destroy(s);
+}
+
+static void groups_in_doubt_are_fetched_after_a_restart_without_being_asked(void **state)
+{
+    struct sim *s = filled(23);
+
+    (void)state;
+    for (nwr_pg pg = 0; pg < 16; pg++)
+        nwr_store_mem_lose(s->node[2].store, pg);
+    sim_crash(s, 2, false);
+    sim_restart(s, 2);
+    sim_run(s, 30000000);
+    assert_whole(s, 2);
+    oracle_converged(s);
+    sim_destroy(s);
+}
+
+/* Nobody else has it: what is lost is said, once a person asks. */
+static void the_only_copy_stays_in_doubt_until_a_person_asks(void **state)
+{
+    struct sim *s = sim_create(24);
+    struct nwr_key lost = kit_key(3, 3), other = kit_key(4, 4);
+    const struct nwr_scrub_state *st;
+
+    (void)state;
+    sim_members(s, 1, 16, 3, 0, 0);
+    kit_write(s, 0, &lost, "x", 1, NULL);
+    kit_write(s, 0, &other, "y", 2, NULL);
+    nwr_store_mem_lose(s->node[0].store, 3);
+    sim_run(s, 120000000);
+    assert_int_equal(kit_ask_err(s, 0, kit_get(&lost)), NWR_E_CORRUPT);
+    assert_string_equal(kit_read_text(s, 0, &other), "y");
+    st = scrub(s, 0, NWR_PGS_MAX);
+    assert_int_equal(st->lost, 1);
+    assert_int_equal(st->doubtful, 0);
+    assert_string_equal(kit_read_text(s, 0, &lost), "");
+    assert_int_equal(scrub(s, 0, NWR_PGS_MAX)->lost, 0);
+    sim_destroy(s);
+}
+
+/* Hints of a chunk share their group with a record that nobody can read any more. */
+static void one_rotten_record_holds_up_no_other_hint(void **state)
+{
+    struct sim *s = sim_create(25);
+    uint32_t there = 0;
+
+    (void)state;
+    s->only_asked = true;
+    sim_members(s, 3, 16, 3, 2, 2);
+    sim_crash(s, 2, false);
+    kit_notice(s);
+    for (uint32_t i = 0; i < 40; i++) {
+        struct nwr_key key = kit_key(3, i);
+
+        kit_write(s, 0, &key, "missed", 1 + i, NULL);
+    }
+    sim_crash(s, 1, false);
+    nwr_store_mem_rot(s->node[0].store, ALL / 20);
+    sim_restart(s, 2);
+    sim_run(s, 20000000);
+    for (uint32_t i = 0; i < 40; i++) {
+        struct nwr_key key = kit_key(3, i);
+
+        there += strcmp(kit_stored_text(s, 2, &key), "missed") == 0;
+    }
+    assert_int_equal(there + verify(s, 0).corrupt, 40);
+    assert_in_range(there, 20, 39);
+    assert_int_equal(nwr_node_hints(s->node[0].node, 3)->count, 0);
+    sim_destroy(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_found_where_nothing_rotted),
+        cmocka_unit_test(all_that_rotted_on_one_node_is_fetched_from_the_others),
+        cmocka_unit_test(what_a_reader_meets_is_mended_without_a_run),
+        cmocka_unit_test(what_has_no_good_copy_is_said_and_never_shown),
+        cmocka_unit_test(a_group_that_lost_records_answers_only_when_it_has_them_again),
+        cmocka_unit_test(groups_in_doubt_are_fetched_after_a_restart_without_being_asked),
+        cmocka_unit_test(the_only_copy_stays_in_doubt_until_a_person_asks),
+        cmocka_unit_test(one_rotten_record_holds_up_no_other_hint),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
