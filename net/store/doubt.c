@@ -81,6 +81,7 @@ static enum nwr_err trust(struct nwr_engine *e, nwr_pg pg)
     e->doubt[pg / 8] &= (uint8_t) ~(1u << pg % 8);
     e->digest[pg].state = NWR_DIGEST_LOST;
     count(e);
+    e->recount_due |= e->ndoubt == 0; /* the index of conflicts too */
     nwr_txn_init(&t, e);
     stage(e, &t);
     return nwr_txn_commit(&t);

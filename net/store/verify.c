@@ -238,6 +238,8 @@ enum nwr_err nwr_engine_raise(struct nwr_engine *e)
         err = nwr_txn_commit(&txn);
     else
         nwr_txn_abort(&txn);
+    if (!err)
+        err = nwr_engine_index(e, true, &found.index);
     e->recount_due = err != NWR_OK;
     tally_deinit(&t);
     return err;
