@@ -355,12 +355,32 @@ static void a_log_that_lost_its_end_is_noticed(void **state)
     assert_true(logs > 0);
 }
 
+/* What was noted of it has a second copy. */
+static void a_manifest_that_rotted_is_mended_and_no_group_is_in_doubt(void **state)
+{
+    struct rot *r = *state;
+    uint32_t flipped = 0;
+
+    r->doubted = r->unreadable = 0;
+    for (uint32_t i = 0; i < r->nfile; i++) {
+        if (!strstr(r->file[i], "MANIFEST") && !strstr(r->file[i], "CURRENT"))
+            continue;
+        copy_model(r);
+        flipped += flip(r, r->file[i], 20) > 0;
+        look(r, r->file[i]);
+    }
+    assert_int_equal(flipped, 2);
+    assert_int_equal(r->doubted, 0);
+    assert_int_equal(r->unreadable, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_whole_reads_whole),
         cmocka_unit_test(flipped_bytes_are_never_read),
         cmocka_unit_test(a_log_that_lost_its_end_is_noticed),
+        cmocka_unit_test(a_manifest_that_rotted_is_mended_and_no_group_is_in_doubt),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -341,6 +341,39 @@ static uint64_t hints_of_all(const struct sim *s)
     return n;
 }
 
+/* Only the node that stood in can tell, and a record there rotted: the others come all the same. */
+static void a_rotten_record_holds_up_no_other_hint(void **state)
+{
+    int l[5];
+    struct sim *s = five(29, 3, l);
+    struct nwr_verify v;
+    uint32_t there = 0, rotten;
+
+    (void)state;
+    crash_all(s, l, 2);
+    for (uint32_t i = 0; i < 40; i++) {
+        struct nwr_key key = kit_key(3, i);
+
+        assert_int_equal(sloppy_put(s, l[3], &key, "afar", 10 + i), NWR_OK);
+    }
+    sim_crash(s, l[2], false);
+    sim_crash(s, l[4], false);
+    rotten = nwr_store_mem_rot(s->node[l[3]].store, 65536 / 20);
+    assert_in_range(rotten, 1, 20);
+    restart_all(s, l, 2);
+    sim_run(s, 20000000);
+    for (uint32_t i = 0; i < 40; i++) {
+        struct nwr_key key = kit_key(3, i);
+
+        there += strcmp(kit_stored_text(s, l[0], &key), "afar") == 0 ||
+                 strcmp(kit_stored_text(s, l[1], &key), "afar") == 0;
+    }
+    assert_int_equal(nwr_store_mem_verify(s->node[l[3]].store, &v), NWR_OK);
+    assert_int_equal(v.corrupt, rotten);
+    assert_int_equal(there, 40 - rotten);
+    sim_destroy(s);
+}
+
 static void with_two_of_three_replicas_dead_a_sloppy_write_goes_on(void **state)
 {
     struct nwr_key key = kit_key(3, 1);
@@ -686,6 +719,7 @@ int main(void)
         cmocka_unit_test(what_a_full_target_refuses_is_kept),
         cmocka_unit_test(what_is_delivered_is_merged_with_what_came_meanwhile),
         cmocka_unit_test(what_is_kept_for_one_that_was_removed_goes_to_those_who_hold_it),
+        cmocka_unit_test(a_rotten_record_holds_up_no_other_hint),
         cmocka_unit_test(with_two_of_three_replicas_dead_a_sloppy_write_goes_on),
         cmocka_unit_test(nodes_that_stand_in_do_not_outvote_a_replica),
         cmocka_unit_test(with_all_replicas_dead_the_next_nodes_coordinate),

@@ -215,37 +215,6 @@ static void the_only_copy_stays_in_doubt_until_a_person_asks(void **state)
     sim_destroy(s);
 }
 
-/* Hints of a chunk share their group with a record that nobody can read any more. */
-static void one_rotten_record_holds_up_no_other_hint(void **state)
-{
-    struct sim *s = sim_create(25);
-    uint32_t there = 0;
-
-    (void)state;
-    s->only_asked = true;
-    sim_members(s, 3, 16, 3, 2, 2);
-    sim_crash(s, 2, false);
-    kit_notice(s);
-    for (uint32_t i = 0; i < 40; i++) {
-        struct nwr_key key = kit_key(3, i);
-
-        kit_write(s, 0, &key, "missed", 1 + i, NULL);
-    }
-    sim_crash(s, 1, false);
-    nwr_store_mem_rot(s->node[0].store, ALL / 20);
-    sim_restart(s, 2);
-    sim_run(s, 20000000);
-    for (uint32_t i = 0; i < 40; i++) {
-        struct nwr_key key = kit_key(3, i);
-
-        there += strcmp(kit_stored_text(s, 2, &key), "missed") == 0;
-    }
-    assert_int_equal(there + verify(s, 0).corrupt, 40);
-    assert_in_range(there, 20, 39);
-    assert_int_equal(nwr_node_hints(s->node[0].node, 3)->count, 0);
-    sim_destroy(s);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,7 +225,6 @@ int main(void)
         cmocka_unit_test(a_group_that_lost_records_answers_only_when_it_has_them_again),
         cmocka_unit_test(groups_in_doubt_are_fetched_after_a_restart_without_being_asked),
         cmocka_unit_test(the_only_copy_stays_in_doubt_until_a_person_asks),
-        cmocka_unit_test(one_rotten_record_holds_up_no_other_hint),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
