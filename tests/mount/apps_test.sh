@@ -17,6 +17,7 @@ three_nodes || {
     exit 1
 }
 export MA MB
+export -f eventually
 
 git config --global user.name tester
 git config --global user.email tester@example.org
@@ -136,13 +137,16 @@ prog: $(OBJ)
 MK
 cp -r "$T/proj" "$MA/proj"
 make -s -C "$T/proj" prog
+(eventually 30 test -e "$MA/proj/f1.o" && kill -9 "$(cat "$T/c/pid")") &
 make -s -j2 -C "$MA/proj" prog
+wait $!
 same 650 "$("$MB/proj/prog")"
 cmp "$T/proj/prog" "$MB/proj/prog"
 same "make: 'prog' is up to date." "$(make -C "$MA/proj" prog | grep up)"
 touch "$MB/proj/f3.c"
 same 2 "$(make -C "$MA/proj" prog | grep -c cc)"
 END
+check the_peer_that_died_in_the_middle_of_it_comes_back again c
 
 if [ -n "${NWR_LONG:-}" ]; then
     try this_project_builds_in_the_mount_as_elsewhere <<'END'
