@@ -77,6 +77,7 @@ static void coordinate_here(struct nwr_node *n, struct forward *f)
 {
     struct nwr_origin o = f->origin;
 
+    o.sent = f->sent;
     f->origin = (struct nwr_origin){0};
     nwr_job_end(n, &f->job, NWR_OK);
     nwr_request_here(n, &o);
@@ -245,6 +246,8 @@ void nwr_forward_start(struct nwr_node *n, struct nwr_origin *o, bool without_se
     struct forward *f = forward_new(n, NULL, 0, o->req, o->deadline);
 
     f->origin = *o;
+    f->sent = o->sent;
+    f->err = o->sent && nwr_is_write(o->req) ? NWR_E_TIMEDOUT : NWR_OK;
     f->without_self = without_self;
     n->count.forwarded++;
     look(n, f);

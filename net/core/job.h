@@ -116,6 +116,7 @@ struct nwr_origin {
     uint16_t peer;
     uint64_t link, id;
     nwr_ms deadline;
+    bool sent;               /* another coordinator may have done it */
     struct nwr_request *req; /* owned */
 };
 

@@ -45,6 +45,18 @@ static void put_all(struct sim *s, int node, uint8_t w, struct answers *a)
     }
 }
 
+struct outcome {
+    bool done;
+    enum nwr_err err;
+};
+
+static void on_one(struct sim *s, int node, struct nwr_request *req, struct nwr_response *res)
+{
+    (void)s;
+    (void)node;
+    *(struct outcome *)req->user = (struct outcome){true, res->err};
+}
+
 static void cut_pair(struct sim *s, int a, int b)
 {
     sim_cut(s, a, b, true);
@@ -237,6 +249,42 @@ static void what_was_read_while_the_ring_is_joint_does_not_vanish(void **state)
     sim_destroy(s);
 }
 
+/* What went wrong once (seed 10349): this node had forwarded a write, then got the group itself, and
+ * said that it had sent nothing when it could not coordinate what another may have done. */
+static void a_write_that_comes_back_to_its_node_is_in_doubt(void **state)
+{
+    struct sim *s = sim_create(6);
+    struct nwr_node_event ev = {.kind = NWR_EV_RESHAPE};
+    struct nwr_key key = kit_key(0, 1);
+    struct nwr_request *req = kit_put(&key, "done there", 9, NULL);
+    struct outcome o = {0};
+    int l[4];
+
+    (void)state;
+    s->only_asked = true;
+    s->hint_bytes = 1;
+    sim_members(s, 4, 1, 3, 2, 2);
+    kit_list(s, 0, l, 4);
+    cut_pair(s, l[0], l[1]);
+    cut_pair(s, l[0], l[2]);
+    req->w = 3;
+    req->user = &o;
+    sim_submit(s, l[3], req, on_one);
+    ev.reshape.kind = NWR_RESHAPE_WEIGHT;
+    ev.reshape.ordinal = nwr_node_ordinal(s->node[l[2]].node);
+    ev.reshape.value = 1;
+    sim_event(s, l[1], &ev);
+    for (int i = 0; i < 500 && !(kit_holds(s, l[3], 0) && !sim_ring(s, l[3])->joint); i++)
+        sim_run(s, 10000);
+    assert_true(kit_holds(s, l[3], 0) && !o.done);
+    kit_isolate(s, l[3], true);
+    sim_run(s, 12000000);
+    assert_true(o.done);
+    assert_int_equal(o.err, NWR_E_TIMEDOUT);
+    assert_string_equal(kit_stored_text(s, l[0], &key), "done there");
+    sim_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +293,7 @@ int main(void)
         cmocka_unit_test(a_copy_is_of_enough_replicas_to_meet_every_write),
         cmocka_unit_test(a_copy_is_of_all_replicas_that_are_there),
         cmocka_unit_test(what_was_read_while_the_ring_is_joint_does_not_vanish),
+        cmocka_unit_test(a_write_that_comes_back_to_its_node_is_in_doubt),
     };
 
     return cmocka_run_group_tests_name("joint", tests, NULL, NULL);
