@@ -5,16 +5,23 @@
  *     that one is left to scrub: the target gets it by comparison, once it is fetched again
  *   3 DELIVERING each group to the target, or, when it no longer holds it, to those who do
  *   4 DROPPING those that every one of them has on disk
+ *   5 RESTING, while there is other work, PAUSES times as long as that took: foreground work is to
+ *     keep half of the node, of which others deliver to the same target
  * What failed stays, and the delivery starts again after a pause.
  */
 #include "net/core/handoff.h"
 
 #include "net/core/scrub.h"
 
+enum {
+    PAUSES = 3, /* as long as the chunk: others deliver to the same target at the same time */
+    PAUSE_MAX_MS = 3000
+};
 enum state {
     READING,
     DELIVERING,
-    DROPPING
+    DROPPING,
+    RESTING
 };
 
 /* The records of one group; keys are sorted. at: the first that is still to be read. */
@@ -39,6 +46,8 @@ struct handoff {
     struct group *group;
     uint32_t ngroup, capgroup;
     bool failed;
+    nwr_ms began;
+    uint64_t foreground; /* when the chunk began */
 };
 
 static struct handoff *of(struct nwr_job *j)
@@ -73,6 +82,8 @@ static void read_hints(struct nwr_node *n, struct handoff *h)
     forget_chunk(h);
     h->state = READING;
     h->failed = false;
+    h->began = n->now;
+    h->foreground = nwr_foreground_work(n);
     l->hint = nwr_memdup(&h->after, sizeof(h->after));
     l->op.hint = l->hint;
     l->op.nhint = 1;
@@ -288,6 +299,18 @@ static void drop_done(struct nwr_node *n, struct handoff *h)
     nwr_lend_submit(n, l);
 }
 
+static void next_chunk(struct nwr_node *n, struct handoff *h)
+{
+    nwr_ms took = NWR_MAX(n->now - h->began, 1);
+
+    if (nwr_foreground_work(n) == h->foreground) {
+        read_hints(n, h);
+        return;
+    }
+    h->state = RESTING;
+    nwr_job_wake(n, &h->job, n->now + NWR_MIN(took * PAUSES, PAUSE_MAX_MS));
+}
+
 static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
 {
     struct handoff *h = of(j);
@@ -301,7 +324,7 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
     } else if (h->failed) {
         end(n, h, NWR_E_TIMEDOUT);
     } else {
-        read_hints(n, h);
+        next_chunk(n, h);
     }
 }
 
@@ -315,7 +338,10 @@ static void on_changed(struct nwr_node *n, struct nwr_job *j)
 
 static void on_wake(struct nwr_node *n, struct nwr_job *j)
 {
-    end(n, of(j), NWR_E_TIMEDOUT);
+    if (of(j)->state == RESTING)
+        read_hints(n, of(j));
+    else
+        end(n, of(j), NWR_E_TIMEDOUT);
 }
 
 static void on_free(struct nwr_node *n, struct nwr_job *j)

@@ -304,6 +304,8 @@ void nwr_epoch_hold(struct nwr_node *n, uint16_t peer, struct nwr_msg *m);
 struct nwr_blob *nwr_epoch_blob(const struct nwr_ring *r);
 
 /* ---- dispatch (node.c) ---- */
+/* Grows with what others ask of this node: while it does, what can wait makes pauses. */
+uint64_t nwr_foreground_work(const struct nwr_node *n);
 /* A request arrived; o's content moves. */
 void nwr_request_start(struct nwr_node *n, struct nwr_origin *o);
 /* Coordinated by this node, whoever holds the group. */

@@ -158,6 +158,11 @@ static bool request_valid(const struct nwr_node *n, const struct nwr_request *re
     return false;
 }
 
+uint64_t nwr_foreground_work(const struct nwr_node *n)
+{
+    return n->count.reads + n->count.puts + n->count.block_puts + n->served;
+}
+
 void nwr_request_here(struct nwr_node *n, struct nwr_origin *o)
 {
     if (o->req->op == NWR_OP_READ)

@@ -79,16 +79,11 @@ bool nwr_pair_shares(const struct nwr_node *n, nwr_pg pg, uint16_t peer)
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
-static uint64_t foreground_work(const struct nwr_node *n)
-{
-    return n->count.reads + n->count.puts + n->count.block_puts + n->served;
-}
-
 /* The next piece: now, or after a pause if others had to share with the last one. */
 static void proceed(struct nwr_node *n, struct pair *p, enum state next)
 {
     nwr_ms took = n->now - p->piece_began;
-    bool shared = foreground_work(n) != p->foreground;
+    bool shared = nwr_foreground_work(n) != p->foreground;
 
     p->state = next;
     p->paused = shared;
@@ -473,7 +468,7 @@ static void picked(struct nwr_node *n, struct pair *p, struct nwr_store_op *op)
 static void go(struct nwr_node *n, struct pair *p)
 {
     p->piece_began = n->now;
-    p->foreground = foreground_work(n);
+    p->foreground = nwr_foreground_work(n);
     switch (p->state) {
     case DIGESTS: lend(n, p, NWR_STORE_DIGESTS); break;
     case LISTING:

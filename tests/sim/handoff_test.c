@@ -96,6 +96,36 @@ static void a_write_under_way_when_its_replica_dies_is_kept_too(void **state)
     sim_destroy(s);
 }
 
+/* Until all is delivered; with reads through its holder meanwhile, or without. */
+static sim_us delivery(bool others_read)
+{
+    struct sim *s = three(8, 2, 2);
+    struct nwr_key key = kit_key(0, 0);
+    sim_us began;
+
+    sim_crash(s, 2, false);
+    kit_notice(s);
+    write_some(s, 0, 0, 20 * NWR_HINTS_PAGE, "many");
+    sim_restart(s, 2);
+    while (hints_for(s, 0, 2) == 20 * NWR_HINTS_PAGE)
+        sim_run(s, 100);
+    began = s->now;
+    while (hints_for(s, 0, 2))
+        if (others_read)
+            assert_string_equal(kit_read_text(s, 0, &key), "many");
+        else
+            sim_run(s, 1000);
+    began = s->now - began;
+    sim_destroy(s);
+    return began;
+}
+
+static void a_delivery_leaves_pauses_while_there_is_other_work(void **state)
+{
+    (void)state;
+    assert_true(delivery(true) > 2 * delivery(false));
+}
+
 static void hints_outlive_a_crash_of_their_holder(void **state)
 {
     struct sim *s = three(3, 2, 2);
@@ -712,6 +742,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_replica_gets_what_it_missed_without_being_read),
         cmocka_unit_test(a_write_under_way_when_its_replica_dies_is_kept_too),
+        cmocka_unit_test(a_delivery_leaves_pauses_while_there_is_other_work),
         cmocka_unit_test(hints_outlive_a_crash_of_their_holder),
         cmocka_unit_test(a_holder_that_dies_while_it_delivers_goes_on),
         cmocka_unit_test(a_hint_ends_only_when_the_target_has_it_on_disk),

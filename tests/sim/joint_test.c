@@ -249,8 +249,8 @@ static void what_was_read_while_the_ring_is_joint_does_not_vanish(void **state)
     sim_destroy(s);
 }
 
-/* What went wrong once (seed 10349): this node had forwarded a write, then got the group itself, and
- * said that it had sent nothing when it could not coordinate what another may have done. */
+/* What went wrong once (seed 10349): this node had forwarded a write, then got the group itself,
+ * and said that it had sent nothing when it could not coordinate what another may have done. */
 static void a_write_that_comes_back_to_its_node_is_in_doubt(void **state)
 {
     struct sim *s = sim_create(6);
