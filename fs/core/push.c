@@ -331,8 +331,9 @@ void nwr_push_wake(struct nwr_mount *m, struct nwr_node *n)
     }
 }
 
-/* The error was reported and nobody holds the file: what could not be sent is given up. A creation
- * that somebody may have is what the replicas say it is, from now on. */
+/* The error was reported and nobody holds the file: what could not be sent is given up, and so is
+ * its base, which O_TRUNC may have taken from another file of that name. A creation that somebody
+ * may have is what the replicas say it is, from now on. */
 void nwr_node_give_up(struct nwr_mount *m, struct nwr_node *n)
 {
     if (n->held && !n->tried) {
@@ -343,6 +344,7 @@ void nwr_node_give_up(struct nwr_mount *m, struct nwr_node *n)
         nwr_file_destroy(n->file);
         n->file = NULL;
         n->loaded = false;
+        n->version = (struct nwr_seen){0};
     }
     n->failed = false;
     n->push_at = 0;

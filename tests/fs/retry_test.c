@@ -135,12 +135,39 @@ static void a_rename_that_happens_after_all_loses_nothing(void **state)
     fake_twin_deinit(&twin);
 }
 
+/* The process saves over what it read there, which was another file, and that fails. */
+static void a_save_that_was_given_up_leaves_what_the_volume_holds(void **state)
+{
+    struct fake f, g;
+    struct nwr_fs_entry e;
+    uint64_t fh;
+
+    (void)state;
+    fake_init(&f, 5);
+    f.process = 7;
+    fake_second(&g, &f, 9);
+    assert_int_equal(fake_save(&g, ROOT, "tmp", "new"), 0);
+    assert_int_equal(fake_save(&f, ROOT, "f", "old"), 0);
+    assert_string_equal(fake_cat(&f, ROOT, "f", buf, sizeof(buf)), "old");
+    assert_int_equal(fake_rename(&g, ROOT, "tmp", ROOT, "f", 0), 0);
+    fake_deinit(&g);
+    assert_int_equal(fake_lookup(&f, ROOT, "f", &e), 0);
+    assert_int_equal(fake_open(&f, e.node, 01 | 01000, &fh), 0);
+    assert_int_equal(fake_write(&f, e.node, fh, 0, "lost"), 0);
+    f.fail_put = NWR_E_NOSPC;
+    assert_int_equal(fake_close(&f, e.node, fh), ENOSPC);
+    f.fail_put = NWR_OK;
+    assert_string_equal(fake_cat(&f, ROOT, "f", buf, sizeof(buf)), "new");
+    fake_deinit(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_creation_that_two_coordinators_took_goes_whole_when_it_is_removed),
         cmocka_unit_test(a_rename_that_happens_after_all_loses_nothing),
         cmocka_unit_test(a_temporary_file_is_written_again_after_its_push_failed),
+        cmocka_unit_test(a_save_that_was_given_up_leaves_what_the_volume_holds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
