@@ -278,7 +278,7 @@ kill9() {
     pid=$(node_pid "$1")
     ours "$pid" || return 1
     kill -KILL "$pid"
-    eventually 10 gone "$pid" || return 1
+    eventually 60 gone "$pid" || return 1 # it ends only after a sync it is in
     drop_mount "$1"
 }
 
