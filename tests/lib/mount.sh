@@ -38,6 +38,8 @@ set -u
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 NWRFS=${NWRFS:-$ROOT/build/release/nwrfs}
+# Programs under the thread sanitizer are many times slower.
+case ${NWR_FLAVOR:-} in tsan) slower=4 ;; *) slower=1 ;; esac
 LIMIT=${LIMIT:-60}
 START_LIMIT=${START_LIMIT:-30}
 FAILED=0
@@ -83,7 +85,7 @@ need() { command -v "$1" >/dev/null || skip_all "needs the program $1"; }
 # limited SECONDS cmd... -- also for shell functions, which timeout(1) cannot run. The command
 # has a process group of its own; variables it sets are lost.
 limited() {
-    local seconds=$1 pid timer rc
+    local seconds=$(($1 * slower)) pid timer rc
     shift
     set -m
     ("$@") </dev/null &
@@ -249,7 +251,7 @@ again() {
     shift
     eval "args=(${NODE_ARGS[$name]}) run=(${NODE_RUN[$name]:-})"
     # The log goes to a file: a background process that kept our pipe would keep a reader waiting.
-    timeout -k 5 "$START_LIMIT" "${run[@]}" "$NWRFS" "${args[@]}" "$@" \
+    timeout -k 5 $((START_LIMIT * slower)) "${run[@]}" "$NWRFS" "${args[@]}" "$@" \
         >"$T/.start.$name" 2>&1 </dev/null
     rc=$?
     remember "$name"
