@@ -1,5 +1,5 @@
 /* attr.c -- attributes: merged field by field, shown as stat (DESIGN 4, "Inode"). */
-#include "fs/core/state.h"
+#include "fs/core/place.h"
 
 static const uint32_t type_mode[] = {
     [NWR_TYPE_REG] = S_IFREG,  [NWR_TYPE_DIR] = S_IFDIR,   [NWR_TYPE_LNK] = S_IFLNK,
@@ -227,6 +227,18 @@ static void fill_times(struct stat *st, const struct nwr_attr *a, nwr_ns mtime, 
     st->st_atim = time_of(a->atime.value);
 }
 
+/* A symbolic link to a directory that was moved away. */
+static void stat_elsewhere(struct nwr_txn *t, const struct nwr_shown *x, struct stat *st)
+{
+    struct nwr_out text = {0};
+
+    if (nwr_place_text(t, x->parent, x->root, &text))
+        st->st_size = (off_t)text.len;
+    nwr_out_free(&text);
+    st->st_mode = S_IFLNK | 0777;
+    st->st_nlink = 1;
+}
+
 /* 1 says "not counted" to find(1) and its like. */
 static nlink_t links_of_dir(const struct nwr_node *n)
 {
@@ -256,7 +268,9 @@ bool nwr_attr_stat(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node
         stat_file(t, x, n, &a, st, &mtime);
     if (a.type == NWR_TYPE_LNK)
         st->st_size = a.symlink ? (off_t)strlen(a.symlink) : 0;
-    if (a.type == NWR_TYPE_DIR) {
+    if (x->elsewhere)
+        stat_elsewhere(t, x, st);
+    else if (a.type == NWR_TYPE_DIR) {
         st->st_size = 4096;
         mtime = n ? NWR_MAX(mtime, n->touched) : mtime;
     }

@@ -45,6 +45,8 @@ static void put_gone(struct nwr_out *o, const struct nwr_mark *m)
     nwr_out_u8(o, m->bare);
     nwr_out_u64(o, m->parent);
     nwr_out_bytes(o, m->name, m->len);
+    nwr_out_u64(o, m->back);
+    nwr_out_bytes(o, m->back_name, m->back_len);
     nwr_out_var(o, m->nleft);
     for (uint32_t i = 0; i < m->nleft; i++)
         nwr_out_u64(o, m->left[i]);
@@ -61,29 +63,38 @@ struct nwr_blob *nwr_marks_encode(const struct nwr_marks *m)
         switch (m->e[i].kind) {
         case NWR_MARK_GONE: put_gone(&o, &m->e[i]); break;
         case NWR_MARK_MOOT: nwr_out_u64(&o, m->e[i].id); break;
-        case NWR_MARK_ENDED: nwr_out_u64(&o, m->e[i].wid); break;
+        case NWR_MARK_ENDED:
+        case NWR_MARK_SETTLED: nwr_out_u64(&o, m->e[i].wid); break;
         }
     }
     return nwr_out_blob(&o);
 }
 
+static uint8_t get_name(struct nwr_in *in, char *out)
+{
+    size_t len = 0;
+    const uint8_t *name = nwr_in_bytes(in, &len);
+
+    if (!name || len > NWR_NAME_MAX) {
+        in->bad = true;
+        return 0;
+    }
+    if (len)
+        memcpy(out, name, len);
+    return (uint8_t)len;
+}
+
 static void get_gone(struct nwr_in *in, struct nwr_mark *m)
 {
-    const uint8_t *name;
-    size_t len = 0;
-
     m->wid = nwr_in_u64(in);
     m->type = nwr_in_u8(in);
     m->bare = nwr_in_u8(in);
     m->parent = nwr_in_u64(in);
-    name = nwr_in_bytes(in, &len);
-    if (!name || len > NWR_NAME_MAX) {
-        in->bad = true;
+    m->len = get_name(in, m->name);
+    m->back = nwr_in_u64(in);
+    m->back_len = get_name(in, m->back_name);
+    if (in->bad)
         return;
-    }
-    m->len = (uint8_t)len;
-    if (len)
-        memcpy(m->name, name, len);
     m->nleft = nwr_in_count(in, 8);
     if (m->nleft)
         m->left = nwr_alloc(m->nleft * sizeof(*m->left));
@@ -97,7 +108,7 @@ static void get_mark(struct nwr_in *in, struct nwr_marks *list, const struct nwr
     uint8_t kind = nwr_in_u8(in);
     struct nwr_mark *m;
 
-    if (kind < NWR_MARK_GONE || kind > NWR_MARK_ENDED) {
+    if (kind < NWR_MARK_GONE || kind > NWR_MARK_SETTLED) {
         in->bad = true;
         return;
     }
@@ -112,7 +123,8 @@ static void get_mark(struct nwr_in *in, struct nwr_marks *list, const struct nwr
         get_gone(in, m);
         break;
     case NWR_MARK_MOOT: m->id = nwr_in_u64(in); break;
-    case NWR_MARK_ENDED: m->wid = nwr_in_u64(in); break;
+    case NWR_MARK_ENDED:
+    case NWR_MARK_SETTLED: m->wid = nwr_in_u64(in); break;
     }
 }
 

@@ -5,6 +5,7 @@
  *
  *   GONE   a name was taken off by someone who saw version `wid`, and left the names `left`
  *   MOOT   that GONE counts no longer: the version was seen again as a sibling, and stayed
+ *   SETTLED  of a directory: the link `wid` can be part of no loop any more (place.h)
  *   ENDED  a version of the line `wid` that continued it was removed, but not continued: others
  *          of that line show numbers of their own, so that no number ever changes its content
  *
@@ -21,18 +22,22 @@
 enum nwr_mark_kind { /* values are part of the format */
     NWR_MARK_GONE = 1,
     NWR_MARK_MOOT = 2,
-    NWR_MARK_ENDED = 3
+    NWR_MARK_ENDED = 3,
+    NWR_MARK_SETTLED = 4
 };
 
 struct nwr_mark {
     enum nwr_mark_kind kind;
     uint64_t id;    /* GONE: its name, derived; MOOT: of the GONE */
-    nwr_wid wid;    /* GONE: the version its remover saw, 0 none; ENDED: the line */
+    nwr_wid wid;    /* GONE: the version its remover saw, 0 none; ENDED: the line; SETTLED */
     uint8_t type;   /* GONE: enum nwr_type of the inode */
     bool bare;      /* GONE: it had the bare name, and nothing else of the inode was there */
     nwr_ino parent; /* GONE: the name that was taken off, and where */
     uint8_t len;
     char name[NWR_NAME_MAX];
+    nwr_ino back; /* GONE, of a directory: where it came from when it was moved there; 0 */
+    uint8_t back_len;
+    char back_name[NWR_NAME_MAX];
     uint64_t *left; /* GONE: nwr_name_hash of names that its remover still saw; owned */
     uint32_t nleft;
     nwr_hlc hlc; /* of the version that holds it */

@@ -40,6 +40,7 @@ void nwr_entry_refresh(struct nwr_txn *t, struct nwr_node *n, const struct nwr_s
 
     n->ino = x->ino;
     n->number = x->number;
+    n->elsewhere = x->elsewhere;
     if (x->base_len) { /* found under a name */
         n->twins = x->twins;
         n->within = x->within;

@@ -1,7 +1,8 @@
-/* intent.c -- renames between placement groups that somebody began and may not have finished.
+/* intent.c -- renames over several placement groups that somebody began and may not have finished:
+ * from one directory to another, and of directories, whose inodes have groups of their own.
  *
- *   1  link (inode, new name), its body the intent {old parent, old name, write_id of its slot;
- *      write_ids of the slot and version that the rename replaces}
+ *   1  link (inode, new name), its body the intent (struct nwr_came) {old parent, old name,
+ *      write_id of its slot; write_ids of the slot and version that the rename replaces}
  *   2  entry of the new name
  *   3  entry of the old name goes                 4  link of the old name goes
  *
@@ -12,53 +13,49 @@
  * nothing.
  */
 #include "fs/core/ops.h"
+#include "fs/core/place.h"
 
-#define INTENT_FORMAT 1
-
-struct intent {
-    nwr_ino parent; /* of the old name */
-    const uint8_t *name;
-    size_t len;
-    nwr_wid slot;
-    nwr_wid over_slot, over_version; /* 0: nothing was there */
-};
-
-void nwr_intent_stage(struct nwr_txn *t, nwr_ino root, nwr_ino dir, const char *name, size_t len)
+/* Where it goes if the move closes a loop: where it was, or, inside one directory, what the link
+ * that goes says. */
+static void set_back(struct nwr_txn *t, struct nwr_came *c, const struct nwr_shown *x, nwr_ino dir)
 {
-    struct nwr_key link = nwr_key_link(root, dir, name, len);
-    struct nwr_write *w = nwr_txn_write(t, &link, NULL, NULL);
-    struct nwr_out o = {0};
+    struct nwr_came old;
 
-    nwr_out_u8(&o, INTENT_FORMAT);
-    nwr_out_u64(&o, t->x.parent);
-    nwr_out_u64(&o, t->x.slot.wid);
-    nwr_out_u64(&o, t->y.ino ? t->y.slot.wid : 0);
-    nwr_out_u64(&o, t->y.ino ? t->y.version.wid : 0);
-    nwr_out_bytes(&o, t->x.base, t->x.base_len);
-    nwr_blob_unref(w->v.body);
-    w->v.body = nwr_out_blob(&o);
+    if (x->type != NWR_TYPE_DIR)
+        return;
+    old = nwr_came_of(t, x->root, x->parent, x->base, x->base_len);
+    if (x->parent == dir) {
+        c->back = old.back;
+        c->back_name = old.back_name;
+        c->back_len = old.back_len;
+    } else {
+        c->back = x->parent;
+        c->back_name = (const uint8_t *)x->base;
+        c->back_len = x->base_len;
+    }
 }
 
-static bool decode(const struct nwr_version *v, struct intent *i)
+void nwr_intent_stage(struct nwr_txn *t, const struct nwr_shown *x, const struct nwr_shown *over,
+                      const struct nwr_intent_to *to)
 {
-    struct nwr_in in;
+    struct nwr_key link = nwr_key_link(to->root, to->dir, to->name, to->len);
+    struct nwr_write *w = nwr_txn_write(t, &link, NULL, NULL);
+    struct nwr_came c = {.parent = x->parent, .name = (const uint8_t *)x->base};
 
-    if (!v->body || v->flags & NWR_V_TOMBSTONE)
-        return false;
-    in = nwr_in_of(v->body->data, v->body->len);
-    if (nwr_in_u8(&in) != INTENT_FORMAT)
-        return false;
-    i->parent = nwr_in_u64(&in);
-    i->slot = nwr_in_u64(&in);
-    i->over_slot = nwr_in_u64(&in);
-    i->over_version = nwr_in_u64(&in);
-    i->name = nwr_in_bytes(&in, &i->len);
-    return nwr_in_done(&in);
+    c.len = x->base_len;
+    c.slot = to->exchange ? 0 : x->slot.wid;
+    c.over_slot = over->ino ? over->slot.wid : 0;
+    c.over_version = over->ino ? over->version.wid : 0;
+    set_back(t, &c, x, to->dir);
+    nwr_blob_unref(w->v.body);
+    w->v.body = nwr_came_encode(&c);
+    if (x->type == NWR_TYPE_DIR && x->parent != to->dir)
+        nwr_view_left(t, x);
 }
 
 /* The link that says where what x shows was moved to, if it was moved away from that very slot. */
 static bool moved(const struct nwr_txn *t, const struct nwr_shown *x, struct nwr_key_parts *to,
-                  struct intent *in)
+                  struct nwr_came *in)
 {
     struct nwr_key prefix = nwr_key_reg(x->root, NWR_REG_LINK);
 
@@ -67,8 +64,9 @@ static bool moved(const struct nwr_txn *t, const struct nwr_shown *x, struct nwr
         const struct nwr_row *row = &t->rows.row[i];
 
         for (uint32_t j = 0; j < row->rec.n; j++)
-            if (decode(&row->rec.v[j], in) && in->slot == x->slot.wid && in->parent == x->parent &&
-                in->len == x->base_len && memcmp(in->name, x->base, in->len) == 0)
+            if (nwr_came_decode(&row->rec.v[j], in) && in->slot == x->slot.wid &&
+                in->parent == x->parent && in->len == x->base_len &&
+                memcmp(in->name, x->base, in->len) == 0)
                 return nwr_key_parse(&row->key, to);
     }
     return false;
@@ -83,7 +81,7 @@ static bool has_slot(const struct nwr_record *rec, nwr_ino root)
 }
 
 /* The new name, and what the rename replaced goes, if it is there still. */
-static bool arrive(struct nwr_txn *t, const struct nwr_key_parts *to, const struct intent *in)
+static bool arrive(struct nwr_txn *t, const struct nwr_key_parts *to, const struct nwr_came *in)
 {
     struct nwr_dirs dir = {{to->parent}, 1};
     struct nwr_shown over;
@@ -103,7 +101,7 @@ static enum nwr_plan plan_finish(struct nwr_txn *t)
         t->y.within.n ? &t->y.within : &(struct nwr_dirs){{t->y.parent}, 1};
     const struct nwr_record *rec;
     struct nwr_key_parts to;
-    struct intent in;
+    struct nwr_came in;
 
     if (!nwr_view_find(t, dir, t->y.name, t->y.name_len, true, &t->x))
         return NWR_PLAN_WAIT;
@@ -114,6 +112,8 @@ static enum nwr_plan plan_finish(struct nwr_txn *t)
         return NWR_PLAN_WAIT;
     if (!has_slot(rec, t->x.root) && !arrive(t, &to, &in))
         return NWR_PLAN_WAIT;
+    if (to.parent != t->x.parent)
+        nwr_view_left(t, &t->x);
     return nwr_view_detach(t, &t->x, false, NULL, NULL) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
 }
 
@@ -121,8 +121,10 @@ void nwr_intent_meet(struct nwr_txn *t, const struct nwr_shown *x)
 {
     struct nwr_key_parts to;
     struct nwr_txn *job;
-    struct intent in;
+    struct nwr_came in;
 
+    if (x->type == NWR_TYPE_DIR && x->moving)
+        nwr_reap_later(t->m, x->root);
     if (x->slot.dot.counter == 0 || x->number || !nwr_txn_has_object(t, x->root) ||
         !moved(t, x, &to, &in))
         return;

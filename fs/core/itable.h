@@ -25,6 +25,7 @@ struct nwr_node {
     uint32_t pins;     /* transactions and pushes that use it */
     nwr_ino ino, root; /* as last shown (view.h) */
     uint8_t type;
+    bool elsewhere;       /* a symbolic link that stands for a directory (view.h) */
     struct nwr_dirs dirs; /* of a directory */
     char *way;            /* the subdirectory that was looked up last; owned; NULL: none */
     bool way_sure;        /* twice in a row */

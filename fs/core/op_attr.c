@@ -131,6 +131,8 @@ enum nwr_plan nwr_plan_setattr(struct nwr_txn *t)
 
     if (plan != NWR_PLAN_DONE)
         return plan;
+    if (t->x.elsewhere) /* it has nothing of its own */
+        return nwr_txn_fail(t, EPERM);
     nwr_entry_refresh(t, n, &t->x);
     if (n->held && n->pushing)
         return nwr_txn_after_push(t, n);

@@ -6,6 +6,7 @@
  * the same inode (a sibling in a conflict) has a number of this mount only: ESTALE later.
  */
 #include "fs/core/ops.h"
+#include "fs/core/place.h"
 
 /* The node numbered by an inode that still has a name. */
 static enum nwr_plan revive(struct nwr_txn *t, nwr_ino ino, struct nwr_node **n)
@@ -27,19 +28,17 @@ static enum nwr_plan revive(struct nwr_txn *t, nwr_ino ino, struct nwr_node **n)
     return *n ? NWR_PLAN_DONE : nwr_txn_fail(t, ESTALE);
 }
 
-/* A directory has one name, or in a conflict some. */
-static nwr_ino parent_of(const struct nwr_txn *t, nwr_ino root)
+/* 0: it has none. False: not known yet. */
+static bool parent_of(struct nwr_txn *t, const struct nwr_node *n, nwr_ino *parent)
 {
-    struct nwr_key prefix = nwr_key_reg(root, NWR_REG_LINK);
-    uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+    struct nwr_place p = {.parent = n->root};
 
-    for (; i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
-        struct nwr_key_parts parts;
-
-        if (nwr_record_live(&t->rows.row[i].rec) && nwr_key_parse(&t->rows.row[i].key, &parts))
-            return parts.parent;
-    }
-    return root == NWR_INO_ROOT ? root : 0;
+    if (n->type != NWR_TYPE_DIR)
+        p.parent = 0;
+    else if (n->root != NWR_INO_ROOT && !nwr_place_find(t, n->root, &p))
+        return false;
+    *parent = p.parent;
+    return true;
 }
 
 enum nwr_plan nwr_plan_handle(struct nwr_txn *t)
@@ -50,7 +49,8 @@ enum nwr_plan nwr_plan_handle(struct nwr_txn *t)
 
     if (plan == NWR_PLAN_DONE && t->req->flags & NWR_HANDLE_PARENT) {
         nwr_txn_pin(t, n);
-        parent = n->type == NWR_TYPE_DIR ? parent_of(t, n->root) : 0;
+        if (!parent_of(t, n, &parent))
+            return NWR_PLAN_WAIT;
         plan = parent ? revive(t, parent, &n) : nwr_txn_fail(t, ESTALE);
     }
     if (plan != NWR_PLAN_DONE)

@@ -1,6 +1,7 @@
 /* op_lookup.c -- LOOKUP, GETATTR, READLINK, STATFS and what else only looks. */
 #include "fs/core/conflict.h"
 #include "fs/core/ops.h"
+#include "fs/core/place.h"
 
 /* A name that the thread was just told, or a directory that it just passed. */
 static bool answered(struct nwr_txn *t, const struct nwr_node *dir, size_t len)
@@ -277,8 +278,15 @@ enum nwr_plan nwr_plan_readlink(struct nwr_txn *t)
 
 void nwr_finish_readlink(struct nwr_txn *t)
 {
+    struct nwr_out text = {0};
     struct nwr_attr a;
 
+    if (t->x.elsewhere) {
+        t->reply.kind = NWR_REPLY_BYTES;
+        nwr_place_text(t, t->x.parent, t->x.root, &text);
+        t->reply.data = nwr_out_blob(&text);
+        return;
+    }
     if (!nwr_attr_merge(t, t->x.root, &a) || !a.symlink) {
         t->reply.err = EIO;
         return;

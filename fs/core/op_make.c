@@ -329,6 +329,8 @@ enum nwr_plan nwr_plan_link(struct nwr_txn *t)
         return nwr_txn_fail(t, ENOENT);
     if (t->y.ino || nwr_spool_find(t->m, &dir->dirs, t->req->name2))
         return nwr_txn_fail(t, EEXIST);
+    if (t->x.elsewhere)
+        return nwr_txn_fail(t, EXDEV);
     plan = NWR_PLAN_DONE;
     if (!nwr_view_link(t, &t->x, &ino, &root) ||
         !nwr_view_attach(t, dir->dirs.ino[0], t->req->name2, len, ino, root, n->type))

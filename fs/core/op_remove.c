@@ -127,6 +127,25 @@ void nwr_finish_unlink(struct nwr_txn *t)
         nwr_op_unlinked(t, &t->x);
 }
 
+static enum nwr_plan plan_sweep(struct nwr_txn *t)
+{
+    return nwr_view_sweep(t, t->ino) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
+}
+
+/* A directory that a replica holds for not empty may show nothing all the same: the next one who
+ * removes it will find it empty. */
+static void sweep(struct nwr_txn *t)
+{
+    for (uint32_t i = 0; i < t->x.dirs.n; i++) {
+        struct nwr_txn *job = nwr_txn_new(t->m, plan_sweep, NULL, NULL);
+
+        nwr_txn_pin(job, t->node);
+        nwr_txn_policy(job, t->node);
+        job->ino = t->x.dirs.ino[i];
+        nwr_txn_run(job);
+    }
+}
+
 enum nwr_plan nwr_plan_rmdir(struct nwr_txn *t)
 {
     struct nwr_node *dir;
@@ -136,7 +155,9 @@ enum nwr_plan nwr_plan_rmdir(struct nwr_txn *t)
         return plan;
     if (t->x.type != NWR_TYPE_DIR)
         return nwr_txn_fail(t, ENOTDIR);
-    if (nwr_spool_in(t->m, &t->x.dirs, NULL) || !bury(t, &t->x))
+    if (t->refilled)
+        sweep(t);
+    if (t->refilled || nwr_spool_in(t->m, &t->x.dirs, NULL) || !bury(t, &t->x))
         return nwr_txn_fail(t, ENOTEMPTY);
     return nwr_view_detach(t, &t->x, true, NULL, NULL) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
 }
@@ -169,7 +190,10 @@ static enum nwr_plan check_rename(struct nwr_txn *t, struct nwr_node *to)
         return nwr_txn_fail(t, nwr_spool_find(t->m, &t->node->dirs, req->name) ? EXDEV : ENOENT);
     if (t->y.ino == 0 && nwr_spool_find(t->m, &to->dirs, req->name2))
         return nwr_txn_fail(t, EPERM);
-    if (t->x.dirs.n > 1) /* parts of several nodes: mv copies what is there now */
+    /* Parts of several nodes, or what is shown without a slot: mv copies what is there now. */
+    if (t->x.dirs.n > 1 || t->x.skipped || t->x.elsewhere)
+        return nwr_txn_fail(t, EXDEV);
+    if (req->flags & NWR_RENAME_EXCHANGE && (t->y.dirs.n > 1 || t->y.skipped || t->y.elsewhere))
         return nwr_txn_fail(t, EXDEV);
     if (req->flags & NWR_RENAME_NOREPLACE && t->y.ino)
         return nwr_txn_fail(t, EEXIST);
@@ -206,20 +230,45 @@ static void guard_free(struct nwr_txn *t, nwr_ino dir, const char *name, size_t 
         nwr_guard_seen(g, rec->v[i].dot, rec->v[i].wid);
 }
 
+/* A directory that moves, or whatever moves to another placement group, says where it came from. */
+static void stage_intent(struct nwr_txn *t, const struct nwr_shown *x, const struct nwr_shown *over,
+                         const struct nwr_intent_to *to)
+{
+    if (x->type == NWR_TYPE_DIR || nwr_ino_pg(to->dir) != nwr_ino_pg(x->parent))
+        nwr_intent_stage(t, x, over, to);
+}
+
 static bool exchange(struct nwr_txn *t)
 {
+    static const struct nwr_shown none;
+    struct nwr_intent_to to = {.exchange = true};
     nwr_ino xi, xr, yi, yr;
+    bool whole;
 
-    return nwr_view_alone(t, &t->x) && nwr_view_alone(t, &t->y) &&
-           nwr_view_detach(t, &t->x, false, &xi, &xr) &&
-           nwr_view_detach(t, &t->y, false, &yi, &yr) &&
-           nwr_view_attach(t, t->y.parent, t->y.base, t->y.base_len, xi, xr, t->x.type) &&
-           nwr_view_attach(t, t->x.parent, t->x.base, t->x.base_len, yi, yr, t->y.type);
+    whole = nwr_view_alone(t, &t->x) && nwr_view_alone(t, &t->y) &&
+            nwr_view_detach(t, &t->x, false, &xi, &xr) &&
+            nwr_view_detach(t, &t->y, false, &yi, &yr) &&
+            nwr_view_attach(t, t->y.parent, t->y.base, t->y.base_len, xi, xr, t->x.type) &&
+            nwr_view_attach(t, t->x.parent, t->x.base, t->x.base_len, yi, yr, t->y.type);
+    if (!whole)
+        return false;
+    to.root = xr;
+    to.dir = t->y.parent;
+    to.name = t->y.base;
+    to.len = t->y.base_len;
+    stage_intent(t, &t->x, &none, &to);
+    to.root = yr;
+    to.dir = t->x.parent;
+    to.name = t->x.base;
+    to.len = t->x.base_len;
+    stage_intent(t, &t->y, &none, &to);
+    return true;
 }
 
 static enum nwr_plan stage_rename(struct nwr_txn *t, struct nwr_node *to, size_t len)
 {
     nwr_ino dir = to->dirs.ino[0], ino, root;
+    struct nwr_intent_to new = {.dir = dir, .name = t->req->name2, .len = len};
 
     if (t->req->flags & NWR_RENAME_EXCHANGE)
         return exchange(t) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
@@ -233,8 +282,8 @@ static enum nwr_plan stage_rename(struct nwr_txn *t, struct nwr_node *to, size_t
         return NWR_PLAN_WAIT;
     if (!nwr_view_attach(t, dir, t->req->name2, len, ino, root, t->x.type))
         return NWR_PLAN_WAIT;
-    if (nwr_ino_pg(dir) != nwr_ino_pg(t->x.parent))
-        nwr_intent_stage(t, root, dir, t->req->name2, len);
+    new.root = root;
+    stage_intent(t, &t->x, &t->y, &new);
     guard_alive(t, dir);
     if (t->req->flags & NWR_RENAME_NOREPLACE)
         guard_free(t, dir, t->req->name2, len);
@@ -285,4 +334,8 @@ void nwr_finish_rename(struct nwr_txn *t)
                   t->x.version);
     if (t->y.ino && !(t->req->flags & NWR_RENAME_EXCHANGE))
         nwr_op_unlinked(t, &t->y);
+    if (t->x.type == NWR_TYPE_DIR)
+        nwr_reap_later(t->m, t->x.root);
+    if (t->y.ino && t->y.type == NWR_TYPE_DIR)
+        nwr_reap_later(t->m, t->y.root);
 }

@@ -77,8 +77,16 @@ int nwr_op_take_error(struct nwr_node *n);
 bool nwr_op_kill_priv(struct nwr_attr *a);
 /* Stages the attributes, or changes what is held back. */
 void nwr_op_put_attr(struct nwr_txn *t, struct nwr_node *n, const struct nwr_attr *a);
-/* The staged link of x at its new name says where it comes from (intent.c). */
-void nwr_intent_stage(struct nwr_txn *t, nwr_ino root, nwr_ino dir, const char *name, size_t len);
+struct nwr_intent_to { /* the new name of a rename */
+    nwr_ino root, dir;
+    const char *name;
+    size_t len;
+    bool exchange; /* nobody else ends it */
+};
+/* The staged link of x at its new name says where it comes from, and what it replaces (intent.c);
+ * over->ino 0: nothing. */
+void nwr_intent_stage(struct nwr_txn *t, const struct nwr_shown *x, const struct nwr_shown *over,
+                      const struct nwr_intent_to *to);
 /* A name was looked up: what a rename left half done there is finished. */
 void nwr_intent_meet(struct nwr_txn *t, const struct nwr_shown *x);
 /* Wakes what waits for the push of n (push.c). */

@@ -211,6 +211,8 @@ enum nwr_plan nwr_plan_setxattr(struct nwr_txn *t)
 
     if (!n)
         return NWR_PLAN_FAIL;
+    if (n->elsewhere)
+        return nwr_txn_fail(t, EPERM);
     if (n->pushing)
         return nwr_txn_after_push(t, n);
     if (nwr_virtual_is(t->req->name))
@@ -242,6 +244,8 @@ enum nwr_plan nwr_plan_removexattr(struct nwr_txn *t)
 
     if (!n)
         return NWR_PLAN_FAIL;
+    if (n->elsewhere)
+        return nwr_txn_fail(t, EPERM);
     if (n->pushing)
         return nwr_txn_after_push(t, n);
     if (nwr_virtual_is(t->req->name))

@@ -1,4 +1,5 @@
-/* reap.c -- removes the registers of inodes that have lost their last name and holder.
+/* reap.c -- removes the registers of inodes that have lost their last name and holder, and settles
+ * where directories are (place.h), which needs all replicas as well.
  *
  * unlink never touches content: somebody may be editing the file on the other side of a cut, and
  * that edit must come back (DESIGN 9). So the space goes later, when a READ of all N replicas
@@ -62,6 +63,8 @@ static enum nwr_plan plan_reap(struct nwr_txn *t)
         return NWR_PLAN_WAIT;
     if (forgotten)
         remove_registers(t, t->ino);
+    else if (nwr_attr_links(t, t->ino) && !nwr_view_settle(t, t->ino))
+        return NWR_PLAN_WAIT;
     return NWR_PLAN_DONE;
 }
 

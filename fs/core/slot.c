@@ -5,7 +5,8 @@
 
 enum {
     SLOT_VOID = 1,
-    SLOT_BARE = 2
+    SLOT_BARE = 2,
+    SLOT_MOVED = 4
 };
 
 struct nwr_blob *nwr_slot_encode(const struct nwr_slot *s)
@@ -13,7 +14,8 @@ struct nwr_blob *nwr_slot_encode(const struct nwr_slot *s)
     struct nwr_out o = {0};
 
     nwr_out_u8(&o, SLOT_FORMAT);
-    nwr_out_u8(&o, (uint8_t)((s->is_void ? SLOT_VOID : 0) | (s->bare ? SLOT_BARE : 0)));
+    nwr_out_u8(&o, (uint8_t)((s->is_void ? SLOT_VOID : 0) | (s->bare ? SLOT_BARE : 0) |
+                             (s->moved ? SLOT_MOVED : 0)));
     if (s->is_void) {
         nwr_out_var(&o, s->nmask);
         for (uint32_t i = 0; i < s->nmask; i++)
@@ -48,6 +50,7 @@ enum nwr_err nwr_slot_decode(struct nwr_slot *s, const struct nwr_version *v)
     flags = nwr_in_u8(&in);
     s->is_void = flags & SLOT_VOID;
     s->bare = flags & SLOT_BARE;
+    s->moved = flags & SLOT_MOVED;
     if (s->is_void) {
         decode_void(s, &in);
     } else {

@@ -14,6 +14,7 @@
 struct nwr_slot {
     bool is_void;
     bool bare;    /* may own the bare name */
+    bool moved;   /* a directory that was made elsewhere: it may be there again (place.h) */
     uint8_t type; /* enum nwr_type */
     nwr_ino ino;
     nwr_wid *mask; /* void only */

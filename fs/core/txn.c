@@ -560,10 +560,13 @@ static void note_error(struct nwr_txn *t, const struct nwr_request *vreq, enum n
     if (vreq->op == NWR_OP_BLOCK_GET && err == NWR_E_NOENT)
         err = NWR_E_STALE; /* the version that named it was replaced long ago */
     /* A guard that found what the snapshot did not show: look again, if nothing was sent before. */
-    bool retry = vreq->op == NWR_OP_PUT && err == NWR_E_SUPERSEDED && t->req && t->sent == 1;
+    bool full = err == NWR_E_NOTEMPTY && !t->refilled;
+    bool retry =
+        vreq->op == NWR_OP_PUT && (err == NWR_E_SUPERSEDED || full) && t->req && t->sent == 1;
 
     if (retry && t->runs < NWR_TXN_REPLANS_MAX) {
         t->stale = true;
+        t->refilled |= full;
         t->nbatch = t->sent = 0;
         return;
     }

@@ -23,7 +23,7 @@
 #include "fs/core/itable.h"
 #include "fs/core/mount.h"
 
-#define NWR_TXN_REPLANS_MAX 64       /* runs of one plan after its first */
+#define NWR_TXN_REPLANS_MAX 256      /* runs of one plan after its first */
 #define NWR_ACTOR_PENDING UINT64_MAX /* provisional dots of writes this mount has not sent */
 
 enum nwr_plan {
@@ -69,6 +69,7 @@ struct nwr_txn {
     enum nwr_err err; /* of a volume request */
     uint32_t runs, inflight;
     uint16_t trips; /* round trips of what is in flight, the longest */
+    bool refilled;  /* a directory was to be empty, and a replica said it is not */
     bool stale;     /* it must be: a guard refused what was planned on it */
     bool walks;     /* the snapshot came from what the thread was told before */
     uint64_t since; /* nwr_mount.changed when the snapshot began */
@@ -117,6 +118,7 @@ struct nwr_txn {
     struct nwr_slice_list slices;
     uint64_t number, copied;
     uint32_t rereads;
+    uint32_t below;          /* directories that are being looked into for what is left there */
     uint32_t subdirs, parts; /* counted, of so many parts of a union */
     struct nwr_handle *handle;
     struct nwr_survey *survey; /* owned */

@@ -1,4 +1,5 @@
 /* view.c -- what names show: lines of a listing from slots and versions; see view.h. */
+#include "fs/core/place.h"
 #include "fs/core/view_slots.h"
 
 struct nwr_shown *nwr_shown_add(struct nwr_shown_list *list)
@@ -50,7 +51,13 @@ static struct nwr_shown *show_slot(struct nwr_shown_list *list, const struct nwr
     x->number = bare ? 0 : s->k;
     x->top = true;
     x->restored = s->restored;
-    if (s->restored) {
+    x->skipped = s->skipped;
+    x->moving = s->moving;
+    if (s->elsewhere && s->type == NWR_TYPE_LNK) {
+        x->elsewhere = true;
+        x->ino = nwr_ino_fork(s->ino, s->elsewhere);
+    }
+    if (s->restored && !s->skipped) {
         x->deleted_by.uid = s->deleted_by;
         x->deleted_by.dot = s->dot;
         x->deleted_by.hlc = s->hlc;
@@ -93,6 +100,7 @@ static void add_dir(struct nwr_shown *x, const struct nwr_slot_seen *s)
         x->slot = s->seen;
         x->slot_hlc = s->hlc;
         x->restored = s->restored;
+        x->skipped = s->skipped;
     }
 }
 
@@ -488,6 +496,7 @@ static bool node_content(const struct nwr_txn *t, const struct nwr_node *node,
 
 bool nwr_view_node(struct nwr_txn *t, const struct nwr_node *node, struct nwr_shown *out)
 {
+    bool is_link_to_dir;
     struct nwr_attr a;
 
     *out = (struct nwr_shown){0};
@@ -495,6 +504,7 @@ bool nwr_view_node(struct nwr_txn *t, const struct nwr_node *node, struct nwr_sh
         return false;
     if (!nwr_attr_merge(t, node->root, &a))
         return true;
+    is_link_to_dir = node->type == NWR_TYPE_LNK && a.type == NWR_TYPE_DIR;
     nwr_attr_deinit(&a);
     out->ino = node->ino;
     out->root = node->root;
@@ -502,6 +512,8 @@ bool nwr_view_node(struct nwr_txn *t, const struct nwr_node *node, struct nwr_sh
     out->number = node->number;
     out->dirs = node->dirs;
     out->top = true;
+    if (is_link_to_dir)
+        return nwr_place_node(t, node, out);
     if (node->type == NWR_TYPE_REG && !node_content(t, node, out))
         out->ino = 0;
     return true;

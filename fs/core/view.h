@@ -56,6 +56,9 @@ struct nwr_shown {
     uint32_t twins;  /* so many stand behind this one */
     bool top;        /* greatest content of its slot */
     bool restored;   /* removed by somebody who had not seen this */
+    bool skipped;    /* a directory whose move closes a loop: it is where it was before */
+    bool elsewhere;  /* a symbolic link: the directory `root` was moved away by somebody else */
+    bool moving;     /* a directory, and not all replicas have agreed that it stays here */
     struct {
         uint32_t uid;
         struct nwr_dot dot;
@@ -133,6 +136,14 @@ bool nwr_view_detach(struct nwr_txn *t, const struct nwr_shown *x, bool gone, nw
 /* The inode to give a further name to (model: link): x's own, or a copy that takes x's place.
  * x may be what nwr_view_node gave. */
 bool nwr_view_link(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino *ino, nwr_ino *root);
+/* A directory that leaves x's name for another parent: its entry leads to it as long as that move
+ * may turn out to close a loop (place.h). */
+void nwr_view_left(struct nwr_txn *t, const struct nwr_shown *x);
+/* All replicas have answered: if a move of the directory can be part of no loop, that is written
+ * down, and the entry it came from forgets it (staged). */
+bool nwr_view_settle(struct nwr_txn *t, nwr_ino dir);
+/* Slots that show nothing go (staged): they only keep the directory from being removed. */
+bool nwr_view_sweep(struct nwr_txn *t, nwr_ino dir);
 /* The directory takes no more names (rmdir, or a rename over it): a mark, and the guard that it
  * is empty. */
 void nwr_view_bury(struct nwr_txn *t, nwr_ino dir);

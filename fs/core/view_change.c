@@ -4,6 +4,7 @@
  * cover have its names. One record is written once an operation, so what is staged for an entry
  * turns from a tombstone into a void or a slot as the operation goes on.
  */
+#include "fs/core/place.h"
 #include "fs/core/view_slots.h"
 
 /* ---- entries ------------------------------------------------------------------------------- */
@@ -69,11 +70,30 @@ static void unslot(struct nwr_txn *t, nwr_ino parent, const char *base, size_t l
         nwr_txn_write(t, &link, lrec, NULL)->v.flags |= NWR_V_TOMBSTONE;
 }
 
+/* A directory that had a name before; a new one is in one place only, whatever happens. */
+static bool was_named(const struct nwr_txn *t, nwr_ino ino)
+{
+    struct nwr_key prefix = nwr_key_reg(ino, NWR_REG_LINK);
+    uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+
+    return i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix);
+}
+
+/* A link that is written again says what it said before. */
+static void keep_came(const struct nwr_txn *t, struct nwr_write *w, const struct nwr_key_parts *p)
+{
+    struct nwr_came c = nwr_came_of(t, p->ino, p->parent, p->name, p->name_len);
+
+    if (!w->v.body && c.parent)
+        w->v.body = nwr_came_encode(&c);
+}
+
 static bool attach(struct nwr_txn *t, nwr_ino dir, const char *name, size_t len, nwr_ino ino,
                    uint8_t type, bool bare)
 {
     struct nwr_key entry = nwr_key_entry(dir, name, len);
     struct nwr_key link = nwr_key_link(ino, dir, name, len);
+    struct nwr_key_parts parts = {.ino = ino, .parent = dir, .name = name, .name_len = len};
     struct nwr_slot s = {.bare = bare, .type = type, .ino = ino};
     const struct nwr_record *rec = NULL;
     struct nwr_write *w;
@@ -86,6 +106,9 @@ static bool attach(struct nwr_txn *t, nwr_ino dir, const char *name, size_t len,
         return false;
     w = nwr_txn_write(t, &link, nwr_txn_peek(t, &link), NULL);
     w->v.flags &= (uint8_t)~NWR_V_TOMBSTONE;
+    if (type == NWR_TYPE_DIR)
+        keep_came(t, w, &parts);
+    s.moved = type == NWR_TYPE_DIR && was_named(t, ino);
     w = nwr_txn_write(t, &entry, rec, bare ? is_gone : is_tombstone);
     w->v.flags &= (uint8_t) ~(NWR_V_TOMBSTONE | NWR_V_HIDDEN);
     set_body(w, nwr_slot_encode(&s));
@@ -144,110 +167,6 @@ static void cover(struct nwr_txn *t, const struct nwr_shown *x, const struct nwr
         }
     }
     nwr_slot_deinit(&v);
-}
-
-/* ---- the hidden record of an entry --------------------------------------------------------- */
-
-enum {
-    HIDDEN_MAX = 4
-};
-
-/* Its registers have been removed everywhere. */
-static bool is_reaped(const struct nwr_txn *t, nwr_ino ino)
-{
-    struct nwr_key key = nwr_key_reg(ino, NWR_REG_ATTR);
-    const struct nwr_record *rec = nwr_txn_peek(t, &key);
-
-    return nwr_txn_has_object(t, ino) && (!rec || nwr_record_live(rec) == 0);
-}
-
-static bool is_spent(const struct nwr_txn *t, const struct nwr_version *v, nwr_ino also)
-{
-    nwr_ino ino[HIDDEN_MAX];
-    uint32_t n = nwr_slots_hidden_decode(v, ino, HIDDEN_MAX);
-
-    for (uint32_t i = 0; i < n; i++)
-        if (ino[i] != also && !is_reaped(t, ino[i]))
-            return false;
-    return true;
-}
-
-static bool leads_to(const struct nwr_version *v, nwr_ino ino)
-{
-    nwr_ino has[HIDDEN_MAX];
-    uint32_t n = nwr_slots_hidden_decode(v, has, HIDDEN_MAX);
-
-    for (uint32_t i = 0; i < n; i++)
-        if (has[i] == ino)
-            return true;
-    return false;
-}
-
-/* From now on the entry leads to an inode that has no slot there. */
-static void remember(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino parent, nwr_ino ino)
-{
-    struct nwr_key key = nwr_slots_hidden_key(parent, x->base, x->base_len);
-    const struct nwr_record *rec = nwr_txn_peek(t, &key);
-    nwr_ino list[HIDDEN_MAX];
-    struct nwr_write *w;
-    uint32_t n;
-
-    for (uint32_t i = 0; rec && i < rec->n; i++)
-        if (leads_to(&rec->v[i], ino))
-            return;
-    w = nwr_txn_write(t, &key, NULL, NULL);
-    n = nwr_slots_hidden_decode(&w->v, list, HIDDEN_MAX - 1);
-    if (n == 0)
-        for (uint32_t i = 0; rec && i < rec->n; i++)
-            if (is_spent(t, &rec->v[i], 0))
-                nwr_write_seen(w, rec->v[i].dot, rec->v[i].wid);
-    list[n++] = ino;
-    w->v.flags |= NWR_V_HIDDEN;
-    w->v.ref = list[0];
-    set_body(w, nwr_slots_hidden_encode(list, n));
-}
-
-static bool can_show(struct nwr_txn *t, nwr_ino root, const struct nwr_versions *s, bool *missing)
-{
-    struct nwr_attr a;
-    bool dir;
-
-    if (nwr_versions_next(s, NULL, true))
-        return true;
-    if (!nwr_attr_merge(t, root, &a))
-        return false;
-    dir = a.type == NWR_TYPE_DIR;
-    nwr_attr_deinit(&a);
-    return dir && nwr_slots_below(t, root, missing);
-}
-
-static bool forget_at(struct nwr_txn *t, nwr_ino root, const struct nwr_mark *m)
-{
-    struct nwr_key key = nwr_slots_hidden_key(m->parent, m->name, m->len);
-    const struct nwr_record *rec = nwr_txn_record(t, &key);
-
-    for (uint32_t i = 0; rec && i < rec->n; i++)
-        if (leads_to(&rec->v[i], root) && is_spent(t, &rec->v[i], root)) {
-            struct nwr_write *w = nwr_txn_write(t, &key, NULL, NULL);
-
-            w->discard = true;
-            nwr_write_seen(w, rec->v[i].dot, rec->v[i].wid);
-        }
-    return rec;
-}
-
-bool nwr_view_forget(struct nwr_txn *t, nwr_ino root, bool *forgotten)
-{
-    struct nwr_versions s;
-    bool missing = false;
-
-    nwr_versions_read(&s, &t->rows, root);
-    *forgotten = s.nlink == 0 && !can_show(t, root, &s, &missing);
-    for (uint32_t i = 0; *forgotten && i < s.marks.n; i++)
-        if (s.marks.e[i].kind == NWR_MARK_GONE)
-            missing |= !forget_at(t, root, &s.marks.e[i]);
-    nwr_versions_deinit(&s);
-    return !missing;
 }
 
 /* ---- marks --------------------------------------------------------------------------------- */
@@ -313,8 +232,20 @@ static bool is_dropped(const struct nwr_txn *t, nwr_ino ino, nwr_wid wid)
     return false;
 }
 
+/* Where a removed directory had come from. */
+static void set_back(struct nwr_mark *m, const struct nwr_came *back)
+{
+    if (!back || !back->back)
+        return;
+    m->back = back->back;
+    m->back_len = (uint8_t)back->back_len;
+    if (back->back_len)
+        memcpy(m->back_name, back->back_name, back->back_len);
+}
+
 static void add_gone(struct nwr_marks *list, const struct nwr_shown *x, nwr_ino parent,
-                     const struct nwr_versions *s, nwr_wid wid, bool bare)
+                     const struct nwr_versions *s, nwr_wid wid, bool bare,
+                     const struct nwr_came *back)
 {
     struct nwr_mark *m = nwr_marks_add(list, NWR_MARK_GONE);
     uint64_t own = nwr_name_hash(parent, x->base, x->base_len);
@@ -325,6 +256,7 @@ static void add_gone(struct nwr_marks *list, const struct nwr_shown *x, nwr_ino 
     m->parent = parent;
     m->len = (uint8_t)x->base_len;
     memcpy(m->name, x->base, x->base_len);
+    set_back(m, back);
     if (s->nlink)
         m->left = nwr_alloc(s->nlink * sizeof(*m->left));
     for (uint32_t i = 0; i < s->nlink; i++)
@@ -382,12 +314,12 @@ static bool drop_slot(struct nwr_txn *t, const struct nwr_shown *x, const struct
             nwr_marks_add(&list, NWR_MARK_MOOT)->id = s->marks.e[i].id;
     for (uint32_t i = 0; i < s->n; i++)
         if (s->e[i].same == at)
-            add_gone(&list, x, x->parent, s, s->e[i].v->wid, bare);
+            add_gone(&list, x, x->parent, s, s->e[i].v->wid, bare, NULL);
     if (s->n == 0)
-        add_gone(&list, x, x->parent, s, 0, bare);
+        add_gone(&list, x, x->parent, s, 0, bare, NULL);
     nleft = list.e[list.n - 1].nleft;
     stage_marks(t, x->root, &list);
-    remember(t, x, x->parent, x->root);
+    nwr_slots_remember(t, x, x->parent, x->root);
     unslot(t, x->parent, x->base, x->base_len, x->root);
     nwr_free(stay);
     return nstay && nleft == 0;
@@ -425,13 +357,47 @@ static void drop_dirs(struct nwr_txn *t, const struct nwr_shown *x, const struct
             continue;
         nwr_versions_read(&s, &t->rows, e->ino);
         if (gone) {
-            add_gone(&list, x, e->parent, &s, 0, x->number == 0);
+            struct nwr_came c = nwr_came_of(t, e->ino, e->parent, x->base, x->base_len);
+
+            add_gone(&list, x, e->parent, &s, 0, x->number == 0, &c);
             stage_marks(t, e->ino, &list);
-            remember(t, x, e->parent, e->ino);
+            nwr_slots_remember(t, x, e->parent, e->ino);
         }
         nwr_versions_deinit(&s);
         unslot(t, e->parent, x->base, x->base_len, e->ino);
     }
+}
+
+static bool is_own(const struct nwr_shown *x, const struct nwr_key_parts *p)
+{
+    bool in = p->parent == x->parent;
+
+    for (uint32_t i = 0; i < x->within.n; i++)
+        in |= p->parent == x->within.ino[i];
+    return in && p->name_len == x->base_len && memcmp(p->name, x->base, x->base_len) == 0;
+}
+
+/* The symbolic links that stand for a directory go with it: the next of them would be its place. */
+static bool drop_links(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino dir)
+{
+    struct nwr_key prefix = nwr_key_reg(dir, NWR_REG_LINK);
+    bool whole = true;
+
+    for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
+        struct nwr_key_parts p;
+        struct nwr_key entry;
+
+        if (!nwr_record_live(&t->rows.row[i].rec) || !nwr_key_parse(&t->rows.row[i].key, &p) ||
+            is_own(x, &p))
+            continue;
+        entry = nwr_key_entry(p.parent, p.name, p.name_len);
+        if (nwr_txn_knows(t, &entry) || nwr_txn_entry(t, p.parent, p.name, p.name_len))
+            unslot(t, p.parent, p.name, p.name_len, dir);
+        else
+            whole = false;
+    }
+    return whole;
 }
 
 /* ---- copies -------------------------------------------------------------------------------- */
@@ -553,6 +519,17 @@ static bool is_alone(const struct nwr_shown *x, const struct nwr_versions *s)
     return x->top && !x->restored && (!first || !nwr_versions_next(s, first, false));
 }
 
+/* The symbolic link goes that stands for a directory whose move was not made: from now on it is
+ * where it was by a link of its own. */
+static bool stay(struct nwr_txn *t, nwr_ino dir)
+{
+    struct nwr_place p;
+
+    if (!nwr_place_find(t, dir, &p))
+        return false;
+    return p.wid || !p.parent || attach(t, p.parent, p.name, p.len, dir, NWR_TYPE_DIR, true);
+}
+
 static bool detach(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_slots *slots, bool gone,
                    nwr_ino *ino)
 {
@@ -564,6 +541,8 @@ static bool detach(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_slot
         return true; /* somebody else took it meanwhile */
     if (x->type == NWR_TYPE_DIR) {
         drop_dirs(t, x, slots, gone);
+    } else if (x->elsewhere && !stay(t, x->root)) {
+        return false;
     } else if (x->type != NWR_TYPE_REG || (!gone && is_alone(x, &e->versions))) {
         unslot(t, x->parent, x->base, x->base_len, x->root);
     } else {
@@ -583,7 +562,7 @@ bool nwr_view_detach(struct nwr_txn *t, const struct nwr_shown *x, bool gone, nw
     bool done;
 
     for (uint32_t i = 0; i < x->dirs.n; i++)
-        if (!nwr_txn_object(t, x->dirs.ino[i]))
+        if (!nwr_txn_object(t, x->dirs.ino[i]) || (gone && !drop_links(t, x, x->dirs.ino[i])))
             return false;
     if (!nwr_txn_object(t, x->root) || !nwr_slots_read(t, &x->within, x->base, x->base_len, &slots))
         return false;

@@ -1,6 +1,8 @@
 /* view_slots.c -- see view_slots.h. */
 #include "fs/core/view_slots.h"
 
+#include "fs/core/place.h"
+
 #define HIDDEN_FORMAT 1
 
 enum {
@@ -127,6 +129,7 @@ static void collect_slots(struct nwr_slots *s, const struct nwr_record *rec, nwr
         one.hlc = v->hlc;
         one.k = v->k;
         one.bare = slot.bare;
+        one.moved = slot.moved;
         if (!slot.is_void)
             add(s, &one);
         nwr_slot_deinit(&slot);
@@ -172,6 +175,9 @@ bool nwr_slots_below(struct nwr_txn *t, nwr_ino dir, bool *missing)
         *missing = true;
         return false;
     }
+    if (t->below == NWR_PLACE_DEPTH)
+        return false;
+    t->below++;
     for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
          !found && i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
         struct nwr_key_parts p;
@@ -182,8 +188,37 @@ bool nwr_slots_below(struct nwr_txn *t, nwr_ino dir, bool *missing)
             *missing = true;
         found = list.n > 0;
     }
+    t->below--;
     nwr_shown_list_deinit(&list);
     return found;
+}
+
+static bool is_dir(const struct nwr_txn *t, nwr_ino ino)
+{
+    struct nwr_attr a;
+    bool dir = nwr_attr_merge(t, ino, &a) && a.type == NWR_TYPE_DIR;
+
+    nwr_attr_deinit(&a);
+    return dir;
+}
+
+/* A directory that has no slot here is here all the same: something unseen is below it, or the
+ * move that took it away closes a loop. */
+static bool restore_dir(struct nwr_txn *t, struct nwr_slot_seen *e, const char *base, size_t len,
+                        bool *missing)
+{
+    struct nwr_place_may may;
+    struct nwr_place p;
+
+    if (!nwr_place_may_be(t, e->ino, e->parent, base, len, &may) ||
+        (may.be && !may.only && !nwr_place_find(t, e->ino, &p))) {
+        *missing = true;
+        return false;
+    }
+    e->skipped = may.linked;
+    if (!may.be || (!may.only && !nwr_place_is(&p, e->parent, base, len)))
+        return false;
+    return e->skipped || nwr_slots_below(t, e->ino, missing);
 }
 
 static bool restore(struct nwr_txn *t, struct nwr_slots *s, struct nwr_slot_seen *e,
@@ -193,19 +228,25 @@ static bool restore(struct nwr_txn *t, struct nwr_slots *s, struct nwr_slot_seen
 
     nwr_versions_read(&e->versions, &t->rows, e->ino);
     last = e->versions.last;
-    if (!last || e->versions.nlink || last->parent != e->parent || last->len != len ||
-        memcmp(last->name, base, len) != 0)
-        return false;
     e->seen.wid = nwr_hash64(&e->ino, sizeof(e->ino), 'r');
+    if (is_dir(t, e->ino)) {
+        if (!restore_dir(t, e, base, len, missing))
+            return false;
+        e->type = NWR_TYPE_DIR;
+        e->bare = !masked(s, e->seen.wid);
+        if (e->skipped)
+            return true;
+    } else if (!last || e->versions.nlink || last->parent != e->parent || last->len != len ||
+               memcmp(last->name, base, len) != 0) {
+        return false;
+    }
     e->type = last->type;
     e->dot = last->dot;
     e->hlc = last->hlc;
     e->k = last->k;
     e->bare = last->bare && !masked(s, e->seen.wid);
     e->deleted_by = last->uid;
-    if (e->type == NWR_TYPE_DIR)
-        return nwr_slots_below(t, e->ino, missing);
-    return nwr_versions_next(&e->versions, NULL, true);
+    return e->type == NWR_TYPE_DIR || nwr_versions_next(&e->versions, NULL, true);
 }
 
 /* The registers of an inode go when all replicas agree that no name is left (reap.c): a slot that
@@ -218,12 +259,34 @@ static bool is_reaped(const struct nwr_txn *t, nwr_ino ino)
     return rec && nwr_record_live(rec) == 0 && (rec->ctx.vv.n || rec->ctx.dots.n);
 }
 
+/* Whether the slot of a directory that was moved shows it, or a symbolic link to where it is. */
+static bool is_placed(struct nwr_txn *t, struct nwr_slot_seen *e, const char *base, size_t len,
+                      bool *missing)
+{
+    struct nwr_shown at = {.parent = e->parent, .base_len = (uint16_t)len, .slot = e->seen};
+    enum nwr_place_kind kind;
+
+    memcpy(at.base, base, len);
+    if (!nwr_place_slot(t, e->ino, &at, &kind, &e->elsewhere)) {
+        *missing = true;
+        return false;
+    }
+    e->moving = kind == NWR_PLACE_MOVING;
+    if (kind == NWR_PLACE_LINK) {
+        e->type = NWR_TYPE_LNK;
+        e->bare = false;
+    }
+    return kind != NWR_PLACE_GONE && !is_reaped(t, e->ino);
+}
+
 /* What shows nothing is dropped. */
 static bool is_shown(struct nwr_txn *t, struct nwr_slots *s, struct nwr_slot_seen *e,
                      const char *base, size_t len, bool *missing)
 {
     if (!e->restored)
         e->bare = e->bare && !masked(s, e->seen.wid);
+    if (!e->restored && e->type == NWR_TYPE_DIR && e->moved)
+        return is_placed(t, e, base, len, missing);
     if (!e->restored && e->type != NWR_TYPE_REG)
         return !is_reaped(t, e->ino);
     if (!nwr_txn_object(t, e->ino)) {

@@ -26,6 +26,10 @@ struct nwr_slot_seen {
     uint64_t k;
     bool bare; /* and not masked */
     bool restored;
+    bool moved;        /* a directory that was made elsewhere */
+    bool skipped;      /* like restored, but only its move was not made */
+    bool moving;       /* see view.h */
+    nwr_wid elsewhere; /* the directory is not here: write_id of the link that says it is */
     struct nwr_versions versions; /* of a regular file */
 };
 
@@ -46,6 +50,9 @@ struct nwr_key nwr_slots_hidden_key(nwr_ino parent, const char *base, size_t len
 /* Body of a version of the hidden record, and what it says. */
 struct nwr_blob *nwr_slots_hidden_encode(const nwr_ino *ino, uint32_t n);
 uint32_t nwr_slots_hidden_decode(const struct nwr_version *v, nwr_ino *ino, uint32_t max);
+
+/* From now on the entry x->base of parent leads to an inode that has no slot there (staged). */
+void nwr_slots_remember(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino parent, nwr_ino ino);
 
 /* base, suffix, K, cut to 255 bytes: at a UTF-8 boundary, then ~ and 8 digits of a hash. */
 uint16_t nwr_numbered_name(char *out, const char *base, size_t len, const char *suffix, uint64_t k);

@@ -219,7 +219,7 @@ static bool derived_get(struct nwr_txn *t, struct nwr_node *n, const char *name,
     }
     if (strcmp(name, "deleted_by") == 0) {
         whole = nwr_view_place(t, &x);
-        if (whole && x.restored)
+        if (whole && x.restored && !x.skipped)
             out_deleted_by(&x, out);
         else if (whole)
             nwr_txn_fail(t, ENODATA);

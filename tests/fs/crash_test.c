@@ -134,6 +134,21 @@ static int rename_directory_over_across(struct fake *f, const uint64_t *dir)
     return fake_rename(f, dir[0], "empty", dir[1], "empty2", 0);
 }
 
+static int rename_directory_here(struct fake *f, const uint64_t *dir)
+{
+    return fake_rename(f, dir[0], "empty", dir[0], "moved", 0);
+}
+
+static int rename_directory_to_the_root(struct fake *f, const uint64_t *dir)
+{
+    return fake_rename(f, dir[0], "empty", ROOT, "moved", 0);
+}
+
+static int exchange_a_directory_here(struct fake *f, const uint64_t *dir)
+{
+    return fake_rename(f, dir[0], "empty", dir[0], "b", 2);
+}
+
 static int exchange_here(struct fake *f, const uint64_t *dir)
 {
     return fake_rename(f, dir[0], "a", dir[0], "b", 2);
@@ -163,6 +178,9 @@ static const struct operation operations[] = {
     {"rename_link_across", rename_link_across, true},
     {"rename_directory_across", rename_directory_across, true},
     {"rename_directory_over_across", rename_directory_over_across, true},
+    {"rename_directory_here", rename_directory_here, false},
+    {"rename_directory_to_the_root", rename_directory_to_the_root, true},
+    {"exchange_a_directory_here", exchange_a_directory_here, false},
     {"exchange_here", exchange_here, false},
 };
 

@@ -1,0 +1,172 @@
+/* view_hidden.c -- what is not listed: the record beside an entry that leads to inodes which may
+ * show there again (view_slots.h), and slots of inodes that are no more.
+ */
+#include "fs/core/place.h"
+#include "fs/core/view_slots.h"
+
+enum {
+    HIDDEN_MAX = 4
+};
+
+/* Its registers have been removed everywhere. */
+static bool is_reaped(const struct nwr_txn *t, nwr_ino ino)
+{
+    struct nwr_key key = nwr_key_reg(ino, NWR_REG_ATTR);
+    const struct nwr_record *rec = nwr_txn_peek(t, &key);
+
+    return nwr_txn_has_object(t, ino) && (!rec || nwr_record_live(rec) == 0);
+}
+
+static bool is_spent(const struct nwr_txn *t, const struct nwr_version *v, nwr_ino also)
+{
+    nwr_ino ino[HIDDEN_MAX];
+    uint32_t n = nwr_slots_hidden_decode(v, ino, HIDDEN_MAX);
+
+    for (uint32_t i = 0; i < n; i++)
+        if (ino[i] != also && !is_reaped(t, ino[i]))
+            return false;
+    return true;
+}
+
+static bool leads_to(const struct nwr_version *v, nwr_ino ino)
+{
+    nwr_ino has[HIDDEN_MAX];
+    uint32_t n = nwr_slots_hidden_decode(v, has, HIDDEN_MAX);
+
+    for (uint32_t i = 0; i < n; i++)
+        if (has[i] == ino)
+            return true;
+    return false;
+}
+
+/* From now on the entry leads to an inode that has no slot there. */
+void nwr_slots_remember(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino parent, nwr_ino ino)
+{
+    struct nwr_key key = nwr_slots_hidden_key(parent, x->base, x->base_len);
+    const struct nwr_record *rec = nwr_txn_peek(t, &key);
+    nwr_ino list[HIDDEN_MAX];
+    struct nwr_write *w;
+    uint32_t n;
+
+    for (uint32_t i = 0; rec && i < rec->n; i++)
+        if (leads_to(&rec->v[i], ino))
+            return;
+    w = nwr_txn_write(t, &key, NULL, NULL);
+    n = nwr_slots_hidden_decode(&w->v, list, HIDDEN_MAX - 1);
+    if (n == 0)
+        for (uint32_t i = 0; rec && i < rec->n; i++)
+            if (is_spent(t, &rec->v[i], 0))
+                nwr_write_seen(w, rec->v[i].dot, rec->v[i].wid);
+    list[n++] = ino;
+    w->v.flags |= NWR_V_HIDDEN;
+    w->v.ref = list[0];
+    nwr_blob_unref(w->v.body);
+    w->v.body = nwr_slots_hidden_encode(list, n);
+}
+
+static bool can_show(struct nwr_txn *t, nwr_ino root, const struct nwr_versions *s, bool *missing)
+{
+    struct nwr_attr a;
+    bool dir;
+
+    if (nwr_versions_next(s, NULL, true))
+        return true;
+    if (!nwr_attr_merge(t, root, &a))
+        return false;
+    dir = a.type == NWR_TYPE_DIR;
+    nwr_attr_deinit(&a);
+    return dir && nwr_slots_below(t, root, missing);
+}
+
+static bool forget_at(struct nwr_txn *t, nwr_ino root, nwr_ino parent, const char *name, size_t len)
+{
+    struct nwr_key key = nwr_slots_hidden_key(parent, name, len);
+    const struct nwr_record *rec = nwr_txn_record(t, &key);
+
+    for (uint32_t i = 0; rec && i < rec->n; i++)
+        if (leads_to(&rec->v[i], root) && is_spent(t, &rec->v[i], root)) {
+            struct nwr_write *w = nwr_txn_write(t, &key, NULL, NULL);
+
+            w->discard = true;
+            nwr_write_seen(w, rec->v[i].dot, rec->v[i].wid);
+        }
+    return rec;
+}
+
+void nwr_view_left(struct nwr_txn *t, const struct nwr_shown *x)
+{
+    if (x->type == NWR_TYPE_DIR)
+        nwr_slots_remember(t, x, x->parent, x->root);
+}
+
+bool nwr_view_forget(struct nwr_txn *t, nwr_ino root, bool *forgotten)
+{
+    struct nwr_versions s;
+    bool missing = false;
+
+    nwr_versions_read(&s, &t->rows, root);
+    *forgotten = s.nlink == 0 && !can_show(t, root, &s, &missing);
+    for (uint32_t i = 0; *forgotten && i < s.marks.n; i++)
+        if (s.marks.e[i].kind == NWR_MARK_GONE)
+            missing |=
+                !forget_at(t, root, s.marks.e[i].parent, s.marks.e[i].name, s.marks.e[i].len);
+    nwr_versions_deinit(&s);
+    return !missing;
+}
+
+bool nwr_view_settle(struct nwr_txn *t, nwr_ino dir)
+{
+    struct nwr_marks list = {0};
+    struct nwr_place p;
+    struct nwr_key key, mkey;
+    struct nwr_guard *g;
+    struct nwr_write *w;
+
+    if (!nwr_place_settle(t, dir, &p))
+        return false;
+    if (!p.wid)
+        return true;
+    key = nwr_key_link(dir, p.parent, p.name, p.len);
+    nwr_marks_add(&list, NWR_MARK_SETTLED)->wid = p.wid;
+    mkey = nwr_key_reg(dir, NWR_REG_MARKS);
+    w = nwr_txn_write(t, &mkey, NULL, NULL);
+    w->v.flags |= NWR_V_MARK;
+    w->v.body = nwr_marks_encode(&list);
+    nwr_marks_deinit(&list);
+    g = nwr_txn_guard(t, NWR_GUARD_SEEN, &key);
+    nwr_guard_seen(g, p.dot, p.wid);
+    return forget_at(t, dir, p.came.back, (const char *)p.came.back_name, p.came.back_len);
+}
+
+/* A slot that shows nothing, because its inode went before this replica had heard of the slot. */
+static bool sweep_one(struct nwr_txn *t, nwr_ino dir, const struct nwr_row *row,
+                      const struct nwr_key_parts *p)
+{
+    struct nwr_shown_list list = {0};
+    bool whole = nwr_view_names(t, dir, p->name, p->name_len, &list);
+    struct nwr_write *w;
+
+    if (whole && list.n == 0 && nwr_record_live(&row->rec)) {
+        w = nwr_txn_write(t, &row->key, &row->rec, NULL);
+        w->v.flags |= NWR_V_TOMBSTONE;
+    }
+    nwr_shown_list_deinit(&list);
+    return whole;
+}
+
+bool nwr_view_sweep(struct nwr_txn *t, nwr_ino dir)
+{
+    struct nwr_key prefix = nwr_key_entries(dir);
+    bool whole = true;
+
+    if (!nwr_txn_children(t, dir))
+        return false;
+    for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
+        struct nwr_key_parts p;
+
+        if (nwr_key_parse(&t->rows.row[i].key, &p) && !nwr_view_hidden(&p))
+            whole &= sweep_one(t, dir, &t->rows.row[i], &p);
+    }
+    return whole;
+}

@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# dirs_test.sh -- two nodes, w=1 r=1, cut from each other: directories are moved, removed, filled
+# and made on both sides. What is left is one tree, the same on both mounts.
+. "$(dirname "$0")/../lib/net.sh"
+need_fuse
+export MA=$T/mnt.a MB=$T/mnt.b
+
+place a 1
+place b 2
+# shellcheck disable=SC2046
+node a mount $(listen a) --n 2 --w 1 --r 1 "$MA" &&
+    node b mount $(listen b) --join 127.0.0.1:7001 "$MB" || {
+    fail two_nodes_form_a_volume "see above"
+    exit 1
+}
+
+# Everything below a directory in one line: "dir/ file=content link>text"; numbers are not said.
+state() {
+    (
+        cd "$1" || exit
+        find . -mindepth 1 | LC_ALL=C sort | while IFS= read -r f; do
+            if [ -L "$f" ]; then
+                printf '%s>%s ' "${f#./}" "$(readlink "$f")"
+            elif [ -d "$f" ]; then printf '%s/ ' "${f#./}"; else
+                printf '%s=%s ' "${f#./}" "$(cat "$f")"
+            fi
+        done | sed 's/\.conflict\.[0-9]*/.conflict.K/g'
+    ) 2>&1
+}
+is_state() { [ "$(state "$1/$2")" = "$3" ]; }
+
+# expect NAME DIR STATE -- both mounts come to show exactly this.
+expect() {
+    local m
+    for m in "$MA" "$MB"; do
+        if ! eventually 15 is_state "$m" "$2" "$3"; then
+            fail "$1" "on $(basename "$m"): wanted '$3', got '$(state "$m/$2")'"
+            return 1
+        fi
+    done
+    ok "$1"
+}
+later() { sleep 0.02; } # the other side's clock has moved on
+
+rows="moved renamed loop deep union clash link refill rmrf over hard alive"
+for d in $rows; do mkdir "$MA/$d"; done
+mkdir "$MA"/{moved,renamed}/d "$MA"/moved/{left,right}
+echo f >"$MA/moved/d/f"
+mkdir "$MA"/loop/{a,b}
+echo f >"$MA/loop/a/f"
+echo g >"$MA/loop/b/g"
+mkdir -p "$MA"/deep/x/in "$MA"/deep/y/in
+echo f >"$MA/deep/x/in/f"
+mkdir "$MA"/refill/d "$MA"/rmrf/d "$MA"/over/{d,e} "$MA"/hard/{p,q} "$MA"/alive/{d,to}
+echo seen >"$MA/rmrf/d/seen"
+echo h >"$MA/hard/name"
+echo f >"$MA/alive/d/f"
+for m in "$MA" "$MB"; do
+    eventually 15 is_state "$m" alive "d/ d/f=f to/ " || fail before_the_cut "$(state "$m")"
+done
+state "$MB" >/dev/null
+
+part a
+mv "$MA/moved/d" "$MA/moved/left/" && later && mv "$MB/moved/d" "$MB/moved/right/"
+mv "$MA/renamed/d" "$MA/renamed/one" && later && mv "$MB/renamed/d" "$MB/renamed/two"
+mv "$MA/loop/a" "$MA/loop/b/" && later && mv "$MB/loop/b" "$MB/loop/a/"
+mv "$MA/deep/x" "$MA/deep/y/in/" && later && mv "$MB/deep/y" "$MB/deep/x/in/"
+for m in "$MA" "$MB"; do
+    mkdir "$m/union/d" && echo "$(basename "$m")" >"$m/union/d/$(basename "$m")"
+done
+mkdir "$MA/clash/d" && echo in >"$MA/clash/d/in" && echo file >"$MB/clash/d"
+mkdir "$MA/link/d" && echo in >"$MA/link/d/in" && ln -s elsewhere "$MB/link/d"
+rmdir "$MA/refill/d" && echo late >"$MB/refill/d/f"
+rm -rf "$MA/rmrf/d" && echo late >"$MB/rmrf/d/unseen"
+mv -T "$MA/over/e" "$MA/over/d" && echo late >"$MB/over/d/f"
+ln "$MA/hard/name" "$MA/hard/p/a" && echo mine >"$MA/hard/p/a"
+ln "$MB/hard/name" "$MB/hard/q/b" && echo other >"$MB/hard/q/b"
+mv "$MA/alive/d" "$MA/alive/to/" && echo late >"$MB/alive/d/g"
+heal a
+
+expect a_directory_moved_on_two_sides_is_where_the_later_one_put_it moved \
+    "left/ left/d.conflict.K>../right/d right/ right/d/ right/d/f=f "
+expect a_directory_renamed_on_two_sides_has_the_later_name renamed "one.conflict.K>two two/ "
+expect of_two_moves_that_close_a_loop_the_later_is_not_made loop \
+    "b/ b/a/ b/a/b.conflict.K>../../b b/a/f=f b/g=g "
+expect a_loop_through_directories_that_did_not_move_is_opened_too deep \
+    "y/ y/in/ y/in/x/ y/in/x/in/ y/in/x/in/f=f y/in/x/in/y.conflict.K>../../../../y "
+expect directories_made_on_both_sides_are_one union "d/ d/mnt.a=mnt.a d/mnt.b=mnt.b "
+expect a_directory_keeps_the_name_against_a_file clash "d/ d.conflict.K=file d/in=in "
+expect a_directory_keeps_the_name_against_a_symbolic_link link \
+    "d/ d.conflict.K>elsewhere d/in=in "
+expect a_removed_directory_with_something_unseen_in_it_is_back refill "d/ d/f=late "
+expect rm_rf_leaves_what_its_caller_had_not_seen rmrf "d/ d/unseen=late "
+expect a_file_made_in_a_directory_that_was_moved_is_in_it alive "to/ to/d/ to/d/f=f to/d/g=late "
+check a_directory_that_was_replaced_keeps_what_was_unseen \
+    same "late late" "$(cat "$MA"/over/d*/f "$MB"/over/d*/f | paste -sd' ')"
+edits() {
+    same "mine other" "$(cat "$1"/hard/{,p/,q/}* 2>/dev/null | LC_ALL=C sort -u | paste -sd' ')"
+}
+for m in "$MA" "$MB"; do
+    check "edits_through_two_links_are_both_there_on_$(basename "$m")" eventually 15 edits "$m"
+done
+same_listing() { diff <(state "$MA") <(state "$MB"); }
+check both_mounts_show_one_tree eventually 15 same_listing
+
+# ---- what the symbolic link is good for ----
+
+link=$(echo "$MA"/moved/left/d.conflict.*)
+equal the_symbolic_link_leads_to_the_directory f "$(cat "$link/f")"
+text=$(readlink "$link")
+equal its_size_is_that_of_its_text ${#text} "$(stat -c %s "$link")"
+refuse it_is_no_directory "not a directory" rmdir "$link"
+mv "$MB/moved/right/d" "$MB/moved/far"
+expect it_follows_when_the_directory_moves_on moved \
+    "far/ far/f=f left/ left/d.conflict.K>../far right/ "
+mv "$link" "$MA/moved/kept"
+expect mv_makes_an_ordinary_one_of_it moved "far/ far/f=f kept>../far left/ right/ "
+rm "$MB"/renamed/one.conflict.*
+expect rm_of_it_leaves_the_directory renamed "two/ "
+mv "$MB/loop/b/a/b.conflict."* "$T/gone" 2>/dev/null
+expect a_loop_is_over_when_its_link_is_removed loop "b/ b/a/ b/a/f=f b/g=g "
+
+rm -rf "$MA"/*
+empty() { [ -z "$(ls -A "$1")" ]; }
+for m in "$MA" "$MB"; do
+    check "rm_rf_of_everything_listed_leaves_nothing_on_$(basename "$m")" eventually 15 empty "$m"
+done
