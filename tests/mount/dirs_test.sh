@@ -3,6 +3,7 @@
 # and made on both sides. What is left is one tree, the same on both mounts.
 . "$(dirname "$0")/../lib/net.sh"
 need_fuse
+eval "$TRY_WORDS"
 export MA=$T/mnt.a MB=$T/mnt.b
 
 place a 1
