@@ -37,7 +37,7 @@ static int by_path(const void *a, const void *b)
 /* One page from the mount at top; false: errno says why. */
 static bool read_page(const char *top, char *cursor, size_t cursor_len, struct words *out)
 {
-    char *text = nwr_alloc(PAGE_BYTES + 1), name[300];
+    char *text = nwr_alloc(PAGE_BYTES + 1), name[320];
     ssize_t n;
     size_t at;
 
