@@ -203,9 +203,12 @@ node_pid() { cat "${NODE_DIR[$1]:-$T/$1}/pid" 2>/dev/null; }
 address() { cat "${NODE_DIR[$1]:-$T/$1}/address"; }
 
 # The process is alive and is our program started by this script.
+# Also when the program was built anew since: the old file is then "PATH (deleted)".
 ours() {
+    local exe
     [ -n "${1:-}" ] && [ -d "/proc/$1" ] || return 1
-    [ "$(readlink "/proc/$1/exe")" = "$(readlink -f "$NWRFS")" ] || return 1
+    exe=$(readlink "/proc/$1/exe")
+    [ "${exe% (deleted)}" = "$(readlink -f "$NWRFS")" ] || return 1
     tr '\0' '\n' <"/proc/$1/cmdline" 2>/dev/null | grep -qF -- "$T/"
 }
 
@@ -280,7 +283,7 @@ kill9() {
     pid=$(node_pid "$1")
     ours "$pid" || return 1
     kill -KILL "$pid"
-    eventually 60 gone "$pid" || return 1 # it ends only after a sync it is in
+    eventually 10 gone "$pid" || return 1
     drop_mount "$1"
 }
 
