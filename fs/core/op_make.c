@@ -116,7 +116,10 @@ static bool stage(struct nwr_txn *t, struct nwr_node *dir, uint8_t type, const c
 static void finish_entry(struct nwr_txn *t, struct nwr_node *dir, const char *name)
 {
     nwr_entry_touch(t->m, dir);
-    if (!nwr_view_find(t, &dir->dirs, name, strlen(name), true, &t->x) || t->x.ino == 0) {
+    t->unfinished = !nwr_view_find(t, &dir->dirs, name, strlen(name), true, &t->x);
+    if (t->unfinished)
+        return;
+    if (t->x.ino == 0) {
         t->reply.err = EIO;
         return;
     }

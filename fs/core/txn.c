@@ -303,12 +303,47 @@ static void send_next(struct nwr_txn *t)
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
+/* What was made can stand beside things that nobody had to read before it was made: those are read
+ * now, and finish looks again. */
+static bool finish_later(struct nwr_txn *t)
+{
+    while (t->unfinished && t->finishes++ < NWR_TXN_REPLANS_MAX) {
+        if (!nwr_snapshot_from_births(t)) {
+            send_reads(t);
+            t->unfinished = !t->inflight;
+            return t->inflight;
+        }
+        t->nneed = 0;
+        t->unfinished = false;
+        t->finish(t);
+    }
+    return false;
+}
+
+/* A name that a coordinator has, and the replicas that were asked have not: it exists. */
+static int errno_of(const struct nwr_txn *t)
+{
+    static const enum nwr_fs_op makes[] = {NWR_FS_MKNOD, NWR_FS_MKDIR, NWR_FS_SYMLINK, NWR_FS_LINK,
+                                           NWR_FS_CREATE};
+
+    for (size_t i = 0; t->req && t->err == NWR_E_SUPERSEDED && i < NWR_COUNT(makes); i++)
+        if (t->req->op == makes[i])
+            return EEXIST;
+    return t->eno ? t->eno : nwr_err_errno(t->err);
+}
+
 static void complete(struct nwr_txn *t)
 {
-    int eno = t->eno ? t->eno : nwr_err_errno(t->err);
+    int eno = errno_of(t);
 
-    if (t->finish && (!eno || !t->req))
+    if (t->finish && (!eno || !t->req)) {
+        t->nneed = 0;
         t->finish(t);
+        if (finish_later(t))
+            return;
+    }
+    if (t->unfinished && !eno)
+        eno = EIO;
     if (eno && t->req) {
         nwr_fs_reply_deinit(&t->reply);
         t->reply.err = eno;
@@ -559,10 +594,13 @@ static void note_error(struct nwr_txn *t, const struct nwr_request *vreq, enum n
         return;
     if (vreq->op == NWR_OP_BLOCK_GET && err == NWR_E_NOENT)
         err = NWR_E_STALE; /* the version that named it was replaced long ago */
-    /* A guard that found what the snapshot did not show: look again, if nothing was sent before. */
+    /* A guard that found what the snapshot did not show, or blocks of a version that was replaced
+     * meanwhile: look again, if nothing was sent before, or nothing but a new directory's inode,
+     * which nobody knows yet. */
     bool full = err == NWR_E_NOTEMPTY && !t->refilled;
-    bool retry =
-        vreq->op == NWR_OP_PUT && (err == NWR_E_SUPERSEDED || full) && t->req && t->sent == 1;
+    bool retry = vreq->op == NWR_OP_PUT &&
+                 (err == NWR_E_SUPERSEDED || err == NWR_E_BLOCKS || full) && t->req &&
+                 t->sent <= (t->req->op == NWR_FS_MKDIR ? 2u : 1u);
 
     if (retry && t->runs < NWR_TXN_REPLANS_MAX) {
         t->stale = true;
@@ -616,7 +654,7 @@ void nwr_txn_answer(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_resp
     if (!t->beside)
         t->m->counters.round_trips += t->trips;
     t->trips = 0;
-    if (t->err != NWR_OK)
+    if (t->err != NWR_OK || t->finishes)
         return complete(t);
     if (t->stale) {
         t->stale = false;

@@ -102,6 +102,8 @@ struct nwr_txn {
     struct nwr_response last;  /* dot, hlc, k, ack of the last batch; bytes of STATFS */
     struct nwr_request *other; /* a request that is neither READ nor PUT: STATFS, STATUS, WHY */
     bool other_done;
+    bool unfinished;   /* finish needs what is not read yet, and runs again */
+    uint32_t finishes; /* that did */
 
     /* What plans keep from run to run and for finish. */
     struct nwr_node *node, *node2;

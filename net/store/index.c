@@ -155,10 +155,11 @@ enum nwr_err nwr_txn_index_names(struct nwr_txn *t, nwr_ino ino, bool made)
     struct nwr_blob *sealed;
     struct nwr_record rec;
     bool want = false, named;
-    enum nwr_err err = nwr_txn_get(t, &key, &sealed);
+    enum nwr_err err;
 
     if (ino == NWR_INO_ROOT)
         return NWR_OK;
+    err = nwr_txn_get(t, &key, &sealed);
     if (!err) {
         want = !nwr_unseal_record(&key, sealed->data, sealed->len, &rec);
         nwr_blob_unref(sealed);
