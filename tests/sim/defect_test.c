@@ -12,14 +12,15 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "tests/sim/sim_plan.h"
+#include "tests/sim/mount_plan.h"
 
 enum {
     SEEDS = 30
 };
 
 /* What a seed says before it fails; "" when it does not. */
-static void run_seed(uint64_t seed, enum sim_defect defect, char *said, size_t room)
+static void run_seed(struct sim_outcome (*run)(uint64_t, const struct sim_options *), uint64_t seed,
+                     enum sim_defect defect, char *said, size_t room)
 {
     const struct sim_options opt = {.defect = defect};
     size_t at = 0;
@@ -33,7 +34,7 @@ static void run_seed(uint64_t seed, enum sim_defect defect, char *said, size_t r
     if (child == 0) {
         dup2(pipes[1], STDERR_FILENO);
         close(pipes[1]);
-        sim_plan_run(seed, &opt);
+        run(seed, &opt);
         _exit(0);
     }
     close(pipes[1]);
@@ -44,20 +45,31 @@ static void run_seed(uint64_t seed, enum sim_defect defect, char *said, size_t r
     assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
-static void is_found(enum sim_defect defect, const char *oracle)
+static void is_found_by(struct sim_outcome (*run)(uint64_t, const struct sim_options *),
+                        enum sim_defect defect, const char *oracle)
 {
     char said[65536];
 
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        run_seed(seed, defect, said, sizeof(said));
+        run_seed(run, seed, defect, said, sizeof(said));
         if (strstr(said, oracle)) {
-            assert_non_null(strstr(said, "replay: build/release/tests/sim/sim --seed"));
+            assert_non_null(strstr(said, "replay: build/release/tests/sim/sim --"));
             return;
         }
         if (said[0])
             print_message("seed %u said instead: %.200s", (unsigned)seed, said);
     }
     fail_msg("%s never failed", oracle);
+}
+
+static void is_found(enum sim_defect defect, const char *oracle)
+{
+    is_found_by(sim_plan_run, defect, oracle);
+}
+
+static void is_found_at_mounts(enum sim_defect defect, const char *oracle)
+{
+    is_found_by(mount_plan_run, defect, oracle);
 }
 
 static void an_acknowledgement_of_a_failed_write_is_found_as_lost(void **state)
@@ -132,6 +144,50 @@ static void a_request_without_an_answer_is_found(void **state)
     is_found(SIM_NEVER_ANSWERS, "[reply]");
 }
 
+/* ---- clusters with mounts ------------------------------------------------------------------- */
+
+static void names_that_one_mount_does_not_see_are_found(void **state)
+{
+    (void)state;
+    is_found_at_mounts(SIM_HIDES_NAMES, "[tree]");
+}
+
+static void an_acknowledgement_of_a_failed_write_is_found_at_a_mount(void **state)
+{
+    (void)state;
+    is_found_at_mounts(SIM_ACKS_FAILED, "[content]");
+}
+
+static void a_coordinator_that_replaces_nothing_is_found_at_a_mount(void **state)
+{
+    (void)state;
+    is_found_at_mounts(SIM_FORGETS_SEEN, "[content]");
+}
+
+static void other_bytes_are_found_at_a_mount(void **state)
+{
+    (void)state;
+    is_found_at_mounts(SIM_SHOWS_OTHER, "[invented]");
+}
+
+static void an_error_without_a_cause_is_found(void **state)
+{
+    (void)state;
+    is_found_at_mounts(SIM_BREAKS_READS, "[errno]");
+}
+
+static void two_replies_to_one_call_are_found(void **state)
+{
+    (void)state;
+    is_found_at_mounts(SIM_REPLIES_TWICE, "[reply]");
+}
+
+static void a_call_without_a_reply_is_found(void **state)
+{
+    (void)state;
+    is_found_at_mounts(SIM_NEVER_REPLIES, "[reply]");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +203,13 @@ int main(void)
         cmocka_unit_test(leaked_bytes_of_blocks_are_found),
         cmocka_unit_test(two_answers_to_one_request_are_found),
         cmocka_unit_test(a_request_without_an_answer_is_found),
+        cmocka_unit_test(names_that_one_mount_does_not_see_are_found),
+        cmocka_unit_test(an_acknowledgement_of_a_failed_write_is_found_at_a_mount),
+        cmocka_unit_test(a_coordinator_that_replaces_nothing_is_found_at_a_mount),
+        cmocka_unit_test(other_bytes_are_found_at_a_mount),
+        cmocka_unit_test(an_error_without_a_cause_is_found),
+        cmocka_unit_test(two_replies_to_one_call_are_found),
+        cmocka_unit_test(a_call_without_a_reply_is_found),
     };
 
     return cmocka_run_group_tests_name("defect", tests, NULL, NULL);

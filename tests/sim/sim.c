@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/sim/sim_plan.h"
+#include "tests/sim/mount_plan.h"
 
 enum {
     JOBS_MAX = 64
@@ -20,7 +20,7 @@ enum {
 struct args {
     struct sim_options opt;
     uint64_t first, seeds, seconds, jobs;
-    bool one, digests;
+    bool one, digests, mounts;
     time_t start;
 };
 
@@ -30,10 +30,12 @@ struct sums {
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: sim [--first N] [--seeds COUNT | --seconds S] [--jobs N]\n"
-                    "           [--nodes N] [--ops N] | sim --seed N [--trace]\n"
-                    "--nodes and --ops fix what a seed else chooses; --digests 1 prints one of\n"
-                    "each seed's messages, stores and answers\n");
+    fprintf(stderr,
+            "usage: sim [--first N] [--seeds COUNT | --seconds S] [--jobs N]\n"
+            "           [--nodes N] [--ops N] [--mounts] | sim [--mounts] --seed N [--trace]\n"
+            "--nodes and --ops fix what a seed else chooses; --digests 1 prints one of\n"
+            "each seed's messages, stores and answers; with --mounts the seeds are\n"
+            "those of clusters with mounts\n");
     return 2;
 }
 
@@ -47,6 +49,10 @@ static void print(uint64_t seed, const struct sim_outcome *o)
            (unsigned long long)o->count.write_backs, (unsigned long long)o->digest);
 }
 
+/* A panic of the core knows nothing of seeds. */
+static uint64_t running;
+static bool mounts;
+
 static bool parse(struct args *a, int argc, char **argv)
 {
     for (int i = 1; i < argc; i += 2) {
@@ -54,6 +60,11 @@ static bool parse(struct args *a, int argc, char **argv)
 
         if (strcmp(argv[i], "--trace") == 0) {
             a->opt.trace = true;
+            i--;
+            continue;
+        }
+        if (strcmp(argv[i], "--mounts") == 0) {
+            a->mounts = mounts = true;
             i--;
             continue;
         }
@@ -81,13 +92,10 @@ static bool parse(struct args *a, int argc, char **argv)
     return a->jobs >= 1 && a->jobs <= JOBS_MAX && a->opt.nodes <= SIM_NODES;
 }
 
-/* A panic of the core knows nothing of seeds. */
-static uint64_t running;
-
 static void on_panic(void)
 {
-    fprintf(stderr, "replay: build/release/tests/sim/sim --seed %llu\n",
-            (unsigned long long)running);
+    fprintf(stderr, "replay: build/release/tests/sim/sim %s--seed %llu\n",
+            mounts ? "--mounts " : "", (unsigned long long)running);
 }
 
 static struct sums run(const struct args *a, uint64_t job)
@@ -100,7 +108,7 @@ static struct sums run(const struct args *a, uint64_t job)
         if (a->seconds && (uint64_t)(time(NULL) - a->start) >= a->seconds)
             break;
         running = a->first + i;
-        o = sim_plan_run(running, &a->opt);
+        o = a->mounts ? mount_plan_run(running, &a->opt) : sim_plan_run(running, &a->opt);
         sums.seeds++;
         sums.ops += o.ops;
         if (a->one)

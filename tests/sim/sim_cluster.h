@@ -79,6 +79,12 @@ enum sim_defect {
     SIM_NEVER_ANSWERS,
     SIM_LOSES_BLOCKS, /* bytes of new blocks never reach the medium */
     SIM_LEAKS_BLOCKS, /* bytes of removed blocks stay */
+    /* of mounts: */
+    SIM_HIDES_NAMES,  /* mount 0 is not given some entries */
+    SIM_SHOWS_OTHER,  /* a read shows other bytes */
+    SIM_BREAKS_READS, /* a block is corrupt that is not */
+    SIM_REPLIES_TWICE,
+    SIM_NEVER_REPLIES,
     SIM_DEFECTS
 };
 

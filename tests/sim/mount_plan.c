@@ -1,0 +1,199 @@
+/* mount_plan.c -- see mount_plan.h.
+ *
+ *   1 the seed chooses members, W, R, and mounts
+ *   2 programs work on the mounts while faults come and go
+ *   3 everything heals; what is under way ends; what is dirty is pushed
+ *   4 every group is read from all replicas; every mount looks at its tree, until nothing changes
+ *   5 the oracles look at the trees; everything is removed
+ */
+#include "tests/sim/mount_plan.h"
+
+#include <stdio.h>
+
+#include "tests/sim/mount_oracle.h"
+
+enum {
+    ROUNDS = 6,
+    IDLE_MS = 60000
+};
+
+struct plan {
+    struct sim *s;
+    const struct sim_options *opt;
+    struct mount_load load;
+    struct sim_trouble trouble;
+    struct mount_tree tree[SIM_MOUNTS];
+    uint16_t pgs;
+};
+
+static void set_up(struct plan *p)
+{
+    struct sim *s = p->s;
+    int members = 1 + (int)sim_below(s, 4);
+    int mounts = 1 + (int)sim_below(s, (uint64_t)NWR_MIN(members, 3));
+    bool weak = sim_below(s, 2);
+    bool joins = sim_below(s, 4) == 0;
+
+    p->pgs = (uint16_t)(1 + sim_below(s, 8));
+    sim_tell(s, "%d members, %d mounts, %u groups, %s", members, mounts, p->pgs,
+             weak ? "w=1 r=1" : "majorities");
+    sim_members(s, members, p->pgs, 3, weak, weak);
+    mount_load_init(&p->load, s, mounts);
+    mount_load_plant(&p->load);
+    sim_run(s, 3000000);
+    sim_trouble_draw(&p->trouble, s, false, joins, false);
+    p->load.rot = p->trouble.weight[SIM_BIT_ROT] != 0;
+    mount_load_start(&p->load);
+}
+
+static void trouble(struct plan *p)
+{
+    sim_us until = p->s->now + 3000000 + sim_below(p->s, 12000000);
+
+    while (p->s->now < until) {
+        sim_run(p->s, 10000 + sim_below(p->s, 1500000));
+        sim_trouble_strike(&p->trouble);
+    }
+}
+
+static bool all_joined(const struct sim *s)
+{
+    for (int n = 0; n < s->nnode; n++)
+        if (!s->node[n].joined || sim_ring(s, n)->joint)
+            return false;
+    return true;
+}
+
+/* What a person does whose node was refused while things were bad. */
+static void join_again(struct sim *s)
+{
+    for (int n = 0; n < s->nnode; n++)
+        if (s->node[n].join_err) {
+            sim_crash(s, n, false);
+            sim_restart(s, n);
+        }
+}
+
+static bool all_idle(const struct plan *p)
+{
+    for (int i = 0; i < p->load.mounts; i++)
+        if (p->load.worker[i].mount.core && !nwr_mount_idle(p->load.worker[i].mount.core))
+            return false;
+    return true;
+}
+
+static void heal(struct plan *p)
+{
+    struct sim *s = p->s;
+
+    sim_heal(s);
+    for (int n = 0; n < s->nnode; n++)
+        if (s->node[n].paused_until > s->now)
+            sim_run(s, s->node[n].paused_until - s->now);
+    mount_load_stop(&p->load);
+    for (int i = 0; i < 600 && !all_joined(s); i++) {
+        sim_run(s, 100000);
+        join_again(s);
+    }
+    if (!all_joined(s))
+        sim_fail(s, "[live] a node did not finish joining");
+    sim_run(s, 3000000);
+    for (int ms = 0; ms < IDLE_MS && !all_idle(p); ms += 100)
+        sim_run(s, 100000);
+    if (!all_idle(p))
+        sim_fail(s, "[live] all is healed, but a mount does not push what it has");
+    sim_settle(s, (NWR_DEADLINE_MS + 200) * 1000);
+    oracle_all_answered(s);
+}
+
+/* From all replicas, so that they come to agree. */
+static void read_group(struct plan *p, int node, nwr_pg pg)
+{
+    struct nwr_key after = {0};
+    bool more = true;
+
+    while (more) {
+        struct nwr_request *req = sim_scan(pg);
+        struct nwr_response res;
+
+        req->r = NWR_QUORUM_ALL;
+        req->range[0].after = after;
+        res = sim_ask(p->s, node, req);
+        if (res.err)
+            sim_fail(p->s, "[live] all is healed, but reading group %u through node %d fails: %s",
+                     pg, node, nwr_err_name(res.err));
+        more = res.more;
+        if (res.rows.n)
+            after = res.rows.row[res.rows.n - 1].key;
+        nwr_response_deinit(&res);
+    }
+}
+
+static void read_all(struct plan *p)
+{
+    for (nwr_pg pg = 0; pg < p->pgs; pg++)
+        read_group(p, pg % p->s->nnode, pg);
+    sim_run(p->s, 1000000);
+}
+
+static bool same_trees(const struct plan *p)
+{
+    for (int i = 1; i < p->load.mounts; i++)
+        if (strcmp(p->tree[i].text, p->tree[0].text) != 0)
+            return false;
+    return true;
+}
+
+/* Every mount looks; who looks may finish what was begun, so this may take more than once. */
+static void look_all(struct plan *p)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        read_all(p);
+        for (uint32_t i = 0; i < p->load.book.ncontent; i++)
+            p->load.book.content[i].seen = false;
+        for (int i = 0; i < p->load.mounts; i++)
+            mount_load_run(&p->load, i, oracle_tree_look, &p->tree[i]);
+        if (round && same_trees(p))
+            return;
+    }
+    for (int i = 0; i < p->load.mounts; i++)
+        fprintf(stderr, "mount %d:\n%s", i, p->tree[i].text);
+    sim_fail(p->s, "[tree] mounts list different trees");
+}
+
+static void remove_all(struct plan *p)
+{
+    mount_load_run(&p->load, 0, oracle_tree_remove, NULL);
+    look_all(p);
+    if (p->tree[0].len)
+        sim_fail(p->s, "[tree] after rm -rf there is still: %s", p->tree[0].text);
+}
+
+struct sim_outcome mount_plan_run(uint64_t seed, const struct sim_options *opt)
+{
+    struct plan p = {.s = sim_create(seed), .opt = opt};
+    struct sim_outcome out = {0};
+
+    p.s->trace = opt->trace;
+    p.s->defect = opt->defect;
+    p.s->replay = "build/release/tests/sim/sim --mounts --seed";
+    set_up(&p);
+    for (int i = 0; i < p.load.mounts; i++)
+        p.tree[i].book = &p.load.book;
+    trouble(&p);
+    heal(&p);
+    look_all(&p);
+    oracle_content(&p.load);
+    remove_all(&p);
+    out = (struct sim_outcome){.ops = p.load.calls,
+                               .failed = p.load.failed,
+                               .messages = p.s->messages,
+                               .faults = p.trouble.struck,
+                               .nodes = p.s->nnode,
+                               .digest = p.s->digest};
+    for (int i = 0; i < p.load.mounts; i++)
+        nwr_free(p.tree[i].text);
+    mount_load_deinit(&p.load);
+    sim_destroy(p.s);
+    return out;
+}

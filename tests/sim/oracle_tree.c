@@ -1,0 +1,155 @@
+/* oracle_tree.c -- [tree] what a mount lists is one tree: each name once, each directory once, all
+ * of it found and read; every mount lists the same; what is listed can be removed, all of it.
+ */
+#include "tests/sim/mount_oracle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    DEPTH = 8,
+    PASSES = 5
+};
+
+struct looker {
+    struct mount_tree *t;
+    uint64_t dir[64]; /* directories met */
+    uint32_t ndir;
+    char *buf;
+};
+
+static void must(struct sim_program *p, int err, const char *what, const char *path)
+{
+    if (err)
+        sim_fail(p->m->s, "[tree] mount %d: all is healed, but %s %s says %d", p->m->no, what, path,
+                 err);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct call_dirent *)a)->name, ((const struct call_dirent *)b)->name);
+}
+
+static void say(struct mount_tree *t, const char *line)
+{
+    uint32_t len = (uint32_t)strlen(line);
+
+    t->text = nwr_grow(t->text, &t->cap, t->len + len + 1, 1);
+    memcpy(t->text + t->len, line, len + 1);
+    t->len += len;
+}
+
+static void look_file(struct sim_program *p, struct looker *k, const char *path)
+{
+    struct mount_book *b = k->t->book;
+    struct call_file f;
+    size_t len = 0;
+    char line[64];
+    int64_t id;
+
+    must(p, call_open(p, path, O_RDONLY, &f), "open", path);
+    must(p, call_read(p, &f, k->buf, BOOK_BUFFER, &len), "read", path);
+    must(p, call_close(p, &f), "close", path);
+    id = mount_book_is(b, k->buf, len);
+    if (id == BOOK_DAMAGED)
+        sim_fail(p->m->s, "[invented] mount %d reads at %s what nobody wrote: %zu bytes, %.20s",
+                 p->m->no, path, len, k->buf);
+    if (id > 0)
+        b->content[id - 1].seen = true;
+    snprintf(line, sizeof(line), " = %lld", (long long)id);
+    say(k->t, line);
+}
+
+static void look_directory(struct sim_program *p, struct looker *k, const char *path, int depth);
+
+static void look_entry(struct sim_program *p, struct looker *k, const char *path,
+                       const struct call_dirent *e, int depth)
+{
+    char line[CALL_PATH + 100], text[64];
+    struct stat st;
+
+    must(p, call_stat(p, path, &st), "stat", path);
+    if ((st.st_mode & S_IFMT) != e->type || st.st_ino != e->ino)
+        sim_fail(p->m->s, "[tree] mount %d lists %s as %o, inode %llx; it is %o, %llx", p->m->no,
+                 path, e->type, (unsigned long long)e->ino, st.st_mode,
+                 (unsigned long long)st.st_ino);
+    snprintf(line, sizeof(line), "%s %o %llx", path, st.st_mode, (unsigned long long)st.st_ino);
+    say(k->t, line);
+    if (S_ISREG(st.st_mode)) {
+        look_file(p, k, path);
+    } else if (S_ISLNK(st.st_mode)) {
+        must(p, call_readlink(p, path, text, sizeof(text)), "readlink", path);
+        say(k->t, " -> ");
+        say(k->t, text);
+    }
+    say(k->t, "\n");
+    if (!S_ISDIR(st.st_mode))
+        return;
+    for (uint32_t i = 0; i < k->ndir; i++)
+        if (k->dir[i] == st.st_ino)
+            sim_fail(p->m->s, "[tree] mount %d shows directory %llx twice, here as %s", p->m->no,
+                     (unsigned long long)st.st_ino, path);
+    nwr_assert(k->ndir < NWR_COUNT(k->dir));
+    k->dir[k->ndir++] = st.st_ino;
+    look_directory(p, k, path, depth + 1);
+}
+
+static void look_directory(struct sim_program *p, struct looker *k, const char *path, int depth)
+{
+    struct call_list *l = nwr_zalloc(sizeof(*l));
+    char below[CALL_PATH];
+
+    if (depth > DEPTH)
+        sim_fail(p->m->s, "[tree] mount %d: %s is too deep", p->m->no, path);
+    must(p, call_list(p, path, l), "list", path);
+    qsort(l->e, l->n, sizeof(l->e[0]), by_name);
+    for (uint32_t i = 0; i < l->n; i++) {
+        if (i && strcmp(l->e[i].name, l->e[i - 1].name) == 0)
+            sim_fail(p->m->s, "[tree] mount %d lists %s twice in \"%s\"", p->m->no, l->e[i].name,
+                     path);
+        snprintf(below, sizeof(below), "%s%s%s", path, path[0] ? "/" : "", l->e[i].name);
+        look_entry(p, k, below, &l->e[i], depth);
+    }
+    nwr_free(l);
+}
+
+void oracle_tree_look(struct sim_program *p)
+{
+    struct looker k = {.t = p->arg, .buf = nwr_zalloc(BOOK_BUFFER)};
+
+    k.t->len = 0;
+    say(k.t, "");
+    look_directory(p, &k, "", 0);
+    nwr_free(k.buf);
+}
+
+/* ---- rm -rf ---------------------------------------------------------------------------------- */
+
+static void remove_below(struct sim_program *p, const char *path, int depth)
+{
+    struct call_list *l = nwr_zalloc(sizeof(*l));
+    char below[CALL_PATH];
+
+    if (call_list(p, path, l) == 0 && depth <= DEPTH)
+        for (uint32_t i = 0; i < l->n; i++) {
+            snprintf(below, sizeof(below), "%s%s%s", path, path[0] ? "/" : "", l->e[i].name);
+            if (l->e[i].type == S_IFDIR) {
+                remove_below(p, below, depth + 1);
+                call_rmdir(p, below);
+            } else {
+                call_unlink(p, below);
+            }
+        }
+    nwr_free(l);
+}
+
+/* What comes to light when what hid it is removed goes in the next pass. */
+void oracle_tree_remove(struct sim_program *p)
+{
+    for (int i = 0; i < PASSES; i++) {
+        remove_below(p, "", 0);
+        sim_sleep(p, 1000000);
+    }
+}
