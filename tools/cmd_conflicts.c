@@ -232,6 +232,17 @@ static void on_indexed(void *arg, char kind, const char *path)
         walk_dir(w, path);
 }
 
+/* Who may not ask for the index walks, and sees what permissions let them see. */
+static void list_below(struct walk *w, const char *path)
+{
+    int status = nwr_indexed_each("conflicts", path, on_indexed, w);
+
+    if (status == NWR_INDEXED_DENIED)
+        walk_dir(w, path);
+    else
+        w->status |= status;
+}
+
 static int help(void)
 {
     printf("usage: nwrfs conflicts PATH [--json]\n\n"
@@ -259,7 +270,7 @@ int nwr_cmd_conflicts(int argc, char **argv)
     for (size_t n = strlen(argv[1]); n > 1 && argv[1][n - 1] == '/'; n--)
         argv[1][n - 1] = '\0';
     if (S_ISDIR(st.st_mode))
-        w.status = nwr_indexed_each("conflicts", argv[1], on_indexed, &w) | w.status;
+        list_below(&w, argv[1]);
     else
         on_file(&w, argv[1], strrchr(argv[1], '/') ? strrchr(argv[1], '/') + 1 : argv[1]);
     if (w.json)

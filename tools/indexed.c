@@ -82,7 +82,9 @@ int nwr_indexed_each(const char *command, const char *path,
     do
         whole = whole && read_page(top, cursor, sizeof(cursor), &all);
     while (whole && *cursor);
-    if (!whole)
+    if (!whole && errno == EPERM)
+        status = NWR_INDEXED_DENIED;
+    else if (!whole)
         status = nwr_cmd_fail("%s: %s: the index of conflicts: %s", command, path, strerror(errno));
     if (all.n)
         qsort(all.word, all.n, sizeof(*all.word), by_path);

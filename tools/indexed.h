@@ -7,8 +7,10 @@
 
 #include "nwr/base.h"
 
+#define NWR_INDEXED_DENIED (-1) /* only root and who mounted may ask */
+
 /* Calls `on` for each, with its letter and its path below `path`, as the user wrote that. Returns
- * an exit status, after a line of why if it is not 0. */
+ * an exit status, after a line of why if it is not 0, or NWR_INDEXED_DENIED. */
 int nwr_indexed_each(const char *command, const char *path,
                      void (*on)(void *arg, char kind, const char *path), void *arg);
 

@@ -117,6 +117,36 @@ static enum nwr_plan plan_finish(struct nwr_txn *t)
     return nwr_view_detach(t, &t->x, false, NULL, NULL) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
 }
 
+bool nwr_intent_left(const struct nwr_txn *t, nwr_ino root, nwr_wid slot,
+                     const struct nwr_key_parts *at)
+{
+    struct nwr_shown x = {.root = root, .parent = at->parent, .slot = {.wid = slot}};
+    struct nwr_key_parts to;
+    struct nwr_came in;
+
+    x.base_len = at->name_len;
+    memcpy(x.base, at->name, at->name_len);
+    return moved(t, &x, &to, &in);
+}
+
+bool nwr_intent_waits(struct nwr_txn *t, const struct nwr_row *link, bool *waits)
+{
+    *waits = false;
+    for (uint32_t i = 0; i < link->rec.n; i++) {
+        const struct nwr_record *rec;
+        struct nwr_came in;
+
+        if (!nwr_came_decode(&link->rec.v[i], &in))
+            continue;
+        rec = nwr_txn_entry(t, in.parent, (const char *)in.name, in.len);
+        if (!rec)
+            return false;
+        for (uint32_t j = 0; j < rec->n; j++)
+            *waits |= rec->v[j].wid == in.slot;
+    }
+    return true;
+}
+
 void nwr_intent_meet(struct nwr_txn *t, const struct nwr_shown *x)
 {
     struct nwr_key_parts to;

@@ -89,6 +89,12 @@ void nwr_intent_stage(struct nwr_txn *t, const struct nwr_shown *x, const struct
                       const struct nwr_intent_to *to);
 /* A name was looked up: what a rename left half done there is finished. */
 void nwr_intent_meet(struct nwr_txn *t, const struct nwr_shown *x);
+/* A rename took the inode off the name at->parent/at->name, whose slot was written by `slot`, and
+ * has come no further than the link of the new name. The object is in the snapshot. */
+bool nwr_intent_left(const struct nwr_txn *t, nwr_ino root, nwr_wid slot,
+                     const struct nwr_key_parts *at);
+/* Whether such a link's rename is still to be finished at its old name. False: not known yet. */
+bool nwr_intent_waits(struct nwr_txn *t, const struct nwr_row *link, bool *waits);
 /* Wakes what waits for the push of n (push.c). */
 void nwr_push_wake(struct nwr_mount *m, struct nwr_node *n);
 

@@ -1,5 +1,6 @@
 /* ops_xattr.c -- extended attributes: one register each, later setting wins (DESIGN 4). */
 #include "fs/core/acl.h"
+#include "fs/core/check.h"
 #include "fs/core/ops.h"
 #include "fs/core/ops_xattr.h"
 #include "fs/core/virtual.h"
@@ -213,6 +214,8 @@ enum nwr_plan nwr_plan_setxattr(struct nwr_txn *t)
         return NWR_PLAN_FAIL;
     if (n->elsewhere)
         return nwr_txn_fail(t, EPERM);
+    if (strcmp(t->req->name, NWR_VIRTUAL_PREFIX "mend") == 0)
+        return nwr_check_mend(t);
     if (n->pushing)
         return nwr_txn_after_push(t, n);
     if (nwr_virtual_is(t->req->name))

@@ -27,7 +27,7 @@ static struct nwr_reap *find(struct nwr_mount *m, nwr_ino root)
     return NULL;
 }
 
-static bool held_here(struct nwr_mount *m, nwr_ino root)
+bool nwr_reap_held(struct nwr_mount *m, nwr_ino root)
 {
     for (struct nwr_node *n = nwr_itable_of(&m->nodes, root); n; n = nwr_itable_next(n))
         if (n->opens || n->pushing || nwr_node_unsent(n))
@@ -52,12 +52,12 @@ static void remove_registers(struct nwr_txn *t, nwr_ino root)
     }
 }
 
-static enum nwr_plan plan_reap(struct nwr_txn *t)
+enum nwr_plan nwr_reap_plan(struct nwr_txn *t)
 {
     bool forgotten;
 
     t->r = NWR_QUORUM_ALL;
-    if (held_here(t->m, t->ino))
+    if (nwr_reap_held(t->m, t->ino))
         return nwr_txn_fail(t, EBUSY);
     if (!nwr_txn_object(t, t->ino) || !nwr_view_forget(t, t->ino, &forgotten))
         return NWR_PLAN_WAIT;
@@ -119,7 +119,7 @@ void nwr_reap_tick(struct nwr_mount *m)
     if (m->stopping || m->now < m->reap_at)
         return;
     while (m->nreaping < REAP_ATONCE && (item = next_due(m, &m->reap_at))) {
-        struct nwr_txn *t = nwr_txn_new(m, plan_reap, finish_reap, NULL);
+        struct nwr_txn *t = nwr_txn_new(m, nwr_reap_plan, finish_reap, NULL);
 
         t->ino = item->root;
         item->busy = true;

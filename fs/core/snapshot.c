@@ -315,14 +315,20 @@ bool nwr_snapshot_from_births(struct nwr_txn *t)
     return true;
 }
 
+void nwr_txn_scan(struct nwr_txn *t, const struct nwr_key *prefix, const struct nwr_key *after,
+                  bool follow)
+{
+    t->need = nwr_grow(t->need, &t->capneed, t->nneed + 1, sizeof(*t->need));
+    t->need[t->nneed] = (struct nwr_need){.range = {.follow = follow}, .page = true};
+    t->need[t->nneed].range.prefix = *prefix;
+    t->need[t->nneed++].range.after = *after;
+}
+
 void nwr_txn_page(struct nwr_txn *t, nwr_ino dir, const struct nwr_key *after)
 {
     struct nwr_key key = nwr_key_entries(dir);
 
-    t->need = nwr_grow(t->need, &t->capneed, t->nneed + 1, sizeof(*t->need));
-    t->need[t->nneed] = (struct nwr_need){.range = {.follow = true}, .page = true};
-    t->need[t->nneed].range.prefix = key;
-    t->need[t->nneed++].range.after = *after;
+    nwr_txn_scan(t, &key, after, true);
 }
 
 void nwr_txn_indexed(struct nwr_txn *t, nwr_pg pg, const struct nwr_key *after)

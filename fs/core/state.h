@@ -279,6 +279,10 @@ void nwr_txn_policy(struct nwr_txn *t, const struct nwr_node *n);
 /* ---- reclaiming (reap.c) ---- */
 /* The inode may have lost its last name and holder: looks, and removes its registers. */
 void nwr_reap_later(struct nwr_mount *m, nwr_ino root);
+/* It has an open file here, or something that was not sent. */
+bool nwr_reap_held(struct nwr_mount *m, nwr_ino root);
+/* The plan that looks at t->ino, at all replicas, and removes its registers. */
+enum nwr_plan nwr_reap_plan(struct nwr_txn *t);
 void nwr_reap_tick(struct nwr_mount *m);
 nwr_ms nwr_reap_deadline(const struct nwr_mount *m);
 

@@ -1,8 +1,8 @@
 /* survey.c -- see survey.h. */
 #include "fs/core/survey.h"
 
+#include "fs/core/place.h"
 #include "fs/core/say.h"
-#include "fs/core/view_slots.h"
 
 enum {
     SURVEY_GROUPS = 64,  /* placement groups asked at once */
@@ -19,7 +19,7 @@ struct place {
 
 /* ---- cursors -------------------------------------------------------------------------------- */
 
-static int digit_of(char c)
+int nwr_survey_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -34,7 +34,7 @@ static bool parse_cursor(const char *text, struct place *p)
     if (*text++ != '.')
         return false;
     for (p->key.len = 0; *text && *text != '.'; text += 2) {
-        int hi = digit_of(text[0]), lo = hi < 0 ? -1 : digit_of(text[1]);
+        int hi = nwr_survey_digit(text[0]), lo = hi < 0 ? -1 : nwr_survey_digit(text[1]);
 
         if (lo < 0 || p->key.len == CURSOR_KEY)
             return false;
@@ -118,12 +118,6 @@ struct path {
     size_t at; /* it begins */
 };
 
-enum found {
-    FOUND,
-    NOWHERE,
-    MISSING /* asked for */
-};
-
 static bool prepend(struct path *p, const char *name, size_t len)
 {
     if (p->at < len + 1)
@@ -134,72 +128,72 @@ static bool prepend(struct path *p, const char *name, size_t len)
     return true;
 }
 
-/* The name an inode got last; if it has none, the one that was taken off last. */
-static bool name_of(const struct nwr_txn *t, nwr_ino ino, const struct nwr_mark *last,
-                    struct nwr_key_parts *p)
+/* Where a directory is; where it was last, if it has no name. False: missing. */
+static bool find_place(struct nwr_txn *t, nwr_ino ino, struct nwr_place *out)
 {
-    struct nwr_key prefix = nwr_key_reg(ino, NWR_REG_LINK);
-    uint32_t i = nwr_rows_lower(&t->rows, &prefix);
-    const struct nwr_version *best = NULL;
+    struct nwr_versions s;
 
-    for (; i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
-        const struct nwr_record *rec = &t->rows.row[i].rec;
-
-        for (uint32_t j = 0; nwr_record_live(rec) && j < rec->n; j++) {
-            const struct nwr_version *v = &rec->v[j];
-
-            if (best &&
-                (v->hlc < best->hlc || (v->hlc == best->hlc && nwr_dot_cmp(v->dot, best->dot) < 0)))
-                continue;
-            best = v;
-            nwr_key_parse(&t->rows.row[i].key, p);
-        }
+    if (!nwr_place_find(t, ino, out))
+        return false;
+    if (out->parent)
+        return true;
+    nwr_versions_read(&s, &t->rows, ino);
+    if (s.last) {
+        out->parent = s.last->parent;
+        out->len = s.last->len;
+        memcpy(out->name, s.last->name, s.last->len);
     }
-    if (!best && last)
-        *p = (struct nwr_key_parts){
-            .parent = last->parent, .name = last->name, .name_len = last->len};
-    return best || last;
+    nwr_versions_deinit(&s);
+    return true;
 }
 
 /* All directories above ino and its own name. A loop ends where the room does. */
-static enum found climb(struct nwr_txn *t, nwr_ino ino, struct path *path)
+static enum nwr_found climb(struct nwr_txn *t, nwr_ino ino, struct path *path)
 {
     while (ino != NWR_INO_ROOT) {
-        struct nwr_versions s;
-        struct nwr_key_parts p;
-        bool there;
+        struct nwr_place p;
 
-        if (!nwr_txn_object(t, ino))
-            return MISSING;
-        nwr_versions_read(&s, &t->rows, ino);
-        there = name_of(t, ino, s.last, &p) && prepend(path, p.name, p.name_len);
-        nwr_versions_deinit(&s);
-        if (!there)
-            return NOWHERE;
+        if (!nwr_txn_object(t, ino) || !find_place(t, ino, &p))
+            return NWR_MISSING;
+        if (p.parent == 0 || !prepend(path, p.name, p.len))
+            return NWR_NOWHERE;
         ino = p.parent;
     }
-    return FOUND;
+    return NWR_FOUND;
 }
 
-static enum found say(struct nwr_txn *t, const char *kind, nwr_ino dir, const char *name,
-                      size_t len, struct nwr_out *out)
+enum nwr_found nwr_survey_path(struct nwr_txn *t, nwr_ino dir, const char *name, size_t len,
+                               struct nwr_out *out)
 {
     struct path path = {.at = PATH_BYTES};
-    enum found found = prepend(&path, name, len) ? climb(t, dir, &path) : NOWHERE;
+    enum nwr_found found = prepend(&path, name, len) ? climb(t, dir, &path) : NWR_NOWHERE;
 
-    if (found == FOUND) {
-        nwr_say(out, kind);
+    if (found != NWR_MISSING)
         nwr_out_raw(out, path.text + path.at, PATH_BYTES - path.at);
+    return found;
+}
+
+static enum nwr_found say(struct nwr_txn *t, const char *kind, nwr_ino dir, const char *name,
+                          size_t len, struct nwr_out *out)
+{
+    struct nwr_out path = {0};
+    enum nwr_found found = nwr_survey_path(t, dir, name, len, &path);
+
+    if (found == NWR_FOUND) {
+        nwr_say(out, kind);
+        nwr_out_raw(out, path.data, path.len);
         nwr_out_u8(out, 0);
     }
+    nwr_out_free(&path);
     return found;
 }
 
 /* ---- what a record leads to ----------------------------------------------------------------- */
 
-static bool is_union(const struct nwr_record *rec)
+/* A directory may be there beside another that has no slot (place.h). */
+static bool holds_dir(const struct nwr_record *rec)
 {
-    uint32_t dirs = 0;
+    bool dir = false;
 
     for (uint32_t i = 0; i < rec->n; i++) {
         struct nwr_slot s;
@@ -207,14 +201,13 @@ static bool is_union(const struct nwr_record *rec)
         if (rec->v[i].flags & (NWR_V_TOMBSTONE | NWR_V_HIDDEN) ||
             nwr_slot_decode(&s, &rec->v[i]) != NWR_OK)
             continue;
-        dirs += s.type == NWR_TYPE_DIR;
+        dir |= s.type == NWR_TYPE_DIR;
         nwr_slot_deinit(&s);
     }
-    return dirs > 1;
+    return dir;
 }
 
-/* A directory that is back is one with another of that name. */
-static bool is_back(struct nwr_txn *t, nwr_ino ino, const struct nwr_versions *s, bool *missing)
+bool nwr_survey_back(struct nwr_txn *t, nwr_ino ino, const struct nwr_versions *s, bool *missing)
 {
     if (s->last->type == NWR_TYPE_DIR)
         return nwr_slots_below(t, ino, missing);
@@ -236,11 +229,11 @@ static bool say_inode(struct nwr_txn *t, nwr_ino ino, struct nwr_out *out)
         struct nwr_key_parts p;
 
         if (nwr_record_live(&t->rows.row[i].rec) && nwr_key_parse(&t->rows.row[i].key, &p))
-            whole &= say(t, "c", p.parent, p.name, p.name_len, out) != MISSING;
+            whole &= say(t, "c", p.parent, p.name, p.name_len, out) != NWR_MISSING;
     }
-    if (s.nlink == 0 && s.last && is_back(t, ino, &s, &missing))
+    if (s.nlink == 0 && s.last && nwr_survey_back(t, ino, &s, &missing))
         whole &= say(t, s.last->type == NWR_TYPE_DIR ? "u" : "c", s.last->parent, s.last->name,
-                     s.last->len, out) != MISSING;
+                     s.last->len, out) != NWR_MISSING;
     nwr_versions_deinit(&s);
     return whole && !missing;
 }
@@ -253,7 +246,7 @@ static bool say_row(struct nwr_txn *t, const struct nwr_row *row, struct nwr_out
         return true;
     if (p.kind == 'I')
         return say_inode(t, p.ino, out);
-    return say(t, is_union(&row->rec) ? "u" : "c", p.ino, p.name, p.name_len, out) != MISSING;
+    return say(t, holds_dir(&row->rec) ? "u" : "c", p.ino, p.name, p.name_len, out) != NWR_MISSING;
 }
 
 /* ---- a page --------------------------------------------------------------------------------- */
@@ -284,6 +277,14 @@ static bool say_rows(struct nwr_txn *t, const struct place *from, struct place *
     return whole;
 }
 
+bool nwr_survey_may(struct nwr_txn *t)
+{
+    if (t->req->uid == 0 || t->req->uid == t->m->config.uid)
+        return true;
+    nwr_txn_fail(t, EPERM);
+    return false;
+}
+
 bool nwr_survey_get(struct nwr_txn *t, const char *cursor, struct nwr_out *out)
 {
     nwr_pg pgs = NWR_MAX(t->m->config.info.pgs, (uint16_t)1), end;
@@ -291,6 +292,8 @@ bool nwr_survey_get(struct nwr_txn *t, const char *cursor, struct nwr_out *out)
     struct place from, next;
     bool whole, ended = false;
 
+    if (!nwr_survey_may(t))
+        return true;
     if (!parse_cursor(cursor, &from)) {
         nwr_txn_fail(t, EINVAL);
         return true;

@@ -16,7 +16,7 @@
 #ifndef NWR_FS_SURVEY_H
 #define NWR_FS_SURVEY_H
 
-#include "fs/core/state.h"
+#include "fs/core/view_slots.h"
 
 struct nwr_survey {
     struct nwr_rows found; /* what the index names, of the groups asked */
@@ -29,5 +29,23 @@ void nwr_survey_take(struct nwr_txn *t, struct nwr_response *res);
 void nwr_survey_free(struct nwr_survey *s);
 /* As nwr_virtual_get; cursor is what stands behind "index": empty, or a dot and the cursor. */
 bool nwr_survey_get(struct nwr_txn *t, const char *cursor, struct nwr_out *out);
+
+/* Only root and who mounts may ask: paths are told whatever directories allow. Otherwise EPERM. */
+bool nwr_survey_may(struct nwr_txn *t);
+
+/* ---- shared with check.c ---- */
+
+enum nwr_found {
+    NWR_FOUND,
+    NWR_NOWHERE, /* no way up to the root: as far as there is one */
+    NWR_MISSING  /* asked for */
+};
+/* Appends the path of a name, "/a/b". */
+enum nwr_found nwr_survey_path(struct nwr_txn *t, nwr_ino dir, const char *name, size_t len,
+                               struct nwr_out *out);
+/* Whether an inode that lost its names (s->last) shows again: a version, or something below a
+ * directory, was not seen by who took them. */
+bool nwr_survey_back(struct nwr_txn *t, nwr_ino ino, const struct nwr_versions *s, bool *missing);
+int nwr_survey_digit(char c); /* hexadecimal; -1 */
 
 #endif

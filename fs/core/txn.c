@@ -1,6 +1,5 @@
 /* txn.c -- running plans, sending what they lack and what they decide; see txn.h. */
-#include "fs/core/state.h"
-#include "fs/core/survey.h"
+#include "fs/core/check.h"
 
 enum {
     REREADS_MAX = 8 /* of a file that is replaced all the time */
@@ -76,6 +75,7 @@ void nwr_txn_destroy(struct nwr_txn *t)
     nwr_free(t->slices.slice);
     nwr_spool_op_destroy(t->spool);
     nwr_survey_free(t->survey);
+    nwr_check_free(t->check);
     nwr_free(t->item);
     nwr_blob_unref(t->spool_data);
     nwr_fs_reply_deinit(&t->reply);

@@ -124,6 +124,7 @@ struct nwr_txn {
     uint32_t subdirs, parts; /* counted, of so many parts of a union */
     struct nwr_handle *handle;
     struct nwr_survey *survey; /* owned */
+    struct nwr_check *check;   /* owned */
 };
 
 /* Starts a transaction and runs its plan; it frees itself. */
@@ -167,6 +168,9 @@ void nwr_txn_page(struct nwr_txn *t, nwr_ino dir, const struct nwr_key *after);
 void nwr_txn_names(struct nwr_txn *t, nwr_ino dir);
 /* All entries of a directory, with the objects of its PG, for those who look below it. */
 bool nwr_txn_children(struct nwr_txn *t, nwr_ino dir);
+/* Rows below a prefix of keys, behind `after`: as nwr_txn_page. */
+void nwr_txn_scan(struct nwr_txn *t, const struct nwr_key *prefix, const struct nwr_key *after,
+                  bool follow);
 /* What a group's index names behind `after` (NULL: from the first): it goes to the survey. */
 void nwr_txn_indexed(struct nwr_txn *t, nwr_pg pg, const struct nwr_key *after);
 /* A number for a new inode of pg; 0: asked for. */

@@ -1,8 +1,8 @@
 /* virtual.c -- see virtual.h. */
 #include "fs/core/virtual.h"
 
+#include "fs/core/check.h"
 #include "fs/core/say.h"
-#include "fs/core/survey.h"
 
 static const char *const derived[] = {"clock", "node", "time", "siblings", "label", "deleted_by"};
 static const char *const later[] = {"exclusive", "locks"};
@@ -304,6 +304,8 @@ bool nwr_virtual_get(struct nwr_txn *t, struct nwr_node *n, const char *name, st
         return status_get(t, n, out);
     if (strncmp(name, "index", 5) == 0)
         return nwr_survey_get(t, name + 5, out);
+    if (strncmp(name, "check.", 6) == 0)
+        return nwr_check_get(t, name + 6, out);
     if (strcmp(name, "why") == 0)
         return told_get(t, n, NWR_OP_WHY, out);
     for (size_t i = 0; i < NWR_COUNT(derived); i++)

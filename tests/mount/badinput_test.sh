@@ -139,13 +139,15 @@ END
 check a_node_lives_on_after_garbage_from_strangers cat "$M/note"
 
 usage conflicts_wants_a_path 'PATH' "$NWRFS" conflicts
+usage check_wants_a_path 'PATH' "$NWRFS" check
+usage check_knows_its_options 'unexpected' "$NWRFS" check --mend "$M"
 refuse conflicts_of_a_missing_path_says_so 'no such' "$NWRFS" conflicts "$T/none"
 refuse conflicts_elsewhere_says_that_this_is_not_nwrfs 'not on nwrfs' "$NWRFS" conflicts "$E"
 refuse why_elsewhere_says_that_this_is_not_nwrfs 'not on nwrfs' "$NWRFS" why "$E"
 refuse umount_of_a_plain_directory_says_so 'no nwrfs|not mounted' "$NWRFS" umount "$E"
 refuse stop_of_a_directory_without_a_node_says_so "$T/full" "$NWRFS" stop --data "$T/full"
 refuse status_of_a_plain_directory_says_so "$E" "$NWRFS" status "$E"
-for c in serve mount umount stop status conflicts why set get; do
+for c in serve mount umount stop status conflicts check why set get; do
     check "${c}_has_help" bash -c '"$NWRFS" "$1" --help | grep -q "usage: nwrfs $1"' - "$c"
 done
 check version_is_shown bash -c '"$NWRFS" --version | grep -qE "^nwrfs [0-9]"'

@@ -6,7 +6,7 @@ _nwrfs_mounts() { awk '$3 == "fuse.nwrfs" { print $2 }' /proc/self/mounts; }
 _nwrfs() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} words=
     local commands="serve mount umount stop status conflicts diff resolve why set get ring repair
-        scrub keygen"
+        scrub check keygen"
     local keys="w= r= on-conflict=keep on-conflict=reject durability=default durability=memory
         durability=disk conflicts=list conflicts=hide sloppy=on
         sloppy=off"
@@ -40,6 +40,7 @@ _nwrfs() {
     ring) words="list add remove replace weight n --data --wait --force --json --help $(_nwrfs_mounts)" ;;
     repair | scrub) words="--data --pg --wait --help $(_nwrfs_mounts)" ;;
     conflicts | why) words="--json --help" ;;
+    check) words="--repair --json --help" ;;
     diff | get | keygen) words="--help" ;;
     resolve) words="--keep --merge --help" ;;
     set) words="-R --help $keys" ;;
