@@ -147,8 +147,8 @@ $(foreach d,core store,$(eval $(O)/lib/libnwr_rules_$d.a: \
 
 RULEBIN := $(patsubst tests/sim/%.c,$(O)/rules/%,$(wildcard tests/sim/*_test.c tests/sim/sim.c))
 $(RULEBIN): $(O)/rules/%: $(O)/tests/sim/%.o $(RULELIBS) $(O)/lib/libnwr_tests_sim.a \
-                          $(O)/lib/libnwr_tests_lib.a $(O)/lib/libnwr_net_wire.a \
-                          $(O)/lib/libnwr_base.a
+                          $(O)/lib/libnwr_tests_lib.a $(O)/lib/libnwr_fs_core.a \
+                          $(O)/lib/libnwr_net_wire.a $(O)/lib/libnwr_base.a
 	@echo "  LD    $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(CMOCKA_LIBS) $(SYSLIBS)
 

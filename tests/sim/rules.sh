@@ -29,11 +29,11 @@ done <<'TABLE'
 W_OF_N sim [lost] --seed 1
 LEVEL replicator_test what_is_acknowledged_on_disk_survives_power_loss_everywhere
 R_OF_N sim [lost] --seed 1
-WRITE_BACK replicator_test an_unconfirmed_write_is_at_w_before_a_read_shows_it
+WRITE_BACK sim [lost] --first 20 --seeds 10
 READ_REPAIR replicator_test a_plain_read_heals_a_replica_that_was_away
 SAME_WRITE replicator_test a_silent_coordinator_is_replaced_and_the_write_is_one_write
-IN_DOUBT replicator_test silent_replicas_end_a_write_at_its_deadline_in_doubt
-ASK_ALL replicator_test a_plain_read_heals_a_replica_that_was_away
+IN_DOUBT sim [invented] --seeds 10
+ASK_ALL replicator_test a_silent_replica_delays_no_read
 NEXT_COORDINATOR replicator_test a_silent_coordinator_delays_no_forwarded_read
 DEADLINE sim [reply] --first 15 --seeds 30
 STRICT handoff_test with_two_of_three_replicas_dead_a_sloppy_write_goes_on
