@@ -42,6 +42,8 @@ void nwr_entry_refresh(struct nwr_txn *t, struct nwr_node *n, const struct nwr_s
     n->number = x->number;
     n->elsewhere = x->elsewhere;
     if (x->base_len) { /* found under a name */
+        /* A replica says that it has a name. What is written now is not known to be removed. */
+        n->unlinked = n->unlinked && n->dropped;
         n->twins = x->twins;
         n->within = x->within;
     }

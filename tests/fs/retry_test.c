@@ -161,6 +161,38 @@ static void a_save_that_was_given_up_leaves_what_the_volume_holds(void **state)
     fake_deinit(&f);
 }
 
+/* Its own mount replaced the file, and is told by a replica that has not heard of that. */
+static void what_is_saved_under_a_name_of_before_is_there(void **state)
+{
+    struct fake_twin twin;
+    struct fake f;
+    struct nwr_fs_entry e;
+    uint64_t fh;
+
+    (void)state;
+    fake_twin_init(&twin, 7);
+    fake_at(&f, &twin, 0, 8);
+    assert_int_equal(fake_save(&f, ROOT, "f", "one"), 0);
+    fake_pass(&f, 3000);
+    fake_twin_settle(&twin);
+    twin.cut = true;
+    assert_int_equal(fake_save(&f, ROOT, "tmp", "two"), 0);
+    assert_int_equal(fake_rename(&f, ROOT, "tmp", ROOT, "f", 0), 0);
+    fake_pass(&f, 3000);
+    f.at = 1;
+    assert_int_equal(fake_lookup(&f, ROOT, "f", &e), 0);
+    assert_int_equal(fake_open(&f, e.node, 01 | 01000, &fh), 0);
+    assert_int_equal(fake_write(&f, e.node, fh, 0, "three"), 0);
+    assert_int_equal(fake_close(&f, e.node, fh), 0);
+    f.at = 0;
+    fake_twin_settle(&twin);
+    assert_string_equal(fake_cat(&f, ROOT, "f", buf, sizeof(buf)), "two");
+    assert_string_equal(fake_ls(&f, ROOT, buf, sizeof(buf)), "f f.conflict.6002");
+    assert_string_equal(fake_cat(&f, ROOT, "f.conflict.6002", buf, sizeof(buf)), "three");
+    fake_deinit(&f);
+    fake_twin_deinit(&twin);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +200,7 @@ int main(void)
         cmocka_unit_test(a_rename_that_happens_after_all_loses_nothing),
         cmocka_unit_test(a_temporary_file_is_written_again_after_its_push_failed),
         cmocka_unit_test(a_save_that_was_given_up_leaves_what_the_volume_holds),
+        cmocka_unit_test(what_is_saved_under_a_name_of_before_is_there),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
