@@ -605,6 +605,7 @@ static void note_error(struct nwr_txn *t, const struct nwr_request *vreq, enum n
     if (retry && t->runs < NWR_TXN_REPLANS_MAX) {
         t->stale = true;
         t->refilled |= full;
+        drop_batches(t);
         t->nbatch = t->sent = 0;
         return;
     }
