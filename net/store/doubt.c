@@ -22,7 +22,7 @@ bool nwr_engine_doubts(const struct nwr_engine *e, nwr_pg pg)
 static void count(struct nwr_engine *e)
 {
     e->ndoubt = 0;
-    for (nwr_pg pg = 0; pg < NWR_PGS_MAX; pg++)
+    for (uint32_t pg = 0; pg < NWR_PGS_MAX; pg++)
         e->ndoubt += e->doubt[pg / 8] >> pg % 8 & 1;
     e->stat.doubtful = e->ndoubt;
 }
@@ -61,7 +61,7 @@ enum nwr_err nwr_engine_doubt(struct nwr_engine *e, const bool pg[NWR_PGS_MAX])
 {
     struct nwr_txn t;
 
-    for (nwr_pg i = 0; i < NWR_PGS_MAX; i++)
+    for (uint32_t i = 0; i < NWR_PGS_MAX; i++)
         if (pg[i]) {
             e->doubt[i / 8] |= (uint8_t)(1u << i % 8);
             e->digest[i].state = NWR_DIGEST_LOST;
