@@ -37,7 +37,7 @@ unset NWR_IN_NAMESPACE
 set -u
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-NWRFS=${NWRFS:-$ROOT/build/release/nwrfs}
+NWRFS=$(realpath -m "${NWRFS:-$ROOT/build/release/nwrfs}")
 # Programs under the thread sanitizer are many times slower.
 case ${NWR_FLAVOR:-} in tsan) slower=4 ;; *) slower=1 ;; esac
 LIMIT=${LIMIT:-60}
