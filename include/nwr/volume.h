@@ -55,6 +55,7 @@ struct nwr_row {
 struct nwr_rows {
     struct nwr_row *row;
     uint32_t n, cap;
+    struct nwr_vv floor; /* between replicas: speaks for what is not there (net/core/floor.h) */
 };
 
 /* One record of a batch. */

@@ -97,6 +97,7 @@ void nwr_rows_deinit(struct nwr_rows *rows)
     for (uint32_t i = 0; i < rows->n; i++)
         nwr_record_deinit(&rows->row[i].rec);
     nwr_free(rows->row);
+    nwr_vv_deinit(&rows->floor);
     *rows = (struct nwr_rows){0};
 }
 

@@ -6,6 +6,7 @@
  *
  * Cells are those of the moment they were listed, so that all of one session fit together.
  */
+#include "net/core/clocks.h"
 #include "net/core/reconcile.h"
 
 struct compare {
@@ -92,9 +93,12 @@ static void answer_digests(struct nwr_node *n, struct compare *c, const struct n
     while (in.p < in.end && !in.bad) {
         uint16_t pg = nwr_in_u16(&in);
         struct nwr_pg_digest theirs;
+        uint64_t hash;
 
         nwr_digest_in(&in, &theirs);
-        if (in.bad || pg >= NWR_PGS_MAX || nwr_digest_equal(&theirs, &op->digest[pg]))
+        hash = nwr_in_u64(&in);
+        if (in.bad || pg >= NWR_PGS_MAX ||
+            (nwr_digest_equal(&theirs, &op->digest[pg]) && hash == op->clock_hash[pg]))
             continue;
         nwr_out_u16(&o, pg);
         nwr_out_var(&o, op->digest[pg].records);
@@ -293,6 +297,10 @@ void nwr_compare_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
 {
     struct compare *c;
 
+    if (m->u.compare.what == NWR_COMPARE_CLOCKS) {
+        nwr_clocks_message(n, peer, m);
+        return;
+    }
     if (m->u.compare.what == NWR_COMPARE_CELLS && go_on(n, peer, m))
         return;
     c = nwr_job_new(n, &compare_kind, sizeof(*c), NULL, 0);
@@ -304,6 +312,7 @@ void nwr_compare_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
     case NWR_COMPARE_DIGESTS: lend(n, c, NWR_STORE_DIGESTS); break;
     case NWR_COMPARE_CELLS: start_cells(n, c); break;
     case NWR_COMPARE_RANGE: lend(n, c, NWR_STORE_LIST); break;
+    case NWR_COMPARE_CLOCKS: break; /* another machine's */
     case NWR_COMPARE_ROWS:
         if (read_want(c))
             lend(n, c, NWR_STORE_PICK);

@@ -138,6 +138,7 @@ static struct nwr_lent *apply_op(struct nwr_node *n, struct deliver *d)
     l->op.apply = l->apply;
     l->op.napply = b->rows.n;
     l->op.heal = b->heal;
+    l->op.peer_floor = &b->rows.floor;
     return l;
 }
 

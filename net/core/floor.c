@@ -83,6 +83,29 @@ static bool is_below(const struct nwr_record *r, const struct nwr_vv *floor)
     return nwr_vv_covers(floor, &r->ctx.vv);
 }
 
+/* True if it is shorter now. The version's own dot and what is above the floor stay. */
+static bool fold_past(struct nwr_version *v, const struct nwr_vv *floor)
+{
+    struct nwr_vv out = {0};
+    uint32_t before = v->past.n;
+
+    if (before <= NWR_PAST_MAX)
+        return false;
+    for (uint32_t i = 0; i < before; i++) {
+        struct nwr_dot d = v->past.e[i];
+        nwr_actor ended = d.actor >> 32 << 32;
+
+        if (d.actor != v->dot.actor && nwr_vv_has(floor, d) && d.actor != ended)
+            d = (struct nwr_dot){ended, nwr_vv_get(&out, ended) + d.counter};
+        else if (d.actor == ended)
+            d.counter += nwr_vv_get(&out, ended);
+        nwr_vv_raise(&out, d);
+    }
+    nwr_vv_deinit(&v->past);
+    v->past = out;
+    return out.n < before;
+}
+
 static bool is_folded(const struct nwr_record *r)
 {
     for (uint32_t i = 0; i < r->n; i++)
@@ -94,9 +117,14 @@ static bool is_folded(const struct nwr_record *r)
 bool nwr_record_fold(struct nwr_record *r, const struct nwr_vv *floor)
 {
     uint32_t kept = 0;
+    bool shorter = false;
 
-    if (is_folded(r) || !is_below(r, floor))
+    if (floor->n == 0 || !is_below(r, floor))
         return false;
+    for (uint32_t i = 0; i < r->n; i++)
+        shorter |= fold_past(&r->v[i], floor);
+    if (is_folded(r))
+        return shorter;
     for (uint32_t i = 0; i < r->n; i++)
         if (r->v[i].flags & NWR_V_TOMBSTONE)
             nwr_version_deinit(&r->v[i]);
@@ -132,31 +160,33 @@ bool nwr_record_any_below(const struct nwr_record *r, const struct nwr_vv *floor
     return any_refused(r, floor, &nothing);
 }
 
-static void drop_refused(struct nwr_record *r, const struct nwr_vv *floor,
-                         const struct nwr_record *other)
+bool nwr_record_refuse(struct nwr_record *r, const struct nwr_record *other,
+                       const struct nwr_vv *floor)
 {
     uint32_t kept = 0;
 
+    if (!any_refused(r, floor, other))
+        return false;
     for (uint32_t i = 0; i < r->n; i++)
         if (is_refused(&r->v[i], floor, other))
             nwr_version_deinit(&r->v[i]);
         else
             r->v[kept++] = r->v[i];
     r->n = kept;
+    return true;
 }
 
 bool nwr_record_sync_under(struct nwr_record *dst, const struct nwr_vv *dst_floor,
                            const struct nwr_record *src, const struct nwr_vv *src_floor)
 {
-    bool refused = any_refused(src, dst_floor, dst), changed = any_refused(dst, src_floor, src);
+    bool refused = any_refused(src, dst_floor, dst);
+    bool changed = nwr_record_refuse(dst, src, src_floor);
     struct nwr_record taken;
 
-    if (changed)
-        drop_refused(dst, src_floor, src);
     if (!refused)
         return nwr_record_sync(dst, src) || changed;
     nwr_record_copy(&taken, src);
-    drop_refused(&taken, dst_floor, dst);
+    nwr_record_refuse(&taken, dst, dst_floor);
     changed |= nwr_record_sync(dst, &taken);
     nwr_record_deinit(&taken);
     return changed;

@@ -1,4 +1,4 @@
-/* floor.h -- the clock and the floor of a placement group, and what they allow to forget (DESIGN 7).
+/* floor.h -- clock and floor of a placement group, and what they allow to forget (DESIGN 7).
  *
  *   clock   the prefix of every actor's batches that a replica has, or has seen superseded: its own
  *           by giving them, others' by an exchange that ended equal
@@ -27,12 +27,20 @@ bool nwr_vv_decode(struct nwr_vv *vv, struct nwr_in *in);
 
 /* Where all that r's context names is at or below the floor: tombstones go and the context names
  * only what is left. Write_ids stay retired, since a second dot of one may lie where no clock tells
- * of it. True if r changed; it may say nothing then. */
+ * of it. Pasts shrink. True if r changed; it may say nothing then. */
 bool nwr_record_fold(struct nwr_record *r, const struct nwr_vv *floor);
+
+/* Ended incarnations in the past of a version become one of their ordinal, with the sum of their
+ * counters, once there are more than this; only those below the floor. What people see is by
+ * ordinal, and stays as it is. */
+#define NWR_PAST_MAX 16
 
 /* nwr_record_sync where each side's floor speaks for what it does not have. NULL: it has none. */
 bool nwr_record_sync_under(struct nwr_record *dst, const struct nwr_vv *dst_floor,
                            const struct nwr_record *src, const struct nwr_vv *src_floor);
+/* Drops from r what `other` does not have and its floor covers; true if anything went. */
+bool nwr_record_refuse(struct nwr_record *r, const struct nwr_record *other,
+                       const struct nwr_vv *floor);
 /* Whether an absence under this floor takes any version of r away. */
 bool nwr_record_any_below(const struct nwr_record *r, const struct nwr_vv *floor);
 

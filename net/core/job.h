@@ -147,6 +147,17 @@ struct nwr_hints {
     struct nwr_hints_stat stat;
 };
 
+/* What others said they have on disk, since they came up and the ring is what it is. */
+struct nwr_confirmed {
+    uint16_t ordinal;
+    struct nwr_vv clock;
+    uint64_t hash; /* of this node's clock and floor when that covered its clock */
+};
+struct nwr_confirms {
+    struct nwr_confirmed e[NWR_REPLICAS_MAX];
+    uint32_t n;
+};
+
 struct nwr_node {
     nwr_node_id id;
     uint16_t ordinal;
@@ -189,6 +200,8 @@ struct nwr_node {
     bool only_asked;
     struct nwr_repair_state repair;
     struct nwr_scrub_state scrub;
+    struct nwr_confirms *confirms; /* of each PG (clocks.h); NULL: none */
+    uint64_t confirms_epoch;
 
     uint64_t next_id;
     struct nwr_call *calls[NWR_CALL_BUCKETS];

@@ -36,6 +36,7 @@ static void write_back(struct nwr_node *n, struct read *rd, uint32_t i, struct n
     struct nwr_msg size = {.kind = NWR_MSG_ROWS};
 
     b->rows = *rows;
+    nwr_vv_deinit(&b->rows.floor); /* it speaks for one side, and these are of all */
     size.u.rows.rows = b->rows;
     b->bytes = nwr_msg_bytes(&size);
     rd->side[i].writing = true;
@@ -146,8 +147,10 @@ static void finish_merge(struct nwr_node *n, struct read *rd)
 
         if (!s->merged)
             continue;
+        nwr_rows_refuse(&rd->merged, &s->extra, NULL, NULL, 0);
         nwr_rows_merge(&rd->merged, &s->extra);
     }
+    nwr_rows_prune(&rd->merged);
     rd->more |= nwr_rows_fit(&rd->merged, rd->range, rd->nrange, MERGED_BYTES);
     for (uint32_t i = 0; i < rd->m; i++) {
         struct side *s = &rd->side[i];
@@ -198,6 +201,8 @@ void nwr_read_objects(struct nwr_node *n, struct read *rd, uint32_t i, struct nw
     uint32_t asked = NWR_MIN(s->nwant - s->want_at, OBJECTS_A_CALL);
     struct nwr_cut cut = nwr_rows_cut_of(rows, more, s->want + s->want_at, asked);
 
+    if (s->extra.floor.n == 0)
+        nwr_vv_copy(&s->extra.floor, &rows->floor);
     nwr_rows_merge(&s->extra, rows);
     if (more && (cut.range >= asked || rows->n == 0)) {
         nwr_read_again(n, rd);
@@ -248,12 +253,28 @@ static void follow(struct nwr_node *n, struct read *rd)
         look_objects(n, rd);
 }
 
+/* What one side's floor says is superseded, another has because it was away, or its disk is old. */
+static void refuse(struct read *rd, const struct side *s)
+{
+    struct nwr_cut cut = nwr_rows_cut_of(&s->rows, s->more, rd->range, rd->nrange);
+
+    for (uint32_t i = 0; i < rd->m; i++) {
+        struct side *other = &rd->side[i];
+
+        if (other != s && other->state == SIDE_ROWS && rows_of(rd, other) == other)
+            nwr_rows_refuse(&other->rows, &s->rows, &cut, rd->range, rd->nrange);
+    }
+}
+
 void nwr_read_merge(struct nwr_node *n, struct read *rd)
 {
     struct nwr_cut cut = {UINT32_MAX, {0}}, page;
 
     n->count.digests_differ++;
     rd->more = false;
+    for (uint32_t i = 0; i < rd->m; i++)
+        if (rd->side[i].state == SIDE_ROWS && rows_of(rd, &rd->side[i]) == &rd->side[i])
+            refuse(rd, &rd->side[i]);
     for (uint32_t i = 0; i < rd->m; i++) {
         struct side *s = &rd->side[i];
         struct nwr_cut own;

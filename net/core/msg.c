@@ -55,7 +55,7 @@ static size_t version_bytes(const struct nwr_version *v)
 
 static size_t rows_bytes(const struct nwr_rows *rows)
 {
-    size_t bytes = rows->n * sizeof(struct nwr_row);
+    size_t bytes = rows->n * sizeof(struct nwr_row) + rows->floor.n * sizeof(struct nwr_dot);
 
     for (uint32_t i = 0; i < rows->n; i++) {
         const struct nwr_record *r = &rows->row[i].rec;

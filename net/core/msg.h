@@ -66,7 +66,8 @@ enum nwr_compare_what {
     NWR_COMPARE_DIGESTS,
     NWR_COMPARE_CELLS,
     NWR_COMPARE_RANGE,
-    NWR_COMPARE_ROWS
+    NWR_COMPARE_ROWS,
+    NWR_COMPARE_CLOCKS
 };
 
 enum nwr_life {

@@ -1,4 +1,5 @@
 /* node.c -- events in, machines to them; who is up. See node.h. */
+#include "net/core/clocks.h"
 #include "net/core/job.h"
 
 #include "net/core/reconcile.h"
@@ -49,6 +50,7 @@ void nwr_node_destroy(struct nwr_node *n)
     nwr_members_destroy(n->members);
     nwr_register_deinit(&n->reg);
     nwr_hints_deinit(&n->hints);
+    nwr_confirms_deinit(n);
     nwr_free(n->dots);
     nwr_free(n);
 }
@@ -103,6 +105,7 @@ static void peer_up(struct nwr_node *n, uint16_t peer)
         n->link_up = true;
     } else if (!n->peer[peer].up) {
         n->peer[peer] = (struct nwr_peer_state){.up = true, .known = true};
+        nwr_confirms_forget(n, peer);
         nwr_epoch_tell(n, peer);
         nwr_gossip_link(n, peer, true);
     }
@@ -124,6 +127,8 @@ static void peer_down(struct nwr_node *n, uint16_t peer)
     p->knock_until = 0;
     nwr_gossip_link(n, peer, false);
     nwr_calls_lost(n, peer);
+    if (peer && news) /* it may come back without what it had */
+        nwr_confirms_forget(n, peer);
     if (news) /* it is dialed again and again while it is away */
         nwr_jobs_changed(n);
 }

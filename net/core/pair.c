@@ -2,9 +2,11 @@
  *
  *     DIGESTS --equal--> end         again, until equal or out of rounds
  *        |   ^-------------------------------------------\
- *        \--differ, each PG--> LISTING --> CELLS* --decoded--> EXCHANGE --> next PG
- *                                 |  too many |                   ^
- *                                 \---------> RANGES, each -------/
+ *        \--differ--> CLOCKS (clocks.c): floors, and which records still differ
+ *                        |
+ *          each PG--> LISTING --> CELLS* --decoded--> EXCHANGE --> next PG
+ *                        |  too many |                   ^
+ *                        \---------> RANGES, each -------/
  *
  *     EXCHANGE   PULLING: the peer's records that differ, merged here; then PICKING: ours that
  *                differ, as they are after that, merged there. Both with their blocks, by the
@@ -13,15 +15,18 @@
  * While there is other work, each piece is followed by a pause three times as long as the piece
  * was, so that foreground work keeps at least half of the node, whoever else compares with it.
  */
+#include "net/core/clocks.h"
 #include "net/core/reconcile.h"
 
 enum {
-    PAUSES = 3, /* as long as the piece: others compare with this node at the same time */
+    SLOT_CLOCKS = 1, /* of children */
+    PAUSES = 3,      /* as long as the piece: others compare with this node at the same time */
     PAUSE_MAX_MS = 1000,
     ROUND_MS = 200 /* what is on its way arrives before the digests are looked at again */
 };
 enum state {
     DIGESTS,
+    CLOCKS,
     LISTING,
     CELLS,
     RANGE,
@@ -48,6 +53,8 @@ struct pair {
     struct nwr_pair_result result;
     struct nwr_differing *differing;
     uint32_t ndiffering, capdiffering, at;
+    uint64_t *clock_hash; /* ours, and where the clock is above the floor */
+    bool *above;
     /* of the PG that is being compared */
     nwr_pg pg;
     uint64_t session;
@@ -61,8 +68,15 @@ struct pair {
     /* EXCHANGE */
     struct set theirs, mine;
     uint32_t pulled;
+    bool picking; /* more of ours */
     struct nwr_key row_after;
-    uint64_t exchanging; /* records */
+    uint64_t exchanging;     /* records */
+    struct set asked;        /* of the peer: its records, and whether it has ours */
+    struct set wanted;       /* by object: what is picked here */
+    struct nwr_vv floor;     /* the peer's, as of its last rows */
+    struct nwr_vv own_floor; /* as of our last pick */
+    bool dropped;            /* what the peer's floor takes away on this page is gone here */
+    struct nwr_rows absent;  /* keys the peer has and should not, as far as is known */
 };
 
 static void go(struct nwr_node *n, struct pair *p);
@@ -117,22 +131,29 @@ static void lend(struct nwr_node *n, struct pair *p, enum nwr_store_kind kind)
     l->op.after = kind == NWR_STORE_PICK ? p->row_after : p->after;
     if (p->state == RANGE_ELEMENTS)
         l->op.until = p->until;
-    l->op.want = p->mine.e;
-    l->op.nwant = p->mine.n;
+    l->op.want = p->wanted.e;
+    l->op.nwant = p->wanted.n;
     nwr_lend_submit(n, l);
 }
 
 /* ---- which PGs ------------------------------------------------------------------------------- */
 
-static void send_digests(struct nwr_node *n, struct pair *p, const struct nwr_store_op *op)
+static void send_digests(struct nwr_node *n, struct pair *p, struct nwr_store_op *op)
 {
     struct nwr_out o = {0};
 
+    nwr_free(p->clock_hash);
+    nwr_free(p->above);
+    p->clock_hash = op->clock_hash;
+    p->above = op->above;
+    op->clock_hash = NULL;
+    op->above = NULL;
     for (nwr_pg pg = 0; pg < n->ring.pgs; pg++) {
         if ((p->asked_pg < NWR_PGS_MAX && pg != p->asked_pg) || !nwr_pair_shares(n, pg, p->peer))
             continue;
         nwr_out_u16(&o, pg);
         nwr_digest_out(&o, &op->digest[pg]);
+        nwr_out_u64(&o, p->clock_hash[pg]);
     }
     if (o.len == 0) {
         p->result.left = 0;
@@ -165,31 +186,86 @@ static void next_pg(struct nwr_node *n, struct pair *p)
     proceed(n, p, LISTING);
 }
 
+static void add_differing(struct pair *p, nwr_pg pg, uint64_t theirs)
+{
+    p->differing =
+        nwr_grow(p->differing, &p->capdiffering, p->ndiffering + 1, sizeof(*p->differing));
+    p->differing[p->ndiffering++] = (struct nwr_differing){.pg = pg, .theirs = theirs};
+}
+
+/* Groups that are equal, and whose floor waits for the peer to say that it has them on disk. */
+static void add_unconfirmed(struct nwr_node *n, struct pair *p)
+{
+    uint32_t differ = p->ndiffering;
+
+    for (nwr_pg pg = 0; pg < n->ring.pgs; pg++) {
+        bool listed = !p->above[pg] || (p->asked_pg < NWR_PGS_MAX && pg != p->asked_pg) ||
+                      !nwr_pair_shares(n, pg, p->peer);
+
+        for (uint32_t i = 0; i < differ && !listed; i++)
+            listed = p->differing[i].pg == pg;
+        if (!listed && nwr_confirm_due(n, pg, p->peer, p->clock_hash[pg]))
+            add_differing(p, pg, 0);
+    }
+}
+
 static bool read_differing(struct nwr_node *n, struct pair *p, struct nwr_in *in)
 {
     p->ndiffering = p->at = 0;
     while (in->p < in->end && !in->bad) {
-        struct nwr_differing d;
+        struct nwr_differing d = {0};
 
         d.pg = nwr_in_u16(in);
         d.theirs = nwr_in_var(in);
         if (d.pg >= n->ring.pgs || !nwr_pair_shares(n, d.pg, p->peer))
             return false;
-        p->differing =
-            nwr_grow(p->differing, &p->capdiffering, p->ndiffering + 1, sizeof(*p->differing));
-        p->differing[p->ndiffering++] = d;
+        add_differing(p, d.pg, d.theirs);
     }
     return !in->bad;
 }
 
 static void got_digests(struct nwr_node *n, struct pair *p, struct nwr_in *in)
 {
+    nwr_pg *pg;
+
     if (!read_differing(n, p, in)) {
         nwr_job_end(n, &p->job, NWR_E_FORMAT);
         return;
     }
-    p->result.left = p->ndiffering;
-    if (p->ndiffering == 0 || p->rounds == 0)
+    p->result.left = 0;
+    add_unconfirmed(n, p);
+    if (p->ndiffering == 0) {
+        nwr_job_end(n, &p->job, NWR_OK);
+        return;
+    }
+    pg = nwr_alloc(p->ndiffering * sizeof(*pg));
+    for (uint32_t i = 0; i < p->ndiffering; i++)
+        pg[i] = p->differing[i].pg;
+    p->state = CLOCKS;
+    nwr_clocks_start(n, &p->job, SLOT_CLOCKS, p->peer, pg, p->ndiffering);
+    nwr_free(pg);
+}
+
+/* Groups whose records differ stay. */
+static void got_clocks(struct nwr_node *n, struct pair *p, struct nwr_job *child)
+{
+    uint32_t kept = 0, nboth;
+    bool raised;
+    struct nwr_both *both = nwr_clocks_result(child, &nboth, &raised);
+
+    nwr_assert(nboth == p->ndiffering);
+    p->result.raised |= raised;
+    for (uint32_t i = 0; i < nboth; i++) {
+        if (nwr_digest_equal(&both[i].digest, &both[i].here.digest))
+            continue;
+        p->differing[kept] =
+            (struct nwr_differing){both[i].here.pg, both[i].digest.records,
+                                   !nwr_vv_covers(&both[i].here.clock, &both[i].floor),
+                                   !nwr_vv_covers(&both[i].clock, &both[i].here.floor)};
+        kept++;
+    }
+    p->result.left = p->ndiffering = kept;
+    if (kept == 0 || p->rounds == 0)
         nwr_job_end(n, &p->job, NWR_OK);
     else
         next_pg(n, p);
@@ -266,6 +342,16 @@ static void exchange(struct nwr_node *n, struct pair *p)
     set_close(&p->theirs);
     set_close(&p->mine);
     p->exchanging = count_either(&p->theirs, &p->mine);
+    p->dropped = false;
+    nwr_rows_deinit(&p->absent);
+    p->wanted.n = p->asked.n = 0;
+    for (uint32_t i = 0; i < p->mine.n; i++)
+        set_add(&p->wanted, &p->mine.e[i]);
+    for (uint32_t i = 0; i < p->theirs.n; i++)
+        set_add(&p->asked, &p->theirs.e[i]);
+    for (uint32_t i = 0; p->differing[p->at].behind && i < p->mine.n; i++)
+        set_add(&p->asked, &p->mine.e[i]);
+    set_close(&p->asked);
     p->result.found += p->exchanging;
     n->count.compare_found += p->exchanging;
     p->pulled = 0;
@@ -393,18 +479,80 @@ static void exchanged(struct nwr_node *n, struct pair *p)
     next_pg(n, p);
 }
 
+static bool set_has(const struct set *s, const struct nwr_key *key)
+{
+    struct nwr_object_id id = nwr_object_id_of(key);
+    uint32_t lo = 0, hi = s->n;
+
+    while (lo < hi) {
+        uint32_t mid = lo + (hi - lo) / 2;
+
+        if (nwr_object_id_cmp(&s->e[mid].id, &id) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < s->n && nwr_object_id_cmp(&s->e[lo].id, &id) == 0;
+}
+
+/* The peer is behind our floor: what came of its rows here is picked again, and what is not here
+ * then is absent for good. Not before: a record that could not be read is not absent. */
+static void want_back(struct pair *p, const struct nwr_rows *rows)
+{
+    for (uint32_t i = 0; i < rows->n; i++) {
+        struct nwr_element e = {.id = nwr_object_id_of(&rows->row[i].key)};
+
+        nwr_rows_at(&p->absent, &rows->row[i].key);
+        set_add(&p->wanted, &e);
+    }
+}
+
+static void drop_found(struct nwr_rows *absent, const struct nwr_rows *found)
+{
+    struct nwr_rows kept = {0};
+
+    for (uint32_t i = 0; i < absent->n; i++)
+        if (!nwr_rows_find(found, &absent->row[i].key))
+            nwr_rows_at(&kept, &absent->row[i].key);
+    nwr_rows_deinit(absent);
+    *absent = kept;
+}
+
+/* Of our rows that the peer does not have at all: what its floor says is superseded. */
+static void find_dropped(const struct pair *p, const struct nwr_rows *rows, struct nwr_rows *to)
+{
+    for (uint32_t i = 0; i < rows->n; i++)
+        if (set_has(&p->mine, &rows->row[i].key) && !set_has(&p->theirs, &rows->row[i].key) &&
+            nwr_record_any_below(&rows->row[i].rec, &p->floor))
+            nwr_rows_at(to, &rows->row[i].key);
+}
+
+/* To whoever is behind the floor: that these are absent. Takes keys. */
+static void send_absent(struct nwr_node *n, struct pair *p, uint16_t to, struct nwr_rows *keys,
+                        const struct nwr_vv *floor)
+{
+    struct nwr_batch *b = nwr_batch_new(p->pg, NWR_LEVEL_MEMORY);
+
+    b->rows = *keys;
+    *keys = (struct nwr_rows){0};
+    nwr_vv_copy(&b->rows.floor, floor);
+    nwr_deliver(n, &p->job, 0, to, b, false);
+}
+
 static void pull(struct nwr_node *n, struct pair *p)
 {
-    uint32_t end = NWR_MIN(p->theirs.n, p->pulled + NWR_COMPARE_IDS);
+    uint32_t end = NWR_MIN(p->asked.n, p->pulled + NWR_COMPARE_IDS);
     struct nwr_out o = {0};
 
-    if (p->pulled == p->theirs.n) {
+    if (p->pulled == p->asked.n) {
         p->row_after = (struct nwr_key){0};
+        set_close(&p->wanted);
+        p->picking = p->wanted.n > 0;
         proceed(n, p, PICKING);
         return;
     }
     for (uint32_t i = p->pulled; i < end; i++)
-        nwr_object_id_out(&o, &p->theirs.e[i].id);
+        nwr_object_id_out(&o, &p->asked.e[i].id);
     ask(n, p, NWR_COMPARE_ROWS, &o);
 }
 
@@ -418,10 +566,12 @@ static void got_rows(struct nwr_node *n, struct pair *p, struct nwr_msg *m)
         nwr_job_end(n, &p->job, m->err ? m->err : NWR_E_FORMAT);
         return;
     }
+    nwr_vv_deinit(&p->floor);
+    nwr_vv_copy(&p->floor, &rows->floor);
     if (m->u.rows.more) {
         p->row_after = rows->row[rows->n - 1].key;
     } else {
-        p->pulled = NWR_MIN(p->theirs.n, p->pulled + NWR_COMPARE_IDS);
+        p->pulled = NWR_MIN(p->asked.n, p->pulled + NWR_COMPARE_IDS);
         p->row_after = (struct nwr_key){0};
     }
     if (rows->n == 0) {
@@ -430,6 +580,8 @@ static void got_rows(struct nwr_node *n, struct pair *p, struct nwr_msg *m)
     }
     n->count.compare_rows += rows->n;
     nwr_hlc_seen(n, rows);
+    if (p->differing[p->at].they_are)
+        want_back(p, rows);
     b = nwr_batch_new(p->pg, NWR_LEVEL_MEMORY);
     b->heal = true;
     b->rows = *rows;
@@ -439,19 +591,31 @@ static void got_rows(struct nwr_node *n, struct pair *p, struct nwr_msg *m)
 
 static void pick(struct nwr_node *n, struct pair *p)
 {
-    if (p->mine.n)
+    if (p->picking)
         lend(n, p, NWR_STORE_PICK);
+    else if (p->absent.n && p->own_floor.n)
+        send_absent(n, p, p->peer, &p->absent, &p->own_floor);
     else
         exchanged(n, p);
 }
 
 static void picked(struct nwr_node *n, struct pair *p, struct nwr_store_op *op)
 {
+    struct nwr_rows absent = {0};
     struct nwr_batch *b;
 
+    if (!p->dropped && p->differing[p->at].behind)
+        find_dropped(p, &op->rows, &absent);
+    p->dropped = absent.n > 0;
+    if (absent.n) {
+        send_absent(n, p, n->ordinal, &absent, &p->floor);
+        return;
+    }
+    drop_found(&p->absent, &op->rows);
+    nwr_vv_deinit(&p->own_floor);
+    nwr_vv_copy(&p->own_floor, &op->rows.floor);
     p->row_after = op->last;
-    if (!op->more)
-        p->mine.n = 0;
+    p->picking = op->more;
     if (op->rows.n == 0) {
         proceed(n, p, PICKING);
         return;
@@ -471,6 +635,7 @@ static void go(struct nwr_node *n, struct pair *p)
     p->foreground = nwr_foreground_work(n);
     switch (p->state) {
     case DIGESTS: lend(n, p, NWR_STORE_DIGESTS); break;
+    case CLOCKS: break;
     case LISTING:
     case RANGE:
     case RANGE_ELEMENTS: lend(n, p, NWR_STORE_LIST); break;
@@ -494,6 +659,7 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
     case RANGE: send_range(n, p, &l->op); break;
     case RANGE_ELEMENTS: compare_range(n, p, &l->op); break;
     case PICKING: picked(n, p, &l->op); break;
+    case CLOCKS:
     case CELLS:
     case PULLING: break;
     }
@@ -542,9 +708,10 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
 {
     struct pair *p = of(j);
 
-    (void)child;
     if (err)
         nwr_job_end(n, j, err);
+    else if (child->slot == SLOT_CLOCKS)
+        got_clocks(n, p, child);
     else
         proceed(n, p, p->state);
 }
@@ -582,7 +749,14 @@ static void on_free(struct nwr_node *n, struct nwr_job *j)
     nwr_iblt_source_deinit(&p->source);
     nwr_iblt_deinit(&p->table);
     nwr_free(p->differing);
+    nwr_free(p->clock_hash);
+    nwr_free(p->above);
     nwr_free(p->elements);
+    nwr_rows_deinit(&p->absent);
+    nwr_vv_deinit(&p->floor);
+    nwr_vv_deinit(&p->own_floor);
+    nwr_free(p->asked.e);
+    nwr_free(p->wanted.e);
     nwr_free(p->theirs.e);
     nwr_free(p->mine.e);
 }

@@ -186,6 +186,7 @@ static void respond_rows(struct nwr_node *n, struct read *rd, struct nwr_rows *r
     struct nwr_response res = {.more = more, .round_trips = rd->trips};
 
     heal_here(n, rd, rows);
+    nwr_vv_deinit(&rows->floor);
     res.rows = *rows;
     *rows = (struct nwr_rows){0};
     nwr_respond(n, &rd->origin, &res, false);

@@ -144,6 +144,13 @@ static void look(struct nwr_node *n, struct reconciler *r)
     nwr_job_wake(n, &r->job, NWR_MIN(next, n->now + NWR_COMPARE_EVERY_MS));
 }
 
+/* Of a floor that rose: until all members have it, their reads of the group differ. */
+static void tell_others(struct nwr_node *n, struct reconciler *r)
+{
+    for (uint32_t i = 0; i < n->ring.nmember; i++)
+        r->due[n->ring.member[i].ordinal] = NWR_MIN(r->due[n->ring.member[i].ordinal], soon(n));
+}
+
 static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *child, enum nwr_err err)
 {
     struct reconciler *r = of(j);
@@ -151,6 +158,8 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
     nwr_assert(child == r->pair);
     if (r->run)
         add_result(n, r, err);
+    if (nwr_pair_result(r->pair)->raised)
+        tell_others(n, r);
     r->due[r->with] = err == NWR_E_EPOCH ? soon(n)
                                          : n->now + NWR_COMPARE_EVERY_MS +
                                                nwr_rng_below(&n->rng, NWR_COMPARE_EVERY_MS / 4);

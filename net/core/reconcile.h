@@ -7,7 +7,9 @@
  *   compare.c    the answering side
  *
  *   COMPARE / COMPARED   what is asked           data of the question    data of the answer
- *     DIGESTS            which PGs differ?       {pg, digest} each       {pg, records} each
+ *     DIGESTS            which PGs differ?       {pg, digest, hash       {pg, records} each
+ *                                              of clock and floor}
+ *     CLOCKS             clocks.h
  *     CELLS              the next cells of pg    key, first, n           total, cells (iblt.h)
  *     RANGE              is (after, until] equal?  digest of it          nothing, or elements
  *     ROWS               records by object       object ids              (answered with ROWS)
@@ -36,11 +38,13 @@ enum {
 struct nwr_differing {
     nwr_pg pg;
     uint64_t theirs;
+    bool behind, they_are; /* the clock of one does not cover the floor of the other */
 };
 
 struct nwr_pair_result {
     uint64_t found, repaired; /* records */
     uint32_t left;            /* PGs that still differ */
+    bool raised;              /* a floor: others should hear of it */
 };
 
 /* Compares with peer what both hold (pg, or all when NWR_PGS_MAX) until nothing differs, at most

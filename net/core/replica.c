@@ -121,6 +121,8 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
     case NWR_STORE_HINT_DROP:
     case NWR_STORE_CHECK:
     case NWR_STORE_DOUBT:
+    case NWR_STORE_CLOCKS:
+    case NWR_STORE_FOLD:
     case NWR_STORE_ERASE: nwr_job_end(n, j, NWR_OK); break;
     }
 }
@@ -174,6 +176,7 @@ static void apply(struct nwr_node *n, struct replica *r)
     }
     l->op.apply = l->apply;
     l->op.napply = rows->n;
+    l->op.peer_floor = &rows->floor;
     l->op.guard = r->msg.u.put.guard;
     l->op.nguard = r->msg.u.put.nguard;
     l->op.block = r->msg.u.put.block;

@@ -4,6 +4,7 @@
 #include "net/core/msg.h"
 
 #include "net/core/digest.h"
+#include "net/core/floor.h"
 
 bool nwr_record_same(const struct nwr_record *a, const struct nwr_record *b)
 {
@@ -29,6 +30,7 @@ void nwr_rows_merge(struct nwr_rows *into, const struct nwr_rows *from)
     uint32_t i = 0, j = 0;
 
     out.cap = into->n + from->n;
+    out.floor = into->floor;
     out.row = nwr_alloc(out.cap * sizeof(*out.row));
     while (i < into->n || j < from->n) {
         int c = i == into->n   ? 1
@@ -169,6 +171,22 @@ static bool before_cut(const struct nwr_key *key, const struct nwr_cut *cut,
             return true;
     }
     return false;
+}
+
+void nwr_rows_refuse(struct nwr_rows *rows, const struct nwr_rows *other, const struct nwr_cut *cut,
+                     const struct nwr_range *range, uint32_t nrange)
+{
+    static const struct nwr_record nothing;
+
+    for (uint32_t i = 0; other->floor.n && i < rows->n; i++) {
+        struct nwr_row *row = &rows->row[i];
+        const struct nwr_row *same = nwr_rows_find(other, &row->key);
+
+        if (!same && !(cut && before_cut(&row->key, cut, range, nrange, false)))
+            continue;
+        if (nwr_record_refuse(&row->rec, same ? &same->rec : &nothing, &other->floor) || !same)
+            nwr_record_fold(&row->rec, &other->floor);
+    }
 }
 
 /* ---- inodes referred to --------------------------------------------------------------------- */

@@ -28,6 +28,10 @@ void nwr_store_op_deinit(struct nwr_store_op *op)
     op->doubt = NULL;
     nwr_free(op->digest);
     op->digest = NULL;
+    nwr_free(op->clock_hash);
+    op->clock_hash = NULL;
+    nwr_free(op->above);
+    op->above = NULL;
     if (op->kind == NWR_STORE_META_GET) {
         nwr_blob_unref(op->value);
         op->value = NULL;

@@ -18,6 +18,7 @@ struct item {
     uint32_t live_before, hidden_before;
     bool indexed; /* it was in conflict */
     bool was;     /* it said something before */
+    bool gone;    /* it says nothing now: it goes */
     struct nwr_element before_element;
 };
 
@@ -30,6 +31,7 @@ struct applying {
     uint32_t nitem;
     uint32_t changed;
     bool removes; /* takes away a live version or a reference, or says that something is gone */
+    const struct nwr_vv *floor;
 };
 
 /* Voids and dead directories: what rm and rmdir write before they free anything. */
@@ -128,17 +130,29 @@ static bool was_here(const struct nwr_record *rec, nwr_wid wid, struct nwr_dot *
     return false;
 }
 
+/* A removal that changes anything has a dot too: without it all that its context names may be below
+ * the floor already, and the record would be folded before others have heard. */
+static void discard(struct item *it, const struct nwr_write *w)
+{
+    struct nwr_record *rec = &it->rec;
+    uint32_t before = rec->n + rec->nretired + rec->ctx.dots.n, n = rec->n;
+
+    nwr_record_discard(rec, w->seen, w->nseen, w->retire, w->nretire);
+    if (w->v.dot.counter && (n != rec->n || before != rec->n + rec->nretired + rec->ctx.dots.n))
+        nwr_ctx_event(&rec->ctx, w->v.dot);
+}
+
 /* A version that is here under its write_id, or was withdrawn, takes no second dot. */
 static void put(struct applying *a, struct item *it, const struct nwr_write *w)
 {
     struct nwr_dot dot = w->v.dot;
 
     if (w->discard) {
-        nwr_record_discard(&it->rec, w->seen, w->nseen, w->retire, w->nretire);
+        discard(it, w);
         return;
     }
     if (w->v.wid && was_here(&it->rec, w->v.wid, &dot))
-        nwr_record_discard(&it->rec, w->seen, w->nseen, w->retire, w->nretire);
+        discard(it, w);
     else
         nwr_record_put(&it->rec, &w->v, w->seen, w->nseen, w->retire, w->nretire, &dot);
     if (!a->op->dot.counter || nwr_dot_cmp(a->op->dot, w->v.dot) == 0)
@@ -151,6 +165,11 @@ static void seal_changed(struct applying *a, struct item *it)
     struct nwr_out o = {0};
     struct nwr_blob *sealed;
 
+    it->gone = nwr_record_says_nothing(&it->rec);
+    if (it->gone) {
+        a->changed += it->before != NULL;
+        return;
+    }
     nwr_record_encode(&it->rec, &o);
     sealed = nwr_seal(&key, o.data, o.len);
     nwr_out_free(&o);
@@ -166,22 +185,29 @@ static void seal_changed(struct applying *a, struct item *it)
 static void change_all(struct applying *a)
 {
     struct nwr_store_op *op = a->op;
+    struct nwr_vv below;
 
     op->dot = (struct nwr_dot){0};
+    nwr_vv_copy(&below, a->floor);
+    if (op->peer_floor)
+        nwr_vv_join(&below, op->peer_floor);
     for (uint32_t i = 0; i < op->napply; i++) {
         struct item *it = find_item(a, key_of(&op->apply[i]));
 
         if (op->apply[i].put)
             put(a, it, op->apply[i].put);
         else
-            nwr_record_sync(&it->rec, op->apply[i].rec);
+            nwr_record_sync_under(&it->rec, it->healed ? NULL : a->floor, op->apply[i].rec,
+                                  op->peer_floor);
     }
     for (uint32_t i = 0; i < a->nitem; i++) {
+        nwr_record_fold(&a->item[i].rec, &below);
         seal_changed(a, &a->item[i]);
         count_blocks(&a->deltas, &a->item[i].rec, 1);
         a->removes |= nwr_record_live(&a->item[i].rec) < a->item[i].live_before;
         a->removes |= hidden(&a->item[i].rec) > a->item[i].hidden_before;
     }
+    nwr_vv_deinit(&below);
     nwr_deltas_sum(&a->deltas);
     for (uint32_t i = 0; i < a->deltas.n; i++)
         a->removes |= a->deltas.d[i].by < 0;
@@ -364,22 +390,35 @@ static enum nwr_err stage_index(struct applying *a)
     return err;
 }
 
+/* The dot of the batch, whatever its writes came to. */
+static enum nwr_err given(struct applying *a)
+{
+    for (uint32_t i = 0; i < a->op->napply; i++)
+        if (a->op->apply[i].put)
+            return nwr_txn_given(&a->txn, a->op->pg, a->op->apply[i].put->v.dot);
+    return NWR_OK;
+}
+
 static enum nwr_err stage(struct applying *a)
 {
     enum nwr_err err = nwr_blocks_count(&a->txn, &a->deltas, a->op, false);
 
+    if (!err)
+        err = given(a);
     for (uint32_t i = 0; i < a->nitem && !err; i++) {
         struct item *it = &a->item[i];
         struct nwr_skey key = record_key(&it->key);
 
-        if (!it->after)
+        if (!it->after && !(it->gone && it->before))
             continue;
         err = stage_digest(a, it);
         nwr_sorted_put(&a->txn.changes, &key, it->after);
         it->after = NULL;
-        a->txn.records += it->before == NULL && !it->healed;
+        a->txn.records += (it->before == NULL) - it->gone;
         if (it->healed)
             nwr_recount_at_open(&a->txn);
+        if (it->healed && !err)
+            err = nwr_txn_clock_lost(&a->txn, a->op->pg);
     }
     return err ? err : stage_index(a);
 }
@@ -431,6 +470,7 @@ static enum nwr_err commit(struct applying *a)
 void nwr_run_apply(struct nwr_engine *e, struct nwr_store_op *op)
 {
     struct applying a = {.e = e, .op = op};
+    const struct nwr_clock_slot *clock;
 
     /* What is not there may only not be there any more. */
     if ((op->coordinator || op->nguard) && nwr_engine_doubts(e, op->pg)) {
@@ -439,8 +479,11 @@ void nwr_run_apply(struct nwr_engine *e, struct nwr_store_op *op)
     }
     nwr_txn_init(&a.txn, e);
     op->err = load_all(&a);
+    if (!op->err)
+        op->err = nwr_clock_load(e, op->pg, &clock);
     if (op->err)
         goto out;
+    a.floor = &clock->floor;
     change_all(&a);
     if (a.changed) {
         op->err = guards(&a);

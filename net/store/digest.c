@@ -16,9 +16,9 @@ static struct nwr_skey digest_key(nwr_pg pg)
 }
 
 static enum nwr_err decode(const struct nwr_skey *key, const struct nwr_blob *sealed,
-                           struct nwr_pg_digest *out)
+                           struct nwr_digest_slot *out)
 {
-    struct nwr_pg_digest d;
+    struct nwr_digest_slot d;
     struct nwr_in in;
     size_t len;
     const uint8_t *p = nwr_unseal(key, sealed->data, sealed->len, &len);
@@ -26,16 +26,19 @@ static enum nwr_err decode(const struct nwr_skey *key, const struct nwr_blob *se
     if (!p)
         return NWR_E_CORRUPT;
     in = nwr_in_of(p, len);
-    d.sum[0] = nwr_in_u64(&in);
-    d.sum[1] = nwr_in_u64(&in);
-    d.records = nwr_in_var(&in);
+    d.digest.sum[0] = nwr_in_u64(&in);
+    d.digest.sum[1] = nwr_in_u64(&in);
+    d.digest.records = nwr_in_var(&in);
+    d.given.actor = nwr_in_u64(&in);
+    d.given.counter = nwr_in_var(&in);
     if (!nwr_in_done(&in))
         return NWR_E_CORRUPT;
-    *out = d;
+    out->digest = d.digest;
+    out->given = d.given;
     return NWR_OK;
 }
 
-static enum nwr_err load(struct nwr_engine *e, nwr_pg pg, struct nwr_digest_slot *out)
+enum nwr_err nwr_digest_load(struct nwr_engine *e, nwr_pg pg, struct nwr_digest_slot *out)
 {
     struct nwr_skey key = digest_key(pg);
     struct nwr_blob *sealed;
@@ -53,13 +56,13 @@ static enum nwr_err load(struct nwr_engine *e, nwr_pg pg, struct nwr_digest_slot
                                                                       : NWR_DIGEST_READ};
     if (err)
         return NWR_OK;
-    if (decode(&key, sealed, &out->digest))
+    if (decode(&key, sealed, out))
         out->state = NWR_DIGEST_LOST;
     nwr_blob_unref(sealed);
     return NWR_OK;
 }
 
-static void stage(struct nwr_txn *t, nwr_pg pg, const struct nwr_digest_slot *slot)
+void nwr_digest_stage(struct nwr_txn *t, nwr_pg pg, const struct nwr_digest_slot *slot)
 {
     struct nwr_skey key = digest_key(pg);
     struct nwr_out o = {0};
@@ -72,6 +75,8 @@ static void stage(struct nwr_txn *t, nwr_pg pg, const struct nwr_digest_slot *sl
     nwr_out_u64(&o, slot->digest.sum[0]);
     nwr_out_u64(&o, slot->digest.sum[1]);
     nwr_out_var(&o, slot->digest.records);
+    nwr_out_u64(&o, slot->given.actor);
+    nwr_out_var(&o, slot->given.counter);
     nwr_sorted_put(&t->changes, &key, nwr_seal(&key, o.data, o.len));
     nwr_out_free(&o);
 }
@@ -84,7 +89,7 @@ enum nwr_err nwr_txn_digest(struct nwr_txn *t, nwr_pg pg, const struct nwr_eleme
 
     nwr_assert(!t->has_digest || t->pg == pg);
     if (!t->has_digest)
-        err = load(t->e, pg, &slot);
+        err = nwr_digest_load(t->e, pg, &slot);
     if (err)
         return err;
     if (before)
@@ -93,13 +98,17 @@ enum nwr_err nwr_txn_digest(struct nwr_txn *t, nwr_pg pg, const struct nwr_eleme
         nwr_digest_add(&slot.digest, after);
     if (lost)
         slot.state = NWR_DIGEST_LOST;
-    stage(t, pg, &slot);
+    nwr_digest_stage(t, pg, &slot);
     return NWR_OK;
 }
 
 void nwr_engine_forget(struct nwr_engine *e)
 {
+    if (!e->digest) /* it was never opened */
+        return;
     memset(e->digest, 0, NWR_PGS_MAX * sizeof(*e->digest));
+    for (uint32_t pg = 0; pg < NWR_PGS_MAX; pg++)
+        nwr_clock_slot_deinit(&e->clock[pg]);
 }
 
 /* ---- adding up ------------------------------------------------------------------------------ */
@@ -109,6 +118,7 @@ struct listing {
     nwr_pg pg;
     struct nwr_pg_digest sum;
     uint32_t looked, cap;
+    bool unreadable; /* any record of this page */
     size_t bytes;
 };
 
@@ -163,11 +173,13 @@ static enum nwr_err add_up(struct nwr_engine *e, nwr_pg pg, struct nwr_pg_digest
 
 static enum nwr_err set(struct nwr_engine *e, nwr_pg pg, const struct nwr_pg_digest *d)
 {
-    struct nwr_digest_slot slot = {NWR_DIGEST_READ, *d};
+    struct nwr_digest_slot slot = e->digest[pg];
     struct nwr_txn t;
 
+    slot.state = NWR_DIGEST_READ;
+    slot.digest = *d;
     nwr_txn_init(&t, e);
-    stage(&t, pg, &slot);
+    nwr_digest_stage(&t, pg, &slot);
     return nwr_txn_commit(&t);
 }
 
@@ -179,7 +191,7 @@ enum nwr_err nwr_engine_digests(struct nwr_engine *e, bool set_right, uint64_t *
 
     *wrong = 0;
     for (nwr_pg pg = 0; pg < NWR_PGS_MAX && !err; pg++) {
-        err = load(e, pg, &slot);
+        err = nwr_digest_load(e, pg, &slot);
         if (!err)
             err = add_up(e, pg, &sum);
         if (err || (slot.state == NWR_DIGEST_READ && nwr_digest_equal(&slot.digest, &sum)))
@@ -187,28 +199,41 @@ enum nwr_err nwr_engine_digests(struct nwr_engine *e, bool set_right, uint64_t *
         /* A lost one is known to be wrong, and is set right before anyone sees it. */
         *wrong += slot.state == NWR_DIGEST_READ;
         if (set_right)
+            err = nwr_clock_lost(e, pg); /* records went without it knowing */
+        if (set_right && !err)
             err = set(e, pg, &sum);
     }
+    return err;
+}
+
+enum nwr_err nwr_digest_now(struct nwr_engine *e, nwr_pg pg, struct nwr_digest_slot *out)
+{
+    enum nwr_err err = nwr_digest_load(e, pg, out);
+
+    if (!err && out->state == NWR_DIGEST_LOST) {
+        err = add_up(e, pg, &out->digest);
+        if (!err)
+            err = set(e, pg, &out->digest);
+        out->state = NWR_DIGEST_READ;
+    }
+    if (!err)
+        e->digest[pg] = *out;
     return err;
 }
 
 void nwr_run_digests(struct nwr_engine *e, struct nwr_store_op *op)
 {
     op->digest = nwr_zalloc(NWR_PGS_MAX * sizeof(*op->digest));
+    op->clock_hash = nwr_zalloc(NWR_PGS_MAX * sizeof(*op->clock_hash));
+    op->above = nwr_zalloc(NWR_PGS_MAX * sizeof(*op->above));
     for (nwr_pg pg = 0; pg < NWR_PGS_MAX && !op->err; pg++) {
         struct nwr_digest_slot slot;
 
-        op->err = load(e, pg, &slot);
-        if (!op->err && slot.state == NWR_DIGEST_LOST) {
-            op->err = add_up(e, pg, &slot.digest);
-            if (!op->err)
-                op->err = set(e, pg, &slot.digest);
-            slot.state = NWR_DIGEST_READ;
-        }
-        if (op->err)
-            break;
-        e->digest[pg] = slot;
-        op->digest[pg] = slot.digest;
+        op->err = nwr_digest_now(e, pg, &slot);
+        if (!op->err)
+            op->err = nwr_clock_hash(e, pg, &op->clock_hash[pg], &op->above[pg]);
+        if (!op->err)
+            op->digest[pg] = slot.digest;
     }
 }
 
@@ -256,8 +281,10 @@ static bool on_listed(void *arg, const struct nwr_skey *skey, const void *value,
     }
     l->looked++;
     op->last = key;
-    if (nwr_unseal_record(skey, value, len, &rec))
+    if (nwr_unseal_record(skey, value, len, &rec)) {
+        l->unreadable = true;
         return true;
+    }
     if (!nwr_record_says_nothing(&rec))
         take(l, &key, &rec, len);
     nwr_record_deinit(&rec);
@@ -273,4 +300,8 @@ void nwr_run_list(struct nwr_engine *e, struct nwr_store_op *op)
         from = nwr_skey_of(NWR_SPACE_RECORDS, op->after.b, op->after.len);
     op->more = false;
     op->err = e->kv->scan(e->kv, &from, on_listed, &l);
+    if (!op->err && l.unreadable)
+        op->err = nwr_clock_lost(e, op->pg);
+    if (!op->err && op->kind == NWR_STORE_PICK)
+        op->err = nwr_give_floor(e, op);
 }

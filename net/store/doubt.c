@@ -60,7 +60,14 @@ static void stage(struct nwr_engine *e, struct nwr_txn *t)
 enum nwr_err nwr_engine_doubt(struct nwr_engine *e, const bool pg[NWR_PGS_MAX])
 {
     struct nwr_txn t;
+    enum nwr_err err = NWR_OK;
 
+    /* First, while the digest it stands beside is still written. */
+    for (uint32_t i = 0; i < NWR_PGS_MAX && !err; i++)
+        if (pg[i])
+            err = nwr_clock_lost(e, (nwr_pg)i);
+    if (err)
+        return err;
     for (uint32_t i = 0; i < NWR_PGS_MAX; i++)
         if (pg[i]) {
             e->doubt[i / 8] |= (uint8_t)(1u << i % 8);

@@ -7,12 +7,17 @@ void nwr_engine_init(struct nwr_engine *e, struct nwr_kv *kv)
 {
     *e = (struct nwr_engine){.kv = kv};
     e->digest = nwr_zalloc(NWR_PGS_MAX * sizeof(*e->digest));
+    e->clock = nwr_zalloc(NWR_PGS_MAX * sizeof(*e->clock));
+    e->gapped = nwr_zalloc(NWR_PGS_MAX * sizeof(*e->gapped));
 }
 
 void nwr_engine_deinit(struct nwr_engine *e)
 {
     nwr_sorted_deinit(&e->pins);
+    nwr_engine_forget(e);
     nwr_free(e->digest);
+    nwr_free(e->clock);
+    nwr_free(e->gapped);
 }
 
 /* ---- sealing -------------------------------------------------------------------------------- */
@@ -79,6 +84,7 @@ void nwr_txn_abort(struct nwr_txn *t)
     nwr_sorted_deinit(&t->changes);
     nwr_sorted_deinit(&t->unpin);
     nwr_free(t->drop);
+    nwr_clock_slot_deinit(&t->clock);
     *t = (struct nwr_txn){0};
 }
 
@@ -104,6 +110,11 @@ enum nwr_err nwr_txn_commit(struct nwr_txn *t)
         end_pins(t);
         if (t->has_digest)
             e->digest[t->pg] = t->digest;
+        if (t->has_clock) {
+            nwr_clock_slot_deinit(&e->clock[t->pg]);
+            e->clock[t->pg] = t->clock;
+            t->clock = (struct nwr_clock_slot){0};
+        }
         e->stat.records += (uint64_t)t->records;
         e->stat.blocks += (uint64_t)t->blocks;
         e->stat.block_bytes += (uint64_t)t->block_bytes;
@@ -239,5 +250,7 @@ void nwr_engine_run(struct nwr_engine *e, struct nwr_store_op *op)
     case NWR_STORE_ERASE: nwr_run_erase(e, op); break;
     case NWR_STORE_CHECK: nwr_run_check(e, op); break;
     case NWR_STORE_DOUBT: nwr_run_doubt(e, op); break;
+    case NWR_STORE_CLOCKS: nwr_run_clocks(e, op); break;
+    case NWR_STORE_FOLD: nwr_run_fold(e, op); break;
     }
 }

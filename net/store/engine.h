@@ -5,6 +5,7 @@
  *   read.c    ranges with follow, blocks, named values
  *   digest.c  digests of PGs, their elements
  *   check.c   verifies what a PG has            doubt.c   PGs that may have lost records
+ *   clock.c   clocks and floors of PGs, folding
  *   hints.c   what is kept for others; erasing a PG
  *   index.c   which records are in conflict, or without a name
  *   verify.c  counts every reference again and compares
@@ -18,6 +19,7 @@
 #ifndef NWR_STORE_ENGINE_H
 #define NWR_STORE_ENGINE_H
 
+#include "net/core/floor.h"
 #include "net/core/rules.h"
 #include "net/store/kv.h"
 #include "net/store/verify.h"
@@ -39,11 +41,20 @@ enum nwr_digest_state {
 struct nwr_digest_slot {
     enum nwr_digest_state state;
     struct nwr_pg_digest digest;
+    struct nwr_dot given; /* the last dot this node gave there: part of its clock */
+};
+/* The rest of the clock, which changes only by exchanges, and the floor. */
+struct nwr_clock_slot {
+    bool read;
+    bool folding;
+    struct nwr_vv clock, floor;
 };
 
 struct nwr_engine {
     struct nwr_kv *kv;
     struct nwr_digest_slot *digest; /* NWR_PGS_MAX */
+    struct nwr_clock_slot *clock;   /* NWR_PGS_MAX */
+    bool *gapped;                   /* NWR_PGS_MAX: dots given by this start prove nothing there */
     struct nwr_sorted pins;         /* block key -> when its pin ends */
     uint8_t doubt[NWR_PGS_MAX / 8]; /* a bit a PG */
     uint32_t ndoubt;
@@ -91,9 +102,10 @@ struct nwr_txn {
     uint32_t ndrop, capdrop;
     struct nwr_sorted unpin; /* blocks that got a reference: their pins end */
     int64_t records, blocks, block_bytes, conflicts;
-    bool has_digest; /* of pg: becomes its slot when written */
+    bool has_digest, has_clock; /* of pg: become its slots when written */
     nwr_pg pg;
     struct nwr_digest_slot digest;
+    struct nwr_clock_slot clock;
 };
 
 void nwr_txn_init(struct nwr_txn *t, struct nwr_engine *e);
@@ -172,6 +184,25 @@ enum nwr_err nwr_engine_index_count(struct nwr_engine *e);
 /* Compares the index with all records; sets it right if asked to. */
 enum nwr_err nwr_engine_index(struct nwr_engine *e, bool set_right, uint64_t *wrong);
 
+/* dot was given here: staged in t. */
+enum nwr_err nwr_txn_given(struct nwr_txn *t, nwr_pg pg, struct nwr_dot dot);
+/* What the clock of pg claims is not here any more: staged in t. */
+enum nwr_err nwr_txn_clock_lost(struct nwr_txn *t, nwr_pg pg);
+/* The same, at once: a record that cannot be read is passed over as if it were not there, so the
+ * floor must not speak for absences any more. */
+enum nwr_err nwr_clock_lost(struct nwr_engine *e, nwr_pg pg);
+void nwr_clock_slot_deinit(struct nwr_clock_slot *slot);
+/* What there is now; borrowed. */
+enum nwr_err nwr_clock_load(struct nwr_engine *e, nwr_pg pg, const struct nwr_clock_slot **out);
+enum nwr_err nwr_digest_load(struct nwr_engine *e, nwr_pg pg, struct nwr_digest_slot *out);
+void nwr_digest_stage(struct nwr_txn *t, nwr_pg pg, const struct nwr_digest_slot *slot);
+/* Of pg, added up anew if it was lost. */
+enum nwr_err nwr_digest_now(struct nwr_engine *e, nwr_pg pg, struct nwr_digest_slot *out);
+/* Of clock and floor of pg, and whether the one is above the other. */
+enum nwr_err nwr_clock_hash(struct nwr_engine *e, nwr_pg pg, uint64_t *out, bool *above);
+/* op->rows get the floor of op->pg. */
+enum nwr_err nwr_give_floor(struct nwr_engine *e, struct nwr_store_op *op);
+
 /* h is kept with what t writes. */
 void nwr_txn_hint(struct nwr_txn *t, const struct nwr_hint *h);
 
@@ -183,6 +214,8 @@ void nwr_run_hint_read(struct nwr_engine *e, struct nwr_store_op *op);
 void nwr_run_hint_change(struct nwr_engine *e, struct nwr_store_op *op); /* PUT and DROP */
 void nwr_run_check(struct nwr_engine *e, struct nwr_store_op *op);
 void nwr_run_doubt(struct nwr_engine *e, struct nwr_store_op *op);
+void nwr_run_clocks(struct nwr_engine *e, struct nwr_store_op *op);
+void nwr_run_fold(struct nwr_engine *e, struct nwr_store_op *op);
 void nwr_run_erase(struct nwr_engine *e, struct nwr_store_op *op);
 
 #endif

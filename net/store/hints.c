@@ -189,6 +189,8 @@ void nwr_run_erase(struct nwr_engine *e, struct nwr_store_op *op)
     op->err = e->kv->scan(e->kv, &from, on_record, &er);
     if (!op->err)
         op->err = er.err;
+    if (!op->err)
+        op->err = nwr_txn_clock_lost(&t, op->pg);
     nwr_deltas_sum(&er.deltas);
     if (!op->err)
         op->err = nwr_blocks_count(&t, &er.deltas, op, false);

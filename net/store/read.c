@@ -208,7 +208,7 @@ static int by_key(const void *a, const void *b)
 static void sort_rows(struct nwr_rows *rows)
 {
     struct nwr_row **order = nwr_alloc(rows->n * sizeof(struct nwr_row *));
-    struct nwr_rows out = {.cap = rows->n};
+    struct nwr_rows out = {.cap = rows->n, .floor = rows->floor};
 
     out.row = nwr_alloc(rows->n * sizeof(*out.row));
     for (uint32_t i = 0; i < rows->n; i++)
@@ -242,6 +242,8 @@ void nwr_run_read(struct nwr_engine *e, struct nwr_store_op *op)
     }
     take_rows(&r);
     op->err = r.err;
+    if (!op->err)
+        op->err = nwr_give_floor(e, op);
     if (op->err)
         nwr_rows_deinit(&op->rows);
     else if (op->rows.n > 1)

@@ -16,6 +16,10 @@
  *              if nothing refers to them by then
  *   BLOCK_GET  one block; E_NOENT, or E_CORRUPT when its checksum does not match
  *   DIGESTS    what each PG holds, as a sum (net/core/digest.h): kept in the commit of every change
+ *   CLOCKS     of each group: joins the clock and takes the floor of a peer, where that is right,
+ *              and tells what it is then (net/core/floor.h)
+ *   FOLD       records whose context is below the floor of their PG shrink, or go, NWR_LIST_MAX
+ *              of them looked at; `more` and `last` as in LIST
  *   LIST       elements of a PG with after < key <= until, in order of their keys
  *   PICK       the rows of a PG, after < key, whose object is among `want`
  *              Both look at NWR_LIST_MAX records; `more` and `last` say how far they came. A
@@ -64,7 +68,20 @@ enum nwr_store_kind {
     NWR_STORE_HINT_DROP,
     NWR_STORE_ERASE,
     NWR_STORE_CHECK,
-    NWR_STORE_DOUBT
+    NWR_STORE_DOUBT,
+    NWR_STORE_CLOCKS,
+    NWR_STORE_FOLD
+};
+
+/* One group of CLOCKS. peer_*: borrowed, NULL for none. The clock is joined only where the digest
+ * is peer_digest; the floor is taken by who has what is below it. */
+struct nwr_group {
+    nwr_pg pg;
+    const struct nwr_vv *peer_clock, *peer_floor;
+    const struct nwr_pg_digest *peer_digest;
+    struct nwr_pg_digest digest; /* what there is afterwards: the caller frees the vectors */
+    struct nwr_vv clock, floor;
+    bool folding; /* records below the floor are still as they were: FOLD is due */
 };
 
 /* Records that target is to be told of when it is back. Its name is (target, seq, incarnation);
@@ -106,8 +123,12 @@ struct nwr_store_op {
     uint32_t napply;
     const struct nwr_guard *guard;
     uint32_t nguard;
-    bool coordinator; /* APPLY: SEEN guards count, sibling limit (E_BUSY) too */
-    bool heal;        /* APPLY: what is merged replaces a record that is E_CORRUPT */
+    bool coordinator;                /* APPLY: SEEN guards count, sibling limit (E_BUSY) too */
+    bool heal;                       /* APPLY: what is merged replaces a record that is E_CORRUPT */
+    const struct nwr_vv *peer_floor; /* APPLY: of whoever has the records that are merged */
+    struct nwr_group *group;         /* CLOCKS */
+    uint32_t ngroup;
+    uint64_t mark; /* FOLD: what its first page set */
     const struct nwr_block *block;
     uint32_t nblock;                /* BLOCK_GET: block[0].id */
     const char *name;               /* META */
@@ -129,6 +150,8 @@ struct nwr_store_op {
     struct nwr_hint *kept; /* HINT_READ */
     uint32_t nkept;
     struct nwr_pg_digest *digest;  /* DIGESTS: NWR_PGS_MAX of them */
+    uint64_t *clock_hash;          /* DIGESTS: of clock and floor, as many */
+    bool *above;                   /* DIGESTS: the clock is above the floor, as many */
     struct nwr_dot dot;            /* APPLY with puts: the dot of the batch, or of its first try */
     struct nwr_appeared *appeared; /* APPLY: conflicts that were none before it */
     uint32_t nappeared;
@@ -186,6 +209,8 @@ struct nwr_store_faults {
     nwr_ms slow_ms;      /* the caller delays completions by this */
 };
 struct nwr_store *nwr_store_mem_create(uint64_t seed);
+/* Another store with all that s holds now: the image of a disk. */
+struct nwr_store *nwr_store_mem_copy(struct nwr_store *s, uint64_t seed);
 struct nwr_store_faults *nwr_store_mem_faults(struct nwr_store *s);
 /* Power loss: everything since the last SYNC is gone. lose_unsynced = false: kill -9. Ops not
  * yet polled never complete. */

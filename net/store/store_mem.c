@@ -215,6 +215,20 @@ struct nwr_store *nwr_store_mem_create(uint64_t seed)
     return &m->store;
 }
 
+struct nwr_store *nwr_store_mem_copy(struct nwr_store *s, uint64_t seed)
+{
+    struct nwr_store *copy = nwr_store_mem_create(seed);
+    struct mem *to = of_store(copy);
+
+    for (struct nwr_sorted_node *n = of_store(s)->map.head[0]; n; n = n->next[0]) {
+        struct nwr_skey key = nwr_skey_of((enum nwr_space)n->space, n->key, n->key_len);
+
+        nwr_sorted_put(&to->map, &key, nwr_blob_ref(n->value));
+    }
+    nwr_assert(nwr_engine_census(&to->engine, true) == NWR_OK);
+    return copy;
+}
+
 /* ---- faults --------------------------------------------------------------------------------- */
 
 struct nwr_store_faults *nwr_store_mem_faults(struct nwr_store *s)

@@ -255,7 +255,7 @@ static bool scans(enum nwr_store_kind kind)
 {
     return kind == NWR_STORE_READ || kind == NWR_STORE_DIGESTS || kind == NWR_STORE_LIST ||
            kind == NWR_STORE_PICK || kind == NWR_STORE_HINT_READ || kind == NWR_STORE_ERASE ||
-           kind == NWR_STORE_CHECK;
+           kind == NWR_STORE_CHECK || kind == NWR_STORE_FOLD;
 }
 
 /* Ops whose reads are single keys: they see the group's changes. */
@@ -284,6 +284,8 @@ static void work_on(struct rocks *r, struct nwr_store_op *op, struct list *out)
     case NWR_STORE_HINT_PUT:
     case NWR_STORE_HINT_DROP:
     case NWR_STORE_DOUBT:
+    case NWR_STORE_CLOCKS:
+    case NWR_STORE_FOLD:
     case NWR_STORE_ERASE: push(op->err ? out : &r->group, op); break;
     case NWR_STORE_SYNC:
     case NWR_STORE_META_PUT:

@@ -199,6 +199,7 @@ enum nwr_err nwr_engine_recount(struct nwr_engine *e)
         err = nwr_engine_digests(e, true, &found.digests);
     if (!err)
         err = nwr_engine_index(e, true, &found.index);
+    memset(e->gapped, 0, NWR_PGS_MAX * sizeof(*e->gapped)); /* another start, other dots */
     tally_deinit(&t);
     return err;
 }
@@ -279,6 +280,7 @@ enum nwr_err nwr_engine_start(struct nwr_engine *e)
     enum nwr_err err = e->kv->get(e->kv, &key, &asked);
 
     nwr_engine_forget(e);
+    memset(e->gapped, 0, NWR_PGS_MAX * sizeof(*e->gapped));
     if (!err)
         nwr_blob_unref(asked);
     /* Blocks that nothing seems to name may be named by what was lost. */

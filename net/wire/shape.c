@@ -115,7 +115,8 @@ static const struct nwr_field row_fields[] = {KEY(nwr_row, key), RECORD(nwr_row,
 SHAPE(row_shape, nwr_row, row_fields);
 
 static const struct nwr_field rows_fields[] = {
-    SORTED(nwr_rows, row, n, cap, ROWS_MAX, row_shape, rows_check)};
+    SORTED(nwr_rows, row, n, cap, ROWS_MAX, row_shape, rows_check),
+    STRUCT(nwr_rows, floor, vv_shape)};
 SHAPE(rows_shape, nwr_rows, rows_fields);
 
 static const struct nwr_field version_fields[] = {
@@ -245,7 +246,7 @@ static const struct nwr_field why_fields[] = {KEY(nwr_msg, u.why.key),
 SHAPE(why_shape, nwr_msg, why_fields);
 
 static const struct nwr_field compare_fields[] = {
-    UINT_UP_TO(nwr_msg, u.compare.what, NWR_COMPARE_ROWS), UINT(nwr_msg, u.compare.session),
+    UINT_UP_TO(nwr_msg, u.compare.what, NWR_COMPARE_CLOCKS), UINT(nwr_msg, u.compare.session),
     KEY(nwr_msg, u.compare.after), KEY(nwr_msg, u.compare.until),
     BLOB(nwr_msg, u.compare.data, NWR_BLOCK_MAX)};
 SHAPE(compare_shape, nwr_msg, compare_fields);

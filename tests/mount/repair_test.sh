@@ -77,6 +77,28 @@ END
 # What it holds by itself.
 cmp_large() { cmp "$MA/large" "$T/large"; }
 cp "$MA/large" "$T/large"
+# Tombstones go when all have confirmed them: a run tells one replica, a few tell all of them. What
+# rm leaves to be done later goes after that.
+records() {
+    "$NWRFS" status --data "$T/$1" --json |
+        jq '.ordinal as $o | .members[] | select(.ordinal == $o) | .records'
+}
+export -f records
+try records_of_deleted_files_go_from_every_replica <<'END'
+mkdir "$MA/e"
+for i in $(seq 100); do echo "$i" >"$MA/e/f$i"; done
+sleep 1.2 # figures are taken once a second
+full=$(records a)
+rm "$MB"/e/f*
+few() { for n in a b c; do test "$(records $n)" -le "$((full - 200))" || return 1; done; }
+for round in 1 2 3 4 5 6; do
+    few && break
+    for n in a b c; do "$NWRFS" repair --data "$T/$n" --wait >/dev/null; done
+    sleep 1.2
+done
+few
+END
+
 C=$(address c)
 halt a
 halt b

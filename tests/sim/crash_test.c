@@ -162,7 +162,7 @@ static void look(struct told *t)
             sim_fail(s, "[live] group %u cannot be read: %s", pg, nwr_err_name(t->err));
         oracle_invented(s, &t->h, &t->seen);
         oracle_lost(s, &t->h, &prefix, &t->seen, s->now);
-        oracle_returned(s, &t->h, &prefix, &t->seen);
+        oracle_returned(s, &t->h, &prefix, &t->seen, s->now);
     }
     kit_notice(s);
     oracle_converged(s);

@@ -4,7 +4,8 @@
  *                                  so no sibling is lost either
  *   [invented]  oracle_invented.c  what is there was written so, by nobody who was told that
  *                                  nothing was sent
- *   [returned]  oracle_returned.c  what was replaced or deleted is not beside what did that
+ *   [returned]  oracle_returned.c  what was replaced is not beside what did that; what was deleted
+ *                                  is not there
  *   [differ]    oracle_converge.c  replicas are identical after healing by reads
  *   [block]     oracle_block.c     no block missing, miscounted or leaked
  *   [reply]     oracle_reply.c     each request is answered once, in time
@@ -20,7 +21,7 @@
 void oracle_lost(struct sim *s, struct sim_history *h, const struct nwr_key *prefix,
                  const struct nwr_rows *rows, sim_us since);
 void oracle_returned(struct sim *s, struct sim_history *h, const struct nwr_key *prefix,
-                     const struct nwr_rows *rows);
+                     const struct nwr_rows *rows, sim_us since);
 void oracle_invented(struct sim *s, const struct sim_history *h, const struct nwr_rows *rows);
 /* What was shown may not be taken back: lost from here on if it is not there. */
 void oracle_note_shown(struct sim *s, struct sim_history *h, const struct nwr_rows *rows,

@@ -14,7 +14,7 @@ static void check_key(void *arg, struct sim_history *h, const struct sim_written
     for (uint32_t i = 0; i < list->n; i++) {
         struct sim_write *w = &h->w[list->w[i]];
 
-        if (w->known_at && w->known_at < l->since && !sim_history_there(h, w, rec))
+        if (w->known_at && w->known_at < l->since && !sim_history_over(h, w, rec))
             sim_fail(l->s, "[lost] write %llx of key %llx was %s and is gone",
                      (unsigned long long)w->wid,
                      (unsigned long long)nwr_hash64(w->key.b, w->key.len, 0),

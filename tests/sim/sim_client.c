@@ -163,7 +163,7 @@ static void check_read(struct sim_client *c, const struct nwr_rows *rows)
     if (!l->strong)
         return;
     oracle_lost(l->s, &l->history, &c->prefix, rows, c->asked_at);
-    oracle_returned(l->s, &l->history, &c->prefix, rows);
+    oracle_returned(l->s, &l->history, &c->prefix, rows, c->asked_at);
     /* What an entry refers to comes with it. */
     for (uint32_t i = 0; i < rows->n; i++)
         for (uint32_t j = 0; j < rows->row[i].rec.n; j++) {

@@ -22,6 +22,8 @@ static const char *store_verb(const struct nwr_store_op *op)
     case NWR_STORE_ERASE: return "erases";
     case NWR_STORE_CHECK: return "verifies";
     case NWR_STORE_DOUBT: return "asks what it doubts";
+    case NWR_STORE_CLOCKS: return "takes clocks";
+    case NWR_STORE_FOLD: return "folds";
     case NWR_STORE_DIGESTS:
     case NWR_STORE_LIST:
     case NWR_STORE_PICK:

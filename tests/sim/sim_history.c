@@ -93,6 +93,17 @@ bool sim_history_there(struct sim_history *h, struct sim_write *w, const struct 
     return w->there;
 }
 
+bool sim_history_over(struct sim_history *h, struct sim_write *w, const struct nwr_record *rec)
+{
+    if (w->judged_over == h->looks)
+        return w->over;
+    w->judged_over = h->looks;
+    w->over = sim_history_shown(w, rec) || (w->tombstone && w->fate != SIM_REFUSED);
+    for (uint32_t i = 0; i < w->nby && !w->over; i++)
+        w->over = sim_history_over(h, &h->w[w->by[i]], rec);
+    return w->over;
+}
+
 /* Write_ids are given in the order of the history: the index stands in their low half. */
 struct sim_write *sim_history_find(const struct sim_history *h, nwr_wid wid)
 {

@@ -26,8 +26,9 @@ struct sim_write {
     sim_us known_at; /* acknowledged, or shown by a read that may not take it back; 0: neither */
     struct nwr_block_id block;
     bool has_block;
-    uint64_t judged; /* the look that judged it last: is it there? */
-    bool there;
+    uint64_t judged,
+        judged_over; /* the looks that judged it last: is it there, is it accounted for */
+    bool there, over;
 };
 
 /* The writes of one key, oldest first. */
@@ -56,6 +57,9 @@ void sim_history_walk(struct sim_history *h, const struct nwr_key *prefix,
 bool sim_history_shown(const struct sim_write *w, const struct nwr_record *rec);
 /* Inside fn: w is shown by rec, or something that replaced it is there. */
 bool sim_history_there(struct sim_history *h, struct sim_write *w, const struct nwr_record *rec);
+/* The same, or it may have been deleted: a delete goes when every replica has it, and does not show
+ * what it took away. */
+bool sim_history_over(struct sim_history *h, struct sim_write *w, const struct nwr_record *rec);
 void sim_history_deinit(struct sim_history *h);
 /* What a version of this write holds. */
 struct nwr_blob *sim_history_body(nwr_wid wid, const struct nwr_key *key);

@@ -172,7 +172,7 @@ static void read_all(struct plan *p, uint8_t r, bool check)
             oracle_invented(s, &p->load.history, &rows);
             if (check) {
                 oracle_lost(s, &p->load.history, &prefix, &rows, s->now);
-                oracle_returned(s, &p->load.history, &prefix, &rows);
+                oracle_returned(s, &p->load.history, &prefix, &rows, s->now);
             }
             nwr_rows_deinit(&rows);
         }
