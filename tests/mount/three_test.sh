@@ -133,6 +133,38 @@ rm -r "$MA/x" "$MA/z"
 same "f" "$(ls -A "$MB")"
 END
 
+# `why` says the group of a file, which is that of the directory it was made in.
+try an_exchange_is_made_within_a_group_and_refused_between_groups <<'END'
+group() { "$NWRFS" why "$1" --json | jq .pg; }
+mkdir "$MA/x"
+echo 1 >"$MA/x/one"
+for i in $(seq 20); do
+    mkdir "$MA/y"
+    echo 2 >"$MA/y/two"
+    [ "$(group "$MA/x/one")" = "$(group "$MA/y/two")" ] || break
+    rm -r "$MA/y"
+done
+no same "$(group "$MA/x/one")" "$(group "$MA/y/two")"
+mkdir "$MA/x/sub" "$MA/y/sub"
+echo 3 >"$MA/x/sub/three"
+echo 4 >"$MA/y/sub/four"
+all() { (cd "$1" && grep -r . x y | sort | tr '\n' ' '); }
+before="x/one:1 x/sub/three:3 y/sub/four:4 y/two:2 "
+for pair in "one two" "one sub" "sub two" "sub sub"; do
+    set -- $pair
+    same EXDEV "$($CALLS rename "$MA/x/$1" "$MA/y/$2" 2 2>&1 || true)"
+    same EXDEV "$($CALLS rename "$MB/y/$2" "$MB/x/$1" 2 2>&1 || true)"
+    same "$before" "$(all "$MA")"
+    same "$before" "$(all "$MB")"
+done
+$CALLS rename "$MA/x/one" "$MA/x/sub" 2
+same "x/one/three:3 x/sub:1 y/sub/four:4 y/two:2 " "$(all "$MB")"
+$CALLS rename "$MB/x/one" "$MB/x/sub" 2
+same "$before" "$(all "$MA")"
+rm -r "$MA/x" "$MA/y"
+same "f" "$(ls -A "$MB")"
+END
+
 try a_tree_written_on_one_side_is_read_on_the_other <<'END'
 cp -a "$ROOT/tests" "$MA/tree"
 diff -r "$ROOT/tests" "$MB/tree"
