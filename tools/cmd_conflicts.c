@@ -215,6 +215,17 @@ static void on_headless(struct walk *w, const char *dir, const char *base)
     names_free(&found);
 }
 
+/* The symbolic link at the place of a directory that is elsewhere. A head that is in conflict has
+ * said it before. */
+static void on_elsewhere(struct walk *w, const char *path, const char *name)
+{
+    char head[8192], list[8192];
+
+    snprintf(head, sizeof(head), "%.*s%.*s", (int)(name - path), path, (int)base_len(name), name);
+    if (!nwr_attribute(head, "user.nwrfs.siblings", list, sizeof(list)))
+        print_row(w, path, number_of(name));
+}
+
 static void on_indexed(void *arg, char kind, const char *path)
 {
     struct walk *w = arg;
@@ -222,6 +233,10 @@ static void on_indexed(void *arg, char kind, const char *path)
     const char *slash = strrchr(path, '/');
     struct stat st;
 
+    if (kind == 'l') {
+        on_elsewhere(w, path, slash ? slash + 1 : path);
+        return;
+    }
     if (lstat(path, &st) == 0) {
         on_file(w, path, slash ? slash + 1 : path);
     } else if (slash) {

@@ -238,12 +238,28 @@ static bool say_inode(struct nwr_txn *t, nwr_ino ino, struct nwr_out *out)
     return whole && !missing;
 }
 
+/* What stands at a place of a directory, if it is not there. */
+static bool say_elsewhere(struct nwr_txn *t, const struct nwr_key_parts *at, struct nwr_out *out)
+{
+    struct nwr_dirs within = {.ino = {at->parent}, .n = 1};
+    struct nwr_shown_list list = {0};
+    bool whole = nwr_view_all(t, &within, at->name, at->name_len, &list);
+
+    for (uint32_t i = 0; i < list.n && whole; i++)
+        if (list.e[i].elsewhere && list.e[i].root == at->ino)
+            whole = say(t, "l", at->parent, list.e[i].name, list.e[i].name_len, out) != NWR_MISSING;
+    nwr_shown_list_deinit(&list);
+    return whole;
+}
+
 static bool say_row(struct nwr_txn *t, const struct nwr_row *row, struct nwr_out *out)
 {
     struct nwr_key_parts p;
 
     if (!nwr_key_parse(&row->key, &p))
         return true;
+    if (p.kind == 'I' && p.reg == NWR_REG_LINK)
+        return say_elsewhere(t, &p, out);
     if (p.kind == 'I')
         return say_inode(t, p.ino, out);
     return say(t, holds_dir(&row->rec) ? "u" : "c", p.ino, p.name, p.name_len, out) != NWR_MISSING;

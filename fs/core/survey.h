@@ -7,6 +7,7 @@
  *   c PATH   a name that may be in conflict: whoever asks looks at it
  *   u PATH   a directory that may be several, made on two sides or back beside another: names below
  *            it may be in conflict though no record of theirs is
+ *   l PATH   the symbolic link at a place of a directory that two sides moved, by its number
  *
  * A cursor is a record key in hexadecimal, cut so that it fits a name, a dot, and how many keys
  * that begin like it were looked at. Without one the pages begin.

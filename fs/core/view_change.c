@@ -106,8 +106,10 @@ static bool attach(struct nwr_txn *t, nwr_ino dir, const char *name, size_t len,
         return false;
     w = nwr_txn_write(t, &link, nwr_txn_peek(t, &link), NULL);
     w->v.flags &= (uint8_t)~NWR_V_TOMBSTONE;
-    if (type == NWR_TYPE_DIR)
+    if (type == NWR_TYPE_DIR) {
+        w->v.ref = ino;
         keep_came(t, w, &parts);
+    }
     s.moved = type == NWR_TYPE_DIR && was_named(t, ino);
     w = nwr_txn_write(t, &entry, rec, bare ? is_gone : is_tombstone);
     w->v.flags &= (uint8_t) ~(NWR_V_TOMBSTONE | NWR_V_HIDDEN);

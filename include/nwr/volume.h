@@ -39,9 +39,10 @@ enum nwr_op {
  * version found that has a `ref` in the same PG, also the whole object of that inode (tombstones
  * too). Rows come sorted by key, each key once. indexed: of the range only what the replicas keep
  * an index of: entries and contents in conflict (several live versions, or a void beside one),
- * and attributes of inodes without a live link. A conflict that no replica asked has whole is not
- * in it yet, and a replica where it is over has no row to say so: such rows say where to look,
- * not what is there. */
+ * attributes of inodes without a live link, and of the live links of one inode that refer to it
+ * (those of directories, of which there should be one) all but the latest. A conflict that no
+ * replica asked has whole is not in it yet, and a replica where it is over has no row to say so:
+ * such rows say where to look, not what is there. */
 struct nwr_range {
     struct nwr_key prefix, after;
     bool exact, follow, indexed;

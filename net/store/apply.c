@@ -17,6 +17,7 @@ struct item {
     struct nwr_blob *after;  /* sealed; NULL: nothing changed */
     uint32_t live_before, hidden_before;
     bool indexed; /* it was in conflict */
+    bool place;   /* it was the link of a directory */
     bool was;     /* it said something before */
     bool gone;    /* it says nothing now: it goes */
     struct nwr_element before_element;
@@ -81,6 +82,7 @@ static enum nwr_err load(struct applying *a, struct item *it)
         it->live_before = nwr_record_live(&it->rec);
         it->hidden_before = hidden(&it->rec);
         it->indexed = nwr_index_wants(&it->key, &it->rec);
+        it->place = nwr_index_is_place(&it->key, &it->rec);
         it->was = !nwr_record_says_nothing(&it->rec);
         it->before_element = nwr_element_of(&it->key, &it->rec);
         count_blocks(&a->deltas, &it->rec, -1);
@@ -370,6 +372,35 @@ static bool is_made(struct applying *a, nwr_ino ino)
     return it && !it->before;
 }
 
+/* The inode of a record that is or was the link of a directory; 0: it is none. */
+static nwr_ino placed(const struct item *it)
+{
+    struct nwr_key_parts p;
+
+    if ((!it->place && !it->healed && !nwr_index_is_place(&it->key, &it->rec)) ||
+        !nwr_key_parse(&it->key, &p) || p.kind != 'I' || p.reg != NWR_REG_LINK)
+        return 0;
+    return p.ino;
+}
+
+static enum nwr_err stage_places(struct applying *a)
+{
+    enum nwr_err err = NWR_OK;
+
+    for (uint32_t i = 0; i < a->nitem && !err; i++) {
+        nwr_ino ino = placed(&a->item[i]);
+
+        if (ino && !nwr_index_is_place(&a->item[i].key, &a->item[i].rec))
+            err = nwr_txn_index(&a->txn, &a->item[i].key, false);
+        for (uint32_t j = 0; ino && j < i; j++)
+            if (placed(&a->item[j]) == ino)
+                ino = 0;
+        if (!err && ino)
+            err = nwr_txn_index_places(&a->txn, ino);
+    }
+    return err;
+}
+
 static enum nwr_err stage_index(struct applying *a)
 {
     enum nwr_err err = NWR_OK;
@@ -387,7 +418,7 @@ static enum nwr_err stage_index(struct applying *a)
         if (!err && ino)
             err = nwr_txn_index_names(&a->txn, ino, is_made(a, ino));
     }
-    return err;
+    return err ? err : stage_places(a);
 }
 
 /* The dot of the batch, whatever its writes came to. */

@@ -171,6 +171,11 @@ bool nwr_index_wants(const struct nwr_key *key, const struct nwr_record *rec);
 enum nwr_err nwr_txn_index(struct nwr_txn *t, const struct nwr_key *key, bool want);
 /* Staged in t, after the records: whether the inode has no name. made: it is new in t. */
 enum nwr_err nwr_txn_index_names(struct nwr_txn *t, nwr_ino ino, bool made);
+/* Whether a record is the live link of a directory. */
+bool nwr_index_is_place(const struct nwr_key *key, const struct nwr_record *rec);
+/* Staged in t, after the records: which links of the inode are not where the directory is. Those
+ * that are no links any more are not looked at. */
+enum nwr_err nwr_txn_index_places(struct nwr_txn *t, nwr_ino ino);
 /* Records in the index, from a record key on; as kv->scan. */
 enum nwr_err nwr_index_scan(struct nwr_engine *e, const struct nwr_key *from,
                             bool (*on)(void *arg, const struct nwr_skey *key, const void *value,

@@ -3,6 +3,7 @@
  *   entry       several live versions, or a live one beside a hidden one (a void that masks it)
  *   content     several live versions
  *   attributes  live, and the inode has no live link: unlinked, or half made
+ *   link        live, of a directory that two sides moved (it refers to its inode), not its latest
  *
  * A META value with a name of its own kind (a zero byte, which no string has) and the record's key
  * behind it, kept in the commit that changes the record. The value is empty. What fs shows of such
@@ -69,7 +70,7 @@ static enum nwr_err has(struct nwr_txn *t, const struct nwr_skey *key, bool *is)
 
 static bool is_conflict(const struct nwr_key *key)
 {
-    return key->b[2] == 'E' || key->b[11] == NWR_REG_CONTENT;
+    return key->b[2] == 'E' || key->b[11] == NWR_REG_CONTENT || key->b[11] == NWR_REG_LINK;
 }
 
 enum nwr_err nwr_txn_index(struct nwr_txn *t, const struct nwr_key *key, bool want)
@@ -179,6 +180,112 @@ enum nwr_err nwr_txn_index_names(struct nwr_txn *t, nwr_ino ino, bool made)
     return nwr_txn_index(t, &attr, want);
 }
 
+/* ---- links of a directory -------------------------------------------------------------------- */
+
+struct places {
+    struct nwr_key key; /* of the latest so far; len 0: there was none */
+    nwr_hlc hlc;
+    struct nwr_dot dot;
+};
+
+static const struct nwr_version *place_in(const struct nwr_key *key, const struct nwr_record *rec)
+{
+    const struct nwr_version *best = NULL;
+    struct nwr_key_parts p;
+
+    if (!fits(key) || !nwr_key_parse(key, &p) || p.kind != 'I' || p.reg != NWR_REG_LINK)
+        return NULL;
+    for (uint32_t i = 0; i < rec->n; i++) {
+        const struct nwr_version *v = &rec->v[i];
+
+        if (v->ref != p.ino || v->flags & NWR_V_TOMBSTONE)
+            continue;
+        if (!best || v->hlc > best->hlc ||
+            (v->hlc == best->hlc && nwr_dot_cmp(v->dot, best->dot) > 0))
+            best = v;
+    }
+    return best;
+}
+
+bool nwr_index_is_place(const struct nwr_key *key, const struct nwr_record *rec)
+{
+    return place_in(key, rec) != NULL;
+}
+
+/* One more link of the inode. True: *loser is not the latest. */
+static bool next_place(struct places *p, const struct nwr_key *key, const struct nwr_record *rec,
+                       struct nwr_key *loser)
+{
+    const struct nwr_version *v = place_in(key, rec);
+    bool second = p->key.len > 0;
+
+    if (!v)
+        return false;
+    *loser = *key;
+    if (second && (v->hlc < p->hlc || (v->hlc == p->hlc && nwr_dot_cmp(v->dot, p->dot) < 0)))
+        return true;
+    *loser = p->key;
+    *p = (struct places){.key = *key, .hlc = v->hlc, .dot = v->dot};
+    return second;
+}
+
+struct placing {
+    struct naming links; /* only where they are looked for */
+    struct places latest;
+    struct nwr_key *lost;
+    uint32_t n, cap;
+};
+
+static void add_link(struct placing *s, const struct nwr_skey *skey, const void *value, size_t len)
+{
+    struct nwr_key key = key_of(skey, 0), loser;
+    struct nwr_record rec;
+
+    if (nwr_unseal_record(skey, value, len, &rec) != NWR_OK)
+        return; /* it is unknown, and comes again when it is healed */
+    if (next_place(&s->latest, &key, &rec, &loser)) {
+        s->lost = nwr_grow(s->lost, &s->cap, s->n + 1, sizeof(*s->lost));
+        s->lost[s->n++] = loser;
+    }
+    nwr_record_deinit(&rec);
+}
+
+static bool on_place(void *arg, const struct nwr_skey *key, const void *value, size_t len)
+{
+    struct placing *s = arg;
+
+    if (!is_link(&s->links, key))
+        return false;
+    if (!nwr_sorted_find(&s->links.t->changes, key))
+        add_link(s, key, value, len);
+    return true;
+}
+
+enum nwr_err nwr_txn_index_places(struct nwr_txn *t, nwr_ino ino)
+{
+    struct nwr_key link = nwr_key_reg(ino, NWR_REG_LINK);
+    struct placing s = {
+        .links = {.t = t, .prefix = nwr_skey_of(NWR_SPACE_RECORDS, link.b, link.len)}};
+    struct nwr_sorted_node *n = nwr_sorted_lower(&t->changes, &s.links.prefix);
+    enum nwr_err err;
+
+    for (; n && n->space == NWR_SPACE_RECORDS; n = n->next[0]) {
+        struct nwr_skey key = nwr_skey_of(NWR_SPACE_RECORDS, n->key, n->key_len);
+
+        if (!is_link(&s.links, &key))
+            break;
+        if (n->value)
+            add_link(&s, &key, n->value->data, n->value->len);
+    }
+    err = t->e->kv->scan(t->e->kv, &s.links.prefix, on_place, &s);
+    if (!err && s.latest.key.len)
+        err = nwr_txn_index(t, &s.latest.key, false);
+    for (uint32_t i = 0; i < s.n && !err; i++)
+        err = nwr_txn_index(t, &s.lost[i], true);
+    nwr_free(s.lost);
+    return err;
+}
+
 /* ---- reading it ----------------------------------------------------------------------------- */
 
 struct walking {
@@ -234,6 +341,7 @@ struct auditing {
     struct nwr_sorted want; /* index keys */
     nwr_ino ino;            /* the inode of the record looked at last */
     bool attr, named;       /* it has */
+    struct places latest;   /* of its links */
     uint64_t wrong, conflicts;
     struct nwr_txn *fix; /* NULL: nothing is set right */
 };
@@ -247,6 +355,7 @@ static void end_inode(struct auditing *a)
         nwr_sorted_put(&a->want, &k, nwr_blob_new(0));
     a->ino = 0;
     a->attr = a->named = false;
+    a->latest = (struct places){0};
 }
 
 static bool on_record(void *arg, const struct nwr_skey *skey, const void *value, size_t len)
@@ -255,6 +364,7 @@ static bool on_record(void *arg, const struct nwr_skey *skey, const void *value,
     struct nwr_key key = key_of(skey, 0);
     struct nwr_key_parts p;
     struct nwr_record rec;
+    struct nwr_key loser;
     struct nwr_skey k;
     bool corrupt;
 
@@ -273,6 +383,10 @@ static bool on_record(void *arg, const struct nwr_skey *skey, const void *value,
         return true;
     if (nwr_index_wants(&key, &rec))
         nwr_sorted_put(&a->want, &k, nwr_blob_new(0));
+    if (next_place(&a->latest, &key, &rec, &loser)) {
+        k = index_key(&loser);
+        nwr_sorted_put(&a->want, &k, nwr_blob_new(0));
+    }
     nwr_record_deinit(&rec);
     return true;
 }

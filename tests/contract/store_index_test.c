@@ -34,7 +34,8 @@ static void assert_empty(struct kit *k)
     assert_int_equal(stat_of(k).conflicts, 0);
 }
 
-static void write_flags(struct kit *k, struct nwr_key key, uint8_t flags, struct nwr_seen *seen)
+static void write_as(struct kit *k, struct nwr_key key, uint8_t flags, nwr_ino ref,
+                     struct nwr_seen *seen)
 {
     struct nwr_write *w;
     struct batch b;
@@ -42,10 +43,21 @@ static void write_flags(struct kit *k, struct nwr_key key, uint8_t flags, struct
     batch_init(&b, k, NWR_STORE_APPLY);
     w = batch_put(&b, key, 0, "x");
     w->v.flags = flags;
+    w->v.ref = ref;
     if (seen->dot.counter)
         nwr_write_seen(w, seen->dot, seen->wid);
     *seen = (struct nwr_seen){w->v.dot, w->v.wid};
     assert_int_equal(batch_end(&b), NWR_OK);
+}
+
+static void write_flags(struct kit *k, struct nwr_key key, uint8_t flags, struct nwr_seen *seen)
+{
+    write_as(k, key, flags, 0, seen);
+}
+
+static void write_ref(struct kit *k, struct nwr_key key, nwr_ino ref, struct nwr_seen *seen)
+{
+    write_as(k, key, 0, ref, seen);
 }
 
 static void a_content_is_in_the_index_while_it_has_several_versions(void **state)
@@ -131,6 +143,34 @@ static void an_inode_is_in_the_index_while_it_has_attributes_and_no_name(void **
     write_flags(k, link_b, NWR_V_TOMBSTONE, &b);
     assert_index(k, &key, 1);
     write_flags(k, key, NWR_V_TOMBSTONE, &attr);
+    assert_empty(k);
+}
+
+static void of_the_links_of_a_directory_all_but_the_latest_are_in_the_index(void **state)
+{
+    struct kit *k = *state;
+    struct nwr_seen attr = {{0}, 0}, a = {{0}, 0}, b = {{0}, 0}, c = {{0}, 0};
+    struct nwr_key link_a = nwr_key_link(ino(5), ino(1), "a", 1);
+    struct nwr_key link_b = nwr_key_link(ino(5), ino(1), "b", 1);
+    struct nwr_key link_c = nwr_key_link(ino(5), ino(1), "c", 1), both[2] = {link_b, link_c};
+
+    write_ref(k, link_b, ino(5), &b);
+    write_flags(k, nwr_key_reg(ino(5), NWR_REG_ATTR), 0, &attr);
+    assert_empty(k);
+    write_flags(k, link_a, 0, &a); /* of a file: it may have many */
+    assert_empty(k);
+    write_ref(k, link_a, ino(5), &a);
+    assert_index(k, &link_b, 1);
+    assert_int_equal(stat_of(k).conflicts, 1);
+    write_ref(k, link_b, ino(5), &b); /* again, later */
+    assert_index(k, &link_a, 1);
+    write_ref(k, link_c, ino(5), &c);
+    write_ref(k, link_a, ino(5), &a);
+    assert_index(k, both, 2);
+    assert_int_equal(stat_of(k).conflicts, 2);
+    write_flags(k, link_a, NWR_V_TOMBSTONE, &a);
+    assert_index(k, &link_b, 1);
+    write_flags(k, link_b, NWR_V_TOMBSTONE, &b);
     assert_empty(k);
 }
 
@@ -291,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_merge_that_brings_a_second_version_makes_a_conflict),
         cmocka_unit_test(an_entry_is_in_the_index_with_two_slots_or_beside_a_void),
         cmocka_unit_test(an_inode_is_in_the_index_while_it_has_attributes_and_no_name),
+        cmocka_unit_test(of_the_links_of_a_directory_all_but_the_latest_are_in_the_index),
         cmocka_unit_test(an_inode_made_with_its_name_was_never_without),
         cmocka_unit_test(the_root_needs_no_name),
         cmocka_unit_test(attributes_and_marks_set_on_two_sides_are_no_conflict),

@@ -104,6 +104,30 @@ done
 same_listing() { diff <(state "$MA") <(state "$MB"); }
 check both_mounts_show_one_tree eventually 15 same_listing
 
+# ---- the index of conflicts ----
+
+# listed NAME DIR WANTED -- both mounts come to list these below it, without their numbers.
+names_of() {
+    "$NWRFS" conflicts "$1" --json | jq -r '.[] | select(.k > 0 and (.head | not)).path' |
+        sed "s|^$1/||;s|conflict\.[0-9]*$|conflict.K|" | LC_ALL=C sort | paste -sd' '
+}
+is_listed() { [ "$(names_of "$1/$2")" = "$3" ]; }
+listed() {
+    local m
+    for m in "$MA" "$MB"; do
+        if ! eventually 15 is_listed "$m" "$2" "$3"; then
+            fail "$1" "on $(basename "$m"): wanted '$3', got '$(names_of "$m/$2")'"
+            return 1
+        fi
+    done
+    ok "$1"
+}
+listed conflicts_lists_a_directory_moved_on_two_sides moved left/d.conflict.K
+listed conflicts_lists_a_directory_renamed_on_two_sides renamed one.conflict.K
+listed conflicts_lists_no_directory_that_moved_on_one_side alive ""
+counted() { "$NWRFS" status "$1" --json | jq .conflicts; }
+before=$(counted "$MA")
+
 # ---- what the symbolic link is good for ----
 
 link=$(echo "$MA"/moved/left/d.conflict.*)
@@ -118,6 +142,10 @@ mv "$link" "$MA/moved/kept"
 expect mv_makes_an_ordinary_one_of_it moved "far/ far/f=f kept>../far left/ right/ "
 rm "$MB"/renamed/one.conflict.*
 expect rm_of_it_leaves_the_directory renamed "two/ "
+listed conflicts_forgets_a_link_that_was_removed renamed ""
+listed conflicts_forgets_a_link_that_was_moved moved ""
+fewer() { same $((before - 2)) "$(counted "$1")"; }
+check status_counted_them_until_then eventually 15 fewer "$MA"
 mv "$MB/loop/b/a/b.conflict."* "$T/gone" 2>/dev/null
 expect a_loop_is_over_when_its_link_is_removed loop "b/ b/a/ b/a/f=f b/g=g "
 
