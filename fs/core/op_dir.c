@@ -82,9 +82,11 @@ static bool take_page(struct nwr_txn *t, struct nwr_node *n, struct nwr_dir *d)
     for (; i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &p->prefix); i++) {
         const struct nwr_key *key = &t->rows.row[i].key;
         struct nwr_key_parts parts;
+        struct nwr_key entry;
 
-        if (nwr_txn_knows(t, key) && nwr_key_cmp(key, &p->after) > 0 &&
-            nwr_key_parse(key, &parts) && !nwr_view_hidden(&parts))
+        /* The last page may have ended between the two records of a name. */
+        if (nwr_txn_knows(t, key) && nwr_view_begins(&t->rows, i, &parts, &entry) &&
+            nwr_key_cmp(&entry, &p->after) > 0)
             complete &= nwr_view_part(t, &n->dirs, d->part, parts.name, parts.name_len, &list);
     }
     if (complete) {

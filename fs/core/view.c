@@ -310,8 +310,9 @@ static bool find_cut(struct nwr_txn *t, const struct nwr_dirs *dir, size_t cut, 
              out->ino == 0 && i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix);
              i++) {
             struct nwr_key_parts p;
+            struct nwr_key entry;
 
-            if (nwr_key_parse(&t->rows.row[i].key, &p) && !nwr_view_hidden(&p) && p.name_len > cut)
+            if (nwr_view_begins(&t->rows, i, &p, &entry) && p.name_len > cut)
                 whole &= find_in(t, dir, p.name, p.name_len, name, len, out);
         }
     }

@@ -98,6 +98,10 @@ bool nwr_view_alone(struct nwr_txn *t, const struct nwr_shown *x);
 bool nwr_view_hides(struct nwr_txn *t, nwr_ino dir, bool *hide);
 /* True for the key of a record that only view.c reads: it is no name. */
 bool nwr_view_hidden(const struct nwr_key_parts *entry);
+/* The name whose records begin with row i, and the key of its entry, which may have no record any
+ * more: floors take what was removed (net/core/floor.h). False: i begins none. */
+bool nwr_view_begins(const struct nwr_rows *rows, uint32_t i, struct nwr_key_parts *name,
+                     struct nwr_key *entry);
 /* What a rename over dir/name by a process replaces: the version it read there if that is still
  * shown; else what this mount wrote itself; else nothing, and all stays as siblings. The head, if
  * nothing is known of the process. */

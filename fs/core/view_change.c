@@ -70,13 +70,13 @@ static void unslot(struct nwr_txn *t, nwr_ino parent, const char *base, size_t l
         nwr_txn_write(t, &link, lrec, NULL)->v.flags |= NWR_V_TOMBSTONE;
 }
 
-/* A directory that had a name before; a new one is in one place only, whatever happens. */
-static bool was_named(const struct nwr_txn *t, nwr_ino ino)
+/* A directory that was there before; a new one is in one place only, whatever happens. */
+static bool is_old(const struct nwr_txn *t, nwr_ino ino)
 {
-    struct nwr_key prefix = nwr_key_reg(ino, NWR_REG_LINK);
-    uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+    struct nwr_key key = nwr_key_reg(ino, NWR_REG_ATTR);
+    const struct nwr_record *rec = nwr_txn_peek(t, &key);
 
-    return i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix);
+    return rec && rec->n > 0;
 }
 
 /* A link that is written again says what it said before. */
@@ -110,7 +110,7 @@ static bool attach(struct nwr_txn *t, nwr_ino dir, const char *name, size_t len,
         w->v.ref = ino;
         keep_came(t, w, &parts);
     }
-    s.moved = type == NWR_TYPE_DIR && was_named(t, ino);
+    s.moved = type == NWR_TYPE_DIR && is_old(t, ino);
     w = nwr_txn_write(t, &entry, rec, bare ? is_gone : is_tombstone);
     w->v.flags &= (uint8_t) ~(NWR_V_TOMBSTONE | NWR_V_HIDDEN);
     set_body(w, nwr_slot_encode(&s));

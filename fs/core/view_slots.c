@@ -26,6 +26,19 @@ bool nwr_view_hidden(const struct nwr_key_parts *entry)
     return entry->name_len && entry->name[entry->name_len - 1] == 0;
 }
 
+bool nwr_view_begins(const struct nwr_rows *rows, uint32_t i, struct nwr_key_parts *name,
+                     struct nwr_key *entry)
+{
+    if (!nwr_key_parse(&rows->row[i].key, name))
+        return false;
+    *entry = rows->row[i].key;
+    if (!nwr_view_hidden(name))
+        return true;
+    name->name_len--;
+    *entry = nwr_key_entry(name->ino, name->name, name->name_len);
+    return i == 0 || nwr_key_cmp(&rows->row[i - 1].key, entry) != 0;
+}
+
 struct nwr_blob *nwr_slots_hidden_encode(const nwr_ino *ino, uint32_t n)
 {
     struct nwr_out o = {0};
@@ -181,8 +194,9 @@ bool nwr_slots_below(struct nwr_txn *t, nwr_ino dir, bool *missing)
     for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
          !found && i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
         struct nwr_key_parts p;
+        struct nwr_key entry;
 
-        if (!nwr_key_parse(&t->rows.row[i].key, &p) || nwr_view_hidden(&p))
+        if (!nwr_view_begins(&t->rows, i, &p, &entry))
             continue;
         if (!nwr_view_names(t, dir, p.name, p.name_len, &list))
             *missing = true;
@@ -249,14 +263,24 @@ static bool restore(struct nwr_txn *t, struct nwr_slots *s, struct nwr_slot_seen
     return e->type == NWR_TYPE_DIR || nwr_versions_next(&e->versions, NULL, true);
 }
 
+static bool was_ever(const struct nwr_record *rec)
+{
+    return rec && (rec->n || rec->ctx.vv.n || rec->ctx.dots.n);
+}
+
 /* The registers of an inode go when all replicas agree that no name is left (reap.c): a slot that
- * still says so is old. Each record travels alone when replicas are repaired, so that is seen. */
+ * still says so is old. Each record travels alone when replicas are repaired, so that is seen.
+ * Marks stay, when floors have taken all else. */
 static bool is_reaped(const struct nwr_txn *t, nwr_ino ino)
 {
     struct nwr_key key = nwr_key_reg(ino, NWR_REG_ATTR);
-    const struct nwr_record *rec = nwr_txn_has_object(t, ino) ? nwr_txn_peek(t, &key) : NULL;
+    struct nwr_key marks = nwr_key_reg(ino, NWR_REG_MARKS);
+    const struct nwr_record *rec;
 
-    return rec && nwr_record_live(rec) == 0 && (rec->ctx.vv.n || rec->ctx.dots.n);
+    if (!nwr_txn_has_object(t, ino))
+        return false;
+    rec = nwr_txn_peek(t, &key);
+    return !(rec && nwr_record_live(rec)) && (was_ever(rec) || was_ever(nwr_txn_peek(t, &marks)));
 }
 
 /* Whether the slot of a directory that was moved shows it, or a symbolic link to where it is. */

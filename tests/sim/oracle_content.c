@@ -56,14 +56,12 @@ static bool arrives(const struct book_deed *d)
     return d->kind == BOOK_MOVE || d->kind == BOOK_LINK;
 }
 
-/* Whoever moved or linked it, whenever: no order is known of what two sides did. */
-static void find_names(const struct mount_book *b, const struct book_content *c, struct names *n)
+/* Whoever moved or linked it, whenever: no order is known of what two sides did. `back`: also where
+ * its file came from. True if any of them was a link. */
+static bool close_names(const struct mount_book *b, struct names *n, bool back)
 {
-    bool more = true;
+    bool more = true, linked = false;
 
-    n->n = 0;
-    n->full = false;
-    add(n, c->path);
     while (more) {
         more = false;
         for (uint32_t i = 0; i < b->ndeed; i++) {
@@ -71,10 +69,26 @@ static void find_names(const struct mount_book *b, const struct book_content *c,
 
             if (arrives(d) && has(n, d->from))
                 more |= add(n, d->to);
-            if (d->kind == BOOK_LINK && has(n, d->to))
+            if ((d->kind == BOOK_LINK || (back && d->kind == BOOK_MOVE)) && has(n, d->to))
                 more |= add(n, d->from);
+            linked |= d->kind == BOOK_LINK && has(n, d->to);
         }
     }
+    return linked;
+}
+
+/* A file may have had another name when the content was written into it, and keep that. */
+static void find_names(const struct mount_book *b, const struct book_content *c, struct names *n)
+{
+    n->n = 0;
+    n->full = false;
+    add(n, c->path);
+    if (close_names(b, n, true))
+        return;
+    n->n = 0;
+    n->full = false;
+    add(n, c->path);
+    close_names(b, n, false);
 }
 
 static bool may_have_removed(const struct book_deed *d, const struct book_content *c,
