@@ -311,7 +311,7 @@ static bool is_shown(struct nwr_txn *t, struct nwr_slots *s, struct nwr_slot_see
         e->bare = e->bare && !masked(s, e->seen.wid);
     if (!e->restored && e->type == NWR_TYPE_DIR && e->moved)
         return is_placed(t, e, base, len, missing);
-    if (!e->restored && e->type != NWR_TYPE_REG)
+    if (!e->restored && e->type == NWR_TYPE_DIR)
         return !is_reaped(t, e->ino);
     if (!nwr_txn_object(t, e->ino)) {
         *missing = true;
@@ -319,6 +319,8 @@ static bool is_shown(struct nwr_txn *t, struct nwr_slots *s, struct nwr_slot_see
     }
     if (is_reaped(t, e->ino))
         return false;
+    if (!e->restored && e->type != NWR_TYPE_REG)
+        return true;
     if (e->restored)
         return restore(t, s, e, base, len, missing);
     nwr_versions_read(&e->versions, &t->rows, e->ino);

@@ -15,6 +15,7 @@ struct mount_tree {
     struct mount_book *book;
     char *text; /* a line an entry */
     uint32_t len, cap;
+    char unlike[2 * CALL_PATH + 128]; /* what a listing said and was not so; empty: none */
 };
 
 /* Programs; arg is a struct mount_tree. */

@@ -138,6 +138,9 @@ static void read_all(struct plan *p)
 
 static bool same_trees(const struct plan *p)
 {
+    for (int i = 0; i < p->load.mounts; i++)
+        if (p->tree[i].unlike[0])
+            return false;
     for (int i = 1; i < p->load.mounts; i++)
         if (strcmp(p->tree[i].text, p->tree[0].text) != 0)
             return false;
@@ -157,8 +160,8 @@ static void look_all(struct plan *p)
             return;
     }
     for (int i = 0; i < p->load.mounts; i++)
-        fprintf(stderr, "mount %d:\n%s", i, p->tree[i].text);
-    sim_fail(p->s, "[tree] mounts list different trees");
+        fprintf(stderr, "mount %d: %s\n%s", i, p->tree[i].unlike, p->tree[i].text);
+    sim_fail(p->s, "[tree] mounts list different trees, or one lists what is not so");
 }
 
 static void remove_all(struct plan *p)
