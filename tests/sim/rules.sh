@@ -26,7 +26,7 @@ while read -r rule program expected args; do
     fi
     seen="${seen:-} $rule "
 done <<'TABLE'
-W_OF_N sim [lost] --seed 1
+W_OF_N sim [lost] --seeds 20
 LEVEL replicator_test what_is_acknowledged_on_disk_survives_power_loss_everywhere
 R_OF_N sim [lost] --seed 1
 WRITE_BACK sim [lost] --first 20 --seeds 10
