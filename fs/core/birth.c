@@ -47,7 +47,7 @@ void nwr_birth_hold(struct nwr_txn *t, struct nwr_node *n)
         give_dot(t->m, w);
         nwr_walk_changed(t->m, &w->key, t->id);
         if (is_content(&w->key))
-            n->version = (struct nwr_seen){w->v.dot, w->v.wid};
+            nwr_node_base(n, (struct nwr_seen){w->v.dot, w->v.wid}, 0);
     }
     it->birth = nwr_grow(it->birth, &it->capbirth, it->nbirth + 1, sizeof(struct nwr_node *));
     it->birth[it->nbirth++] = n;
@@ -162,7 +162,7 @@ void nwr_birth_forget(struct nwr_mount *m, struct nwr_node *n)
 {
     for (uint32_t i = 0; i < n->held->nwrite; i++)
         nwr_walk_changed(m, &n->held->write[i].key, 0);
-    n->version = (struct nwr_seen){0};
+    nwr_node_base(n, (struct nwr_seen){0}, 0);
     nwr_itable_unhold(&m->nodes, n);
 }
 

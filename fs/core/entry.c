@@ -13,6 +13,19 @@ static const struct nwr_record *contents(const struct nwr_txn *t, nwr_ino root)
     return nwr_txn_peek(t, &key);
 }
 
+/* What was read is older than the node's own content. A context tells; where a floor has taken all
+ * of it but what is there (net/core/floor.h), what is shown does not continue that and was written
+ * before. */
+static bool is_before(const struct nwr_record *rec, const struct nwr_version *v,
+                      const struct nwr_node *n)
+{
+    if (!rec || nwr_ctx_has(&rec->ctx, n->version.dot))
+        return false;
+    if (rec->ctx.vv.n || rec->ctx.dots.n != rec->n || !v)
+        return true;
+    return !descends(v, n->version.dot) && n->version_hlc > v->hlc;
+}
+
 /* Same version, or one that continues the node's, which nobody shows any more. */
 static bool stands_for(const struct nwr_txn *t, const struct nwr_node *n, const struct nwr_shown *x)
 {
@@ -27,14 +40,15 @@ static bool stands_for(const struct nwr_txn *t, const struct nwr_node *n, const 
         return true;
     if (nwr_dot_cmp(n->version.dot, x->version.dot) == 0 || n->version.wid == x->version.wid)
         return true;
-    if (rec && !nwr_ctx_has(&rec->ctx, n->version.dot))
-        return true; /* an older snapshot than the node's own */
+    if (is_before(rec, v, n))
+        return true;
     return v && descends(v, n->version.dot) && !nwr_record_find(rec, n->version.dot);
 }
 
 void nwr_entry_refresh(struct nwr_txn *t, struct nwr_node *n, const struct nwr_shown *x)
 {
     const struct nwr_record *rec = contents(t, x->root);
+    const struct nwr_version *v = rec ? nwr_record_find(rec, x->version.dot) : NULL;
     bool same =
         n->version.wid == x->version.wid || nwr_dot_cmp(n->version.dot, x->version.dot) == 0;
 
@@ -52,9 +66,9 @@ void nwr_entry_refresh(struct nwr_txn *t, struct nwr_node *n, const struct nwr_s
     if (n->type != NWR_TYPE_REG || x->version.dot.counter == 0 || n->held || n->pushing ||
         n->refused || nwr_node_unsent(n))
         return;
-    if (!same && rec && n->version.dot.counter && !nwr_ctx_has(&rec->ctx, n->version.dot))
+    if (!same && n->version.dot.counter && is_before(rec, v, n))
         return;
-    n->version = x->version;
+    nwr_node_base(n, x->version, v ? v->hlc : 0);
     n->line = x->line;
     if (same)
         return;

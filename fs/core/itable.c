@@ -118,6 +118,12 @@ bool nwr_node_unsent(const struct nwr_node *n)
     return !n->dropped && (n->held || (n->file && nwr_file_dirty(n->file)));
 }
 
+void nwr_node_base(struct nwr_node *n, struct nwr_seen version, nwr_hlc hlc)
+{
+    n->version = version;
+    n->version_hlc = hlc;
+}
+
 void nwr_itable_unhold(struct nwr_itable *it, struct nwr_node *n)
 {
     nwr_request_destroy(n->held);

@@ -33,6 +33,7 @@ struct nwr_node {
     uint64_t counted;     /* mark of the attributes they were counted with; 0: not counted */
 
     struct nwr_seen version; /* base: content it stands for; counter 0: none yet */
+    nwr_hlc version_hlc;     /* of it; 0: not known */
     struct nwr_over line;    /* of the base; number: K it was last shown under, 0 bare */
     uint64_t number;
     struct nwr_seen pages; /* content the kernel's pages belong to */
@@ -94,6 +95,8 @@ void nwr_itable_reap(struct nwr_itable *it, struct nwr_node *n);
 void nwr_itable_check(const struct nwr_itable *it);
 /* Frees what n held back: it was sent, or is not wanted. */
 void nwr_itable_unhold(struct nwr_itable *it, struct nwr_node *n);
+/* From now on n stands for this content. */
+void nwr_node_base(struct nwr_node *n, struct nwr_seen version, nwr_hlc hlc);
 /* Dirty bytes or a creation that is not sent. */
 bool nwr_node_unsent(const struct nwr_node *n);
 

@@ -136,7 +136,7 @@ void nwr_op_truncate(struct nwr_txn *t, struct nwr_node *n, const struct nwr_sho
 
     if (!n->pushing && !nwr_node_unsent(n) &&
         nwr_view_truncates(t, x, t->req->process, t->m->reads, &base)) {
-        n->version = base.version;
+        nwr_node_base(n, base.version, 0);
         n->line = base.line;
     }
     nwr_file_truncate(n->file, 0);

@@ -344,7 +344,7 @@ void nwr_node_give_up(struct nwr_mount *m, struct nwr_node *n)
         nwr_file_destroy(n->file);
         n->file = NULL;
         n->loaded = false;
-        n->version = (struct nwr_seen){0};
+        nwr_node_base(n, (struct nwr_seen){0}, 0);
     }
     n->failed = false;
     n->push_at = 0;

@@ -677,7 +677,7 @@ void nwr_view_write(struct nwr_txn *t, const struct nwr_node *node, nwr_wid wid,
 
 void nwr_view_wrote(struct nwr_node *node, nwr_wid wid, struct nwr_dot dot, nwr_hlc hlc, uint64_t k)
 {
-    node->version = (struct nwr_seen){dot, wid};
+    nwr_node_base(node, (struct nwr_seen){dot, wid}, hlc);
     if (node->number == 0 || node->line.line.wid == 0)
         node->line.line = (struct nwr_line){wid, dot, hlc, k};
     node->line.stored = node->line.line.wid;
