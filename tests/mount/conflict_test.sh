@@ -165,7 +165,7 @@ told() { [ "$(jq .conflicts <("$NWRFS" status "$1" --json))" -ge "$(indexed "$1"
 check status_counts_the_conflicts told "$MA"
 # The number is of the version that arrived, which may have been replaced by the next one.
 try each_node_logs_the_conflict_with_name_number_and_node <<END
-cat "$T/a/log" "$T/b/log" | grep -q 'level=warn event=conflict name="name" k=[0-9]* node=[12]$'
+grep -q 'level=warn event=conflict name="name" k=[0-9]* node=[12]$' "$T/a/log" "$T/b/log"
 grep -q 'event=conflict name="new" k=[0-9]* node=' "$T/a/log"
 grep -q 'event=conflict name="new" k=[0-9]* node=' "$T/b/log"
 END
