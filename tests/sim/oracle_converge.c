@@ -36,8 +36,8 @@ void oracle_converged(struct sim *s)
         struct nwr_cut whole = {UINT32_MAX, {0}};
         struct nwr_rows first, other;
 
-        look_at(s, pg, list[0], &first);
         for (uint32_t i = 1; i < m; i++) {
+            look_at(s, pg, list[0], &first); /* anew: it is cut below the floor of each other */
             look_at(s, pg, list[i], &other);
             nwr_rows_refuse(&first, &other, &whole, &all, 1);
             nwr_rows_refuse(&other, &first, &whole, &all, 1);
@@ -45,7 +45,7 @@ void oracle_converged(struct sim *s)
                 sim_fail(s, "[differ] group %u differs between ordinals %u and %u", pg, list[0],
                          list[i]);
             nwr_rows_deinit(&other);
+            nwr_rows_deinit(&first);
         }
-        nwr_rows_deinit(&first);
     }
 }
