@@ -272,28 +272,36 @@ static enum nwr_err guard_alive(struct applying *a, const struct nwr_guard *g)
     if (err)
         return err == NWR_E_NOENT ? NWR_OK : err;
     for (uint32_t i = 0; i < rec.n; i++)
-        if (rec.v[i].flags & NWR_V_HIDDEN)
+        if (rec.v[i].flags & NWR_V_HIDDEN && !is_named(a, g, &rec.v[i]))
             err = NWR_E_DEAD;
     nwr_record_deinit(&rec);
     return err;
 }
 
 struct emptiness {
-    const struct nwr_key *prefix;
+    const struct nwr_guard *guard;
     enum nwr_err err;
 };
+
+static bool leads_anywhere(const struct nwr_record *rec)
+{
+    for (uint32_t i = 0; i < rec->n; i++)
+        if (rec->v[i].flags & NWR_V_HIDDEN && rec->v[i].ref)
+            return true;
+    return false;
+}
 
 static bool on_child(void *arg, const struct nwr_skey *key, const void *value, size_t len)
 {
     struct emptiness *em = arg;
     struct nwr_record rec;
 
-    if (key->len < em->prefix->len || memcmp(key->b, em->prefix->b, em->prefix->len) != 0)
+    if (key->len < em->guard->key.len || memcmp(key->b, em->guard->key.b, em->guard->key.len) != 0)
         return false;
     em->err = nwr_unseal_record(key, value, len, &rec);
     if (em->err)
         return false;
-    if (nwr_record_live(&rec))
+    if (nwr_record_live(&rec) || (em->guard->kind == NWR_GUARD_BARE && leads_anywhere(&rec)))
         em->err = NWR_E_NOTEMPTY;
     nwr_record_deinit(&rec);
     return em->err == NWR_OK;
@@ -301,7 +309,7 @@ static bool on_child(void *arg, const struct nwr_skey *key, const void *value, s
 
 static enum nwr_err guard_empty(struct applying *a, const struct nwr_guard *g)
 {
-    struct emptiness em = {&g->key, NWR_OK};
+    struct emptiness em = {g, NWR_OK};
     struct nwr_skey from = record_key(&g->key);
     enum nwr_err err = a->e->kv->scan(a->e->kv, &from, on_child, &em);
 
@@ -320,7 +328,8 @@ static enum nwr_err guards(struct applying *a)
                 err = guard_seen(a, &op->guard[i]);
             break;
         case NWR_GUARD_ALIVE: err = guard_alive(a, &op->guard[i]); break;
-        case NWR_GUARD_EMPTY: err = guard_empty(a, &op->guard[i]); break;
+        case NWR_GUARD_EMPTY:
+        case NWR_GUARD_BARE: err = guard_empty(a, &op->guard[i]); break;
         }
     return err;
 }

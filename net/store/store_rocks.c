@@ -264,7 +264,7 @@ static bool may_join(const struct nwr_store_op *op)
     if (op->kind != NWR_STORE_APPLY)
         return !scans(op->kind);
     for (uint32_t i = 0; i < op->nguard; i++)
-        if (op->guard[i].kind == NWR_GUARD_EMPTY)
+        if (op->guard[i].kind == NWR_GUARD_EMPTY || op->guard[i].kind == NWR_GUARD_BARE)
             return false;
     return true;
 }

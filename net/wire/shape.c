@@ -138,7 +138,7 @@ static const struct nwr_field write_fields[] = {
     STRUCT(nwr_write, v, version_shape)};
 SHAPE(write_shape, nwr_write, write_fields);
 
-static const struct nwr_field guard_fields[] = {UINT_UP_TO(nwr_guard, kind, NWR_GUARD_EMPTY),
+static const struct nwr_field guard_fields[] = {UINT_UP_TO(nwr_guard, kind, NWR_GUARD_BARE),
                                                 KEY(nwr_guard, key),
                                                 LIST(nwr_guard, seen, nseen, SEEN_MAX, seen_shape)};
 SHAPE(guard_shape, nwr_guard, guard_fields);

@@ -99,7 +99,8 @@ static void build(struct world *w, struct batch *b, struct kit *k, bool note)
             add_write(w, b, note);
         add_blocks(w, b, below(w, 4));
         if (below(w, 6) == 0)
-            batch_guard(b, NWR_GUARD_EMPTY, nwr_key_entries(ino(2 + below(w, 3))));
+            batch_guard(b, below(w, 2) ? NWR_GUARD_EMPTY : NWR_GUARD_BARE,
+                        nwr_key_entries(ino(2 + below(w, 3))));
         if (below(w, 6) == 0)
             batch_guard(b, NWR_GUARD_SEEN, content_key(1));
     } else if (kind == 6) {

@@ -399,10 +399,13 @@ static void a_retry_of_what_was_withdrawn_is_not_refused_by_a_guard(void **state
     assert_int_equal(put_guarded(k, NWR_GUARD_SEEN, content_key(50), nothing, 99, true), NWR_OK);
 }
 
-static void an_alive_guard_refuses_at_every_replica_when_a_hidden_version_is_there(void **state)
+static void an_alive_guard_refuses_at_every_replica_while_an_unnamed_hidden_version_is_there(
+    void **state)
 {
     struct kit *k = *state;
     struct nwr_key marks = nwr_key_reg(ino(2), NWR_REG_MARKS);
+    struct nwr_seen dead;
+    struct nwr_write *w;
     struct batch b;
 
     assert_int_equal(put_guarded(k, NWR_GUARD_ALIVE, marks, nothing, 0, true), NWR_OK);
@@ -411,10 +414,17 @@ static void an_alive_guard_refuses_at_every_replica_when_a_hidden_version_is_the
     assert_int_equal(batch_end(&b), NWR_OK);
     assert_int_equal(put_guarded(k, NWR_GUARD_ALIVE, marks, nothing, 0, true), NWR_OK);
     batch_init(&b, k, NWR_STORE_APPLY);
-    batch_put(&b, marks, 0, NULL)->v.flags = NWR_V_MARK | NWR_V_HIDDEN;
+    w = batch_put(&b, marks, 77, NULL);
+    w->v.flags = NWR_V_MARK | NWR_V_HIDDEN;
+    dead = (struct nwr_seen){w->v.dot, 77};
     assert_int_equal(batch_end(&b), NWR_OK);
     assert_int_equal(put_guarded(k, NWR_GUARD_ALIVE, marks, nothing, 0, true), NWR_E_DEAD);
     assert_int_equal(put_guarded(k, NWR_GUARD_ALIVE, marks, nothing, 0, false), NWR_E_DEAD);
+    assert_int_equal(put_guarded(k, NWR_GUARD_ALIVE, marks, dead, 0, false), NWR_OK);
+    batch_init(&b, k, NWR_STORE_APPLY);
+    batch_put(&b, marks, 78, NULL)->v.flags = NWR_V_MARK | NWR_V_HIDDEN;
+    assert_int_equal(batch_end(&b), NWR_OK);
+    assert_int_equal(put_guarded(k, NWR_GUARD_ALIVE, marks, dead, 0, false), NWR_E_DEAD);
 }
 
 static void an_empty_guard_refuses_at_every_replica_while_a_record_below_is_live(void **state)
@@ -436,6 +446,28 @@ static void an_empty_guard_refuses_at_every_replica_while_a_record_below_is_live
     nwr_write_seen(w, seen.dot, seen.wid);
     assert_int_equal(batch_end(&b), NWR_OK);
     assert_int_equal(put_guarded(k, NWR_GUARD_EMPTY, dir, nothing, 0, true), NWR_OK);
+}
+
+static void a_bare_guard_refuses_where_a_hidden_version_below_refers_to_an_inode(void **state)
+{
+    struct kit *k = *state;
+    struct nwr_key dir = nwr_key_entries(ino(2));
+    struct nwr_write *w;
+    struct batch b;
+
+    batch_init(&b, k, NWR_STORE_APPLY);
+    w = batch_put(&b, entry_key(2, "void"), 0, "masks others");
+    w->v.flags = NWR_V_HIDDEN;
+    assert_int_equal(batch_end(&b), NWR_OK);
+    assert_int_equal(put_guarded(k, NWR_GUARD_BARE, dir, nothing, 0, false), NWR_OK);
+    batch_init(&b, k, NWR_STORE_APPLY);
+    w = batch_put(&b, entry_key(2, "hidden"), 0, "leads to one");
+    w->v.flags = NWR_V_HIDDEN;
+    w->v.ref = ino(9);
+    assert_int_equal(batch_end(&b), NWR_OK);
+    assert_int_equal(put_guarded(k, NWR_GUARD_EMPTY, dir, nothing, 0, false), NWR_OK);
+    assert_int_equal(put_guarded(k, NWR_GUARD_BARE, dir, nothing, 0, true), NWR_E_NOTEMPTY);
+    assert_int_equal(put_guarded(k, NWR_GUARD_BARE, dir, nothing, 0, false), NWR_E_NOTEMPTY);
 }
 
 static void an_empty_guard_sees_an_apply_submitted_just_before(void **state)
@@ -573,8 +605,10 @@ int main(void)
         cmocka_unit_test(a_seen_guard_passes_over_tombstones_voids_and_marks),
         cmocka_unit_test(a_retry_is_not_refused_by_its_own_first_try),
         cmocka_unit_test(a_retry_of_what_was_withdrawn_is_not_refused_by_a_guard),
-        cmocka_unit_test(an_alive_guard_refuses_at_every_replica_when_a_hidden_version_is_there),
+        cmocka_unit_test(
+            an_alive_guard_refuses_at_every_replica_while_an_unnamed_hidden_version_is_there),
         cmocka_unit_test(an_empty_guard_refuses_at_every_replica_while_a_record_below_is_live),
+        cmocka_unit_test(a_bare_guard_refuses_where_a_hidden_version_below_refers_to_an_inode),
         cmocka_unit_test(an_empty_guard_sees_an_apply_submitted_just_before),
         cmocka_unit_test(the_sibling_limit_holds_on_the_coordinator_path_only),
         cmocka_unit_test(one_sync_serves_all_who_wait),
