@@ -69,8 +69,10 @@ static void copy_write(struct nwr_write *dst, const struct nwr_write *src)
 
 /* A push that failed sends them again under the same write_ids, maybe through another coordinator:
  * they may get a second dot, and the first must know that already. */
-void nwr_birth_send(struct nwr_txn *t, struct nwr_node *n)
+bool nwr_birth_send(struct nwr_txn *t, struct nwr_node *n)
 {
+    bool whole = true;
+
     for (uint32_t i = 0; i < n->held->nwrite; i++)
         if (!is_content(&n->held->write[i].key)) {
             struct nwr_write *w = nwr_txn_write(t, &n->held->write[i].key, NULL, NULL);
@@ -81,12 +83,13 @@ void nwr_birth_send(struct nwr_txn *t, struct nwr_node *n)
             w->v.flags &= (uint8_t)~NWR_V_ONCE;
         }
     for (uint32_t i = 0; i < n->held->nguard; i++) {
-        const struct nwr_guard *from = &n->held->guard[i];
-        struct nwr_guard *g = nwr_txn_guard(t, from->kind, &from->key);
+        struct nwr_key_parts dir;
 
-        for (uint32_t j = 0; j < from->nseen; j++)
-            nwr_guard_seen(g, from->seen[j].dot, from->seen[j].wid);
+        nwr_assert(n->held->guard[i].kind == NWR_GUARD_ALIVE);
+        if (nwr_key_parse(&n->held->guard[i].key, &dir))
+            whole &= nwr_view_enter(t, dir.ino);
     }
+    return whole;
 }
 
 static struct nwr_write *held_write(struct nwr_node *n, const struct nwr_key *key)
@@ -183,6 +186,8 @@ void nwr_birth_overlay(struct nwr_txn *t)
 {
     const struct nwr_itable *it = &t->m->nodes;
 
+    if (t->sent_only)
+        return;
     /* Twice: the first time over, an entry makes its object known. */
     for (int pass = 0; pass < 2; pass++)
         for (uint32_t i = 0; i < it->nbirth; i++)

@@ -45,6 +45,7 @@ static enum nwr_plan look(struct nwr_txn *t, struct nwr_node **dir)
     return NWR_PLAN_DONE;
 }
 
+/* What is held back says only where it will be (nwr_birth_send). */
 static void guard_parent(struct nwr_txn *t, nwr_ino dir)
 {
     struct nwr_key marks = nwr_key_reg(dir, NWR_REG_MARKS);
@@ -108,7 +109,6 @@ static bool stage(struct nwr_txn *t, struct nwr_node *dir, uint8_t type, const c
     const char *name = t->req->name;
 
     stage_inode(t, dir, type, text);
-    guard_parent(t, dir->dirs.ino[0]);
     return nwr_view_attach(t, dir->dirs.ino[0], name, strlen(name), t->ino, t->ino, type);
 }
 
@@ -136,12 +136,13 @@ static enum nwr_plan make_file(struct nwr_txn *t, struct nwr_node *dir, bool at_
 
     if (!number(t, nwr_ino_pg(parent)))
         return NWR_PLAN_WAIT;
-    if (!stage(t, dir, NWR_TYPE_REG, NULL))
+    if (!stage(t, dir, NWR_TYPE_REG, NULL) || (at_once && !nwr_view_enter(t, parent)))
         return NWR_PLAN_WAIT;
     if (at_once) {
         guard_absent(t, parent, t->req->name);
         return NWR_PLAN_DONE;
     }
+    guard_parent(t, parent);
     n = nwr_itable_add(&t->m->nodes, t->ino, t->ino, NWR_TYPE_REG);
     n->file = nwr_file_create(t->ino, t->m->cache);
     n->loaded = true;
@@ -241,7 +242,8 @@ enum nwr_plan nwr_plan_mknod(struct nwr_txn *t)
         return nwr_txn_fail(t, EINVAL);
     if (type == NWR_TYPE_REG)
         return make_file(t, dir, false);
-    if (!number(t, nwr_ino_pg(dir->dirs.ino[0])) || !stage(t, dir, type, NULL))
+    if (!number(t, nwr_ino_pg(dir->dirs.ino[0])) || !stage(t, dir, type, NULL) ||
+        !nwr_view_enter(t, dir->dirs.ino[0]))
         return NWR_PLAN_WAIT;
     guard_absent(t, dir->dirs.ino[0], t->req->name);
     return NWR_PLAN_DONE;
@@ -272,7 +274,7 @@ enum nwr_plan nwr_plan_mkdir(struct nwr_txn *t)
     if (t->x.ino)
         return nwr_txn_fail(t, EEXIST);
     if (!number(t, directory_pg(t->m, dir->dirs.ino[0], t->req->name)) ||
-        !stage(t, dir, NWR_TYPE_DIR, NULL))
+        !stage(t, dir, NWR_TYPE_DIR, NULL) || !nwr_view_enter(t, dir->dirs.ino[0]))
         return NWR_PLAN_WAIT;
     guard_absent(t, dir->dirs.ino[0], t->req->name);
     return NWR_PLAN_DONE;
@@ -296,7 +298,8 @@ enum nwr_plan nwr_plan_symlink(struct nwr_txn *t)
         return nwr_txn_fail(t, EEXIST);
     if (len == 0 || len > NWR_SYMLINK_MAX)
         return nwr_txn_fail(t, len ? ENAMETOOLONG : ENOENT);
-    if (!number(t, nwr_ino_pg(dir->dirs.ino[0])) || !stage(t, dir, NWR_TYPE_LNK, t->req->name2))
+    if (!number(t, nwr_ino_pg(dir->dirs.ino[0])) || !stage(t, dir, NWR_TYPE_LNK, t->req->name2) ||
+        !nwr_view_enter(t, dir->dirs.ino[0]))
         return NWR_PLAN_WAIT;
     guard_absent(t, dir->dirs.ino[0], t->req->name);
     return NWR_PLAN_DONE;
@@ -336,9 +339,9 @@ enum nwr_plan nwr_plan_link(struct nwr_txn *t)
         return nwr_txn_fail(t, EXDEV);
     plan = NWR_PLAN_DONE;
     if (!nwr_view_link(t, &t->x, &ino, &root) ||
-        !nwr_view_attach(t, dir->dirs.ino[0], t->req->name2, len, ino, root, n->type))
+        !nwr_view_attach(t, dir->dirs.ino[0], t->req->name2, len, ino, root, n->type) ||
+        !nwr_view_enter(t, dir->dirs.ino[0]))
         plan = NWR_PLAN_WAIT;
-    guard_parent(t, dir->dirs.ino[0]);
     guard_absent(t, dir->dirs.ino[0], t->req->name2);
     return plan;
 }

@@ -2,6 +2,10 @@
 #include "fs/core/conflict.h"
 #include "fs/core/ops.h"
 
+enum {
+    LOOKS_MAX = 16 /* pages of names that are looked at before a directory is removed */
+};
+
 /* ---- shared --------------------------------------------------------------------------------- */
 
 enum nwr_plan nwr_op_sent(struct nwr_txn *t, const struct nwr_shown *x)
@@ -42,6 +46,77 @@ static bool has_births(const struct nwr_mount *m, nwr_ino dir)
                 return true;
     }
     return false;
+}
+
+static enum nwr_plan plan_sweep(struct nwr_txn *t)
+{
+    return nwr_view_sweep(t, t->ino) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
+}
+
+/* Slots that show nothing go: the next one who removes the directory will find it empty. */
+static void sweep(struct nwr_txn *t, const struct nwr_dirs *dirs, struct nwr_node *parent)
+{
+    for (uint32_t i = 0; i < dirs->n; i++) {
+        struct nwr_txn *job = nwr_txn_new(t->m, plan_sweep, NULL, NULL);
+
+        nwr_txn_pin(job, parent);
+        nwr_txn_policy(job, parent);
+        job->ino = dirs->ino[i];
+        nwr_txn_run(job);
+    }
+}
+
+/* Whether a name of the page that was read shows something, hidden siblings too. */
+static bool page_shows(struct nwr_txn *t, const struct nwr_dirs *dirs, bool *whole)
+{
+    const struct nwr_page *p = &t->page;
+    struct nwr_shown_list list = {0};
+    bool shows;
+
+    for (uint32_t i = nwr_rows_lower(&t->rows, &p->prefix);
+         list.n == 0 && i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &p->prefix); i++) {
+        struct nwr_key_parts parts;
+        struct nwr_key entry;
+
+        if (!nwr_txn_knows(t, &t->rows.row[i].key))
+            continue;
+        t->leftover |= nwr_record_live(&t->rows.row[i].rec) > 0;
+        if (nwr_view_begins(&t->rows, i, &parts, &entry) && nwr_key_cmp(&entry, &p->after) > 0)
+            *whole &= nwr_view_all(t, dirs, parts.name, parts.name_len, &list);
+    }
+    shows = list.n > 0;
+    nwr_shown_list_deinit(&list);
+    return shows;
+}
+
+/* A replica holds the directory x for not empty: there is a name, or what may have come back. Page
+ * by page it is seen whether anything shows. Of many pages that show nothing the rest is not read:
+ * if something does, the directory is back with it. */
+static enum nwr_plan look_inside(struct nwr_txn *t, const struct nwr_shown *x,
+                                 struct nwr_node *parent)
+{
+    while (t->refilled && t->looked < x->dirs.n) {
+        bool whole = true;
+
+        if (!t->page.ready) {
+            nwr_txn_page(t, x->dirs.ino[t->looked], &t->look);
+            return NWR_PLAN_WAIT;
+        }
+        if (page_shows(t, &x->dirs, &whole))
+            return nwr_txn_fail(t, ENOTEMPTY);
+        if (!whole)
+            return NWR_PLAN_WAIT;
+        t->page.ready = false;
+        t->look = t->page.last;
+        if (!t->page.more || ++t->looks == LOOKS_MAX) {
+            t->look.len = 0;
+            t->looked++;
+        }
+    }
+    if (!t->leftover)
+        return NWR_PLAN_DONE;
+    sweep(t, &x->dirs, parent);
+    return nwr_txn_fail(t, ENOTEMPTY);
 }
 
 /* All directories of a union are empty and take no more names. */
@@ -127,25 +202,6 @@ void nwr_finish_unlink(struct nwr_txn *t)
         nwr_op_unlinked(t, &t->x);
 }
 
-static enum nwr_plan plan_sweep(struct nwr_txn *t)
-{
-    return nwr_view_sweep(t, t->ino) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
-}
-
-/* A directory that a replica holds for not empty may show nothing all the same: the next one who
- * removes it will find it empty. */
-static void sweep(struct nwr_txn *t)
-{
-    for (uint32_t i = 0; i < t->x.dirs.n; i++) {
-        struct nwr_txn *job = nwr_txn_new(t->m, plan_sweep, NULL, NULL);
-
-        nwr_txn_pin(job, t->node);
-        nwr_txn_policy(job, t->node);
-        job->ino = t->x.dirs.ino[i];
-        nwr_txn_run(job);
-    }
-}
-
 enum nwr_plan nwr_plan_rmdir(struct nwr_txn *t)
 {
     struct nwr_node *dir;
@@ -155,9 +211,10 @@ enum nwr_plan nwr_plan_rmdir(struct nwr_txn *t)
         return plan;
     if (t->x.type != NWR_TYPE_DIR)
         return nwr_txn_fail(t, ENOTDIR);
-    if (t->refilled)
-        sweep(t);
-    if (t->refilled || nwr_spool_in(t->m, &t->x.dirs, NULL) || !bury(t, &t->x))
+    plan = look_inside(t, &t->x, dir);
+    if (plan != NWR_PLAN_DONE)
+        return plan;
+    if (nwr_spool_in(t->m, &t->x.dirs, NULL) || !bury(t, &t->x))
         return nwr_txn_fail(t, ENOTEMPTY);
     return nwr_view_detach(t, &t->x, true, NULL, NULL) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
 }
@@ -213,13 +270,6 @@ static enum nwr_plan check_rename(struct nwr_txn *t, struct nwr_node *to)
     return plan;
 }
 
-static void guard_alive(struct nwr_txn *t, nwr_ino dir)
-{
-    struct nwr_key marks = nwr_key_reg(dir, NWR_REG_MARKS);
-
-    nwr_txn_guard(t, NWR_GUARD_ALIVE, &marks);
-}
-
 static void guard_free(struct nwr_txn *t, nwr_ino dir, const char *name, size_t len)
 {
     struct nwr_key entry = nwr_key_entry(dir, name, len);
@@ -272,19 +322,25 @@ static enum nwr_plan stage_rename(struct nwr_txn *t, struct nwr_node *to, size_t
 
     if (t->req->flags & NWR_RENAME_EXCHANGE)
         return exchange(t) ? NWR_PLAN_DONE : NWR_PLAN_WAIT;
-    if (t->y.ino && t->y.type == NWR_TYPE_DIR && !bury(t, &t->y))
-        return nwr_txn_fail(t, ENOTEMPTY);
+    if (t->y.ino && t->y.type == NWR_TYPE_DIR) {
+        enum nwr_plan plan = look_inside(t, &t->y, to);
+
+        if (plan != NWR_PLAN_DONE)
+            return plan;
+        if (!bury(t, &t->y))
+            return nwr_txn_fail(t, ENOTEMPTY);
+    }
     if (!nwr_view_alone(t, &t->x) || !nwr_view_detach(t, &t->x, false, &ino, &root))
         return NWR_PLAN_WAIT;
     if (t->y.ino && !nwr_view_alone(t, &t->y))
         return NWR_PLAN_WAIT;
     if (t->y.ino && !nwr_view_detach(t, &t->y, true, NULL, NULL))
         return NWR_PLAN_WAIT;
-    if (!nwr_view_attach(t, dir, t->req->name2, len, ino, root, t->x.type))
+    if (!nwr_view_attach(t, dir, t->req->name2, len, ino, root, t->x.type) ||
+        !nwr_view_enter(t, dir))
         return NWR_PLAN_WAIT;
     new.root = root;
     stage_intent(t, &t->x, &t->y, &new);
-    guard_alive(t, dir);
     if (t->req->flags & NWR_RENAME_NOREPLACE)
         guard_free(t, dir, t->req->name2, len);
     return NWR_PLAN_DONE;

@@ -205,8 +205,8 @@ static enum nwr_plan plan_push(struct nwr_txn *t)
         t->pushed_bytes = true;
     }
     t->push_ready = true;
-    if (n->held)
-        nwr_birth_send(t, n);
+    if (n->held && !nwr_birth_send(t, n))
+        return NWR_PLAN_WAIT;
     nwr_view_write(t, n, t->wid, &t->push, n->mtime);
     stage_blocks(t);
     return NWR_PLAN_DONE;
@@ -260,6 +260,25 @@ void nwr_push_ended(struct nwr_mount *m, struct nwr_node *n, nwr_ms at)
     nwr_push_wake(m, n);
 }
 
+static void finish_push(struct nwr_txn *t);
+
+/* dead: its directory takes no names, or so the last push was told: it is looked for, without what
+ * is only here. */
+static void start(struct nwr_mount *m, struct nwr_node *n, enum nwr_level level, bool dead)
+{
+    struct nwr_txn *t = nwr_txn_new(m, plan_push, finish_push, NULL);
+
+    n->pushing = true;
+    n->err = NWR_OK;
+    n->reported = false;
+    nwr_txn_pin(t, n);
+    nwr_txn_policy(t, n);
+    t->level = level;
+    t->wid = nwr_txn_wid(t);
+    t->dead = t->sent_only = dead;
+    nwr_txn_run(t);
+}
+
 static void finish_push(struct nwr_txn *t)
 {
     struct nwr_node *n = t->node;
@@ -278,6 +297,11 @@ static void finish_push(struct nwr_txn *t)
         push_done(t);
     else
         push_failed(t, err);
+    if (err == NWR_E_DEAD && n->held && !t->dead) {
+        n->failed = false;
+        start(t->m, n, t->level, true);
+        return;
+    }
     if (err && n->file && nwr_file_borrows(n->file)) {
         nwr_file_return(n->file);
         n->returned++;
@@ -289,8 +313,6 @@ static void finish_push(struct nwr_txn *t)
 
 void nwr_push_start(struct nwr_mount *m, struct nwr_node *n, enum nwr_level level)
 {
-    struct nwr_txn *t;
-
     if (n->pushing)
         return;
     if (!nwr_node_unsent(n)) {
@@ -301,15 +323,7 @@ void nwr_push_start(struct nwr_mount *m, struct nwr_node *n, enum nwr_level leve
         nwr_refuse_start(m, n);
         return;
     }
-    n->pushing = true;
-    n->err = NWR_OK;
-    n->reported = false;
-    t = nwr_txn_new(m, plan_push, finish_push, NULL);
-    nwr_txn_pin(t, n);
-    nwr_txn_policy(t, n);
-    t->level = level;
-    t->wid = nwr_txn_wid(t);
-    nwr_txn_run(t);
+    start(m, n, level, false);
 }
 
 /* The list changes while its members run: each is found again, and runs once: what then waits

@@ -180,8 +180,9 @@ void nwr_inval_deinit(struct nwr_mount *m);
 void nwr_birth_hold(struct nwr_txn *t, struct nwr_node *n);
 /* What t has staged changes what n holds back instead of being sent. */
 void nwr_birth_absorb(struct nwr_txn *t, struct nwr_node *n);
-/* Stages copies of the held writes and guards, except content. */
-void nwr_birth_send(struct nwr_txn *t, struct nwr_node *n);
+/* Stages copies of the held writes, except content, and what their directory needs to take them.
+ * False: something is missing. */
+bool nwr_birth_send(struct nwr_txn *t, struct nwr_node *n);
 /* The names go; what is open stays (dropped). */
 void nwr_birth_unname(struct nwr_mount *m, struct nwr_node *n);
 /* The creation may be at replicas: they say from now on whether it is. */

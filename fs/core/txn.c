@@ -147,15 +147,17 @@ struct nwr_block *nwr_txn_block(struct nwr_txn *t)
 
 /* ---- batches -------------------------------------------------------------------------------- */
 
-/* The order in which parts of an operation become visible (DESIGN 4, "Link"): what a name will
- * need, the name, then what goes. */
+/* The order in which parts of an operation become visible (DESIGN 4, "Link"): that a directory
+ * takes no more names, which may be refused; what a name will need; the name; then what goes. */
 static int phase(const struct nwr_write *w)
 {
     bool gone = w->v.flags & NWR_V_TOMBSTONE || w->discard;
 
     if (w->key.b[2] == 'E')
-        return gone || w->v.flags & NWR_V_HIDDEN ? 2 : 1;
-    return w->key.b[11] == NWR_REG_LINK && gone ? 3 : 0;
+        return gone || w->v.flags & NWR_V_HIDDEN ? 3 : 2;
+    if (w->key.b[11] == NWR_REG_MARKS && w->v.flags & NWR_V_HIDDEN)
+        return 0;
+    return w->key.b[11] == NWR_REG_LINK && gone ? 4 : 1;
 }
 
 static struct nwr_request *batch_of(struct nwr_txn *t, nwr_pg pg, uint32_t from)
@@ -185,7 +187,7 @@ static void form_batches(struct nwr_txn *t)
     if (!all)
         return;
     nwr_assert(t->nbatch == 0);
-    for (int p = 0; p < 4; p++)
+    for (int p = 0; p < 5; p++)
         for (uint32_t i = 0; i < all->nwrite; i++) {
             struct nwr_write *w = &all->write[i];
 
@@ -586,6 +588,18 @@ static bool reread(struct nwr_txn *t, const struct nwr_request *vreq, enum nwr_e
     return t->stale;
 }
 
+/* Whether a batch that was refused is planned anew, on a fresh snapshot (txn.h). */
+static bool may_replan(const struct nwr_txn *t, enum nwr_err err)
+{
+    switch ((int)err) {
+    case NWR_E_SUPERSEDED:
+    case NWR_E_BLOCKS: return t->sent <= (t->req->op == NWR_FS_MKDIR ? 2u : 1u);
+    case NWR_E_NOTEMPTY: return !t->refilled && t->sent <= NWR_DIRS_MAX;
+    case NWR_E_DEAD: return !t->dead && t->sent <= 2;
+    default: return false;
+    }
+}
+
 static void note_error(struct nwr_txn *t, const struct nwr_request *vreq, enum nwr_err err)
 {
     if (reread(t, vreq, err))
@@ -594,17 +608,10 @@ static void note_error(struct nwr_txn *t, const struct nwr_request *vreq, enum n
         return;
     if (vreq->op == NWR_OP_BLOCK_GET && err == NWR_E_NOENT)
         err = NWR_E_STALE; /* the version that named it was replaced long ago */
-    /* A guard that found what the snapshot did not show, or blocks of a version that was replaced
-     * meanwhile: look again, if nothing was sent before, or nothing but a new directory's inode,
-     * which nobody knows yet. */
-    bool full = err == NWR_E_NOTEMPTY && !t->refilled;
-    bool retry = vreq->op == NWR_OP_PUT &&
-                 (err == NWR_E_SUPERSEDED || err == NWR_E_BLOCKS || full) && t->req &&
-                 t->sent <= (t->req->op == NWR_FS_MKDIR ? 2u : 1u);
-
-    if (retry && t->runs < NWR_TXN_REPLANS_MAX) {
+    if (vreq->op == NWR_OP_PUT && t->req && t->runs < NWR_TXN_REPLANS_MAX && may_replan(t, err)) {
         t->stale = true;
-        t->refilled |= full;
+        t->refilled |= err == NWR_E_NOTEMPTY;
+        t->dead |= err == NWR_E_DEAD;
         drop_batches(t);
         t->nbatch = t->sent = 0;
         return;

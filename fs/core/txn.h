@@ -8,11 +8,23 @@
  * A plan is straight-line code over the snapshot (`rows`). The functions below that return bool
  * or NULL record what is missing; the plan then returns NWR_PLAN_WAIT. Everything one PG is asked
  * for in one run goes out as one READ. What a run that waits has staged is thrown away. What the
- * last run staged is cut into batches by PG, in the order: registers and links that are added,
- * entries added, entries removed, links removed; what fits into one batch goes in one.
+ * last run staged is cut into batches by PG, in the order: directories that take no more names,
+ * registers and links that are added, entries added, entries removed, links removed; what fits
+ * into one batch goes in one.
  * After an acknowledgement the writes of a batch are in the snapshot too, under their real dots,
  * so that finish sees what is now there. A snapshot lives for one transaction, or for those of
  * one system call (walk.c).
+ *
+ * A batch that was refused by a guard, or for blocks that are gone, is planned anew on a fresh
+ * snapshot: what was not sent yet is dropped, nothing of it is anywhere. That *all* replicas
+ * refused is not said: one may have taken it, and repair then brings it to the others. So this is
+ * done only as long as what was sent means nothing by itself:
+ *   SUPERSEDED  nothing (the coordinator refuses before anybody has it), or the inode of a new
+ *               directory, which nobody knows
+ *   BLOCKS      the same; contents, whose write_id must not change, are pushed (push.c)
+ *   NOTEMPTY    once; burials of directories. One that is buried and not empty shows all the same,
+ *               and nwr_view_enter makes an ordinary one of it again
+ *   DEAD        once; a link too many
  *
  * Ownership: the mount owns transactions; a transaction its snapshot, batches and request.
  * Thread: the loop.
@@ -70,6 +82,8 @@ struct nwr_txn {
     uint32_t runs, inflight;
     uint16_t trips; /* round trips of what is in flight, the longest */
     bool refilled;  /* a directory was to be empty, and a replica said it is not */
+    bool dead;      /* a directory was to take a name, and a replica said it takes none */
+    bool sent_only; /* the snapshot is without what this mount has not sent */
     bool stale;     /* it must be: a guard refused what was planned on it */
     bool walks;     /* the snapshot came from what the thread was told before */
     uint64_t since; /* nwr_mount.changed when the snapshot began */
@@ -121,6 +135,9 @@ struct nwr_txn {
     uint64_t number, copied;
     uint32_t rereads;
     uint32_t below;          /* directories that are being looked into for what is left there */
+    struct nwr_key look;     /* of a directory that was refilled: names up to here were looked at */
+    uint32_t looks, looked;  /* so many pages; in so many directories of a union all of them */
+    bool leftover;           /* there are slots that show nothing */
     uint32_t subdirs, parts; /* counted, of so many parts of a union */
     struct nwr_handle *handle;
     struct nwr_survey *survey; /* owned */

@@ -539,7 +539,8 @@ bool nwr_view_place(struct nwr_txn *t, struct nwr_shown *x)
     if (whole && s.nlink == 0 && s.last)
         whole = nwr_view_names(t, s.last->parent, s.last->name, s.last->len, &list);
     for (i = 0; whole && i < list.n; i++)
-        if (list.e[i].root == x->root && list.e[i].version.wid == x->version.wid) {
+        if (list.e[i].root == x->root && list.e[i].type == x->type &&
+            list.e[i].version.wid == x->version.wid) {
             *x = list.e[i];
             break;
         }

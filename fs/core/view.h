@@ -149,8 +149,13 @@ bool nwr_view_settle(struct nwr_txn *t, nwr_ino dir);
 /* Slots that show nothing go (staged): they only keep the directory from being removed. */
 bool nwr_view_sweep(struct nwr_txn *t, nwr_ino dir);
 /* The directory takes no more names (rmdir, or a rename over it): a mark, and the guard that it
- * is empty. */
+ * is empty, and that nothing leads to what may show there again; of that only the first if
+ * t->refilled: it was looked at. */
 void nwr_view_bury(struct nwr_txn *t, nwr_ino dir);
+/* The directory is to take a name: the guard that it does. One that takes none, but is there all
+ * the same (something unseen brought it back, or its removal came half-way), is made an ordinary
+ * one again with it, if that is known or t->dead says so. */
+bool nwr_view_enter(struct nwr_txn *t, nwr_ino dir);
 /* The content write of a push: replaces the base the node stands for, continues its line if it
  * was opened under a number, else starts one; marks as the rules want. wid names the write, map
  * and mtime are its contents, `root_block` the blocks the map names. Never waits: what it needs

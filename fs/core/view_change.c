@@ -203,7 +203,53 @@ void nwr_view_bury(struct nwr_txn *t, nwr_ino dir)
     w->v.flags |= NWR_V_HIDDEN | NWR_V_MARK;
     if (!w->v.body)
         w->v.body = nwr_marks_encode(&none);
-    nwr_txn_guard(t, NWR_GUARD_EMPTY, &entries);
+    nwr_txn_guard(t, t->refilled ? NWR_GUARD_EMPTY : NWR_GUARD_BARE, &entries);
+}
+
+static bool is_burial(const struct nwr_version *v)
+{
+    return v->flags & NWR_V_HIDDEN;
+}
+
+/* What else the marks of its burial say stays. */
+static void unbury(struct nwr_txn *t, nwr_ino dir, const struct nwr_record *rec)
+{
+    struct nwr_key key = nwr_key_reg(dir, NWR_REG_MARKS);
+    struct nwr_write *w = nwr_txn_write(t, &key, rec, is_burial);
+    struct nwr_marks list = {0};
+
+    w->v.flags |= NWR_V_MARK;
+    set_body(w, nwr_marks_encode(&list));
+    for (uint32_t i = 0; i < rec->n; i++)
+        if (is_burial(&rec->v[i]))
+            nwr_marks_decode(&list, &rec->v[i]);
+    stage_marks(t, dir, &list);
+}
+
+bool nwr_view_enter(struct nwr_txn *t, nwr_ino dir)
+{
+    struct nwr_key key = nwr_key_reg(dir, NWR_REG_MARKS);
+    struct nwr_shown x = {.ino = dir, .root = dir, .type = NWR_TYPE_DIR};
+    const struct nwr_record *rec = nwr_txn_peek(t, &key);
+    struct nwr_guard *g = nwr_txn_guard(t, NWR_GUARD_ALIVE, &key);
+    bool dead = false;
+
+    if (t->dead && !nwr_txn_object(t, dir))
+        return false;
+    for (uint32_t i = 0; rec && i < rec->n; i++)
+        dead |= is_burial(&rec->v[i]);
+    if (!dead)
+        return true;
+    if (!nwr_view_place(t, &x))
+        return false;
+    if (!x.parent)
+        return true; /* nowhere: the guard will say so */
+    for (uint32_t i = 0; i < rec->n; i++)
+        if (is_burial(&rec->v[i]))
+            nwr_guard_seen(g, rec->v[i].dot, rec->v[i].wid);
+    unbury(t, dir, rec);
+    return !x.restored || x.skipped ||
+           attach(t, x.parent, x.base, x.base_len, dir, NWR_TYPE_DIR, x.number == 0);
 }
 
 /* A removed version ends its line, unless it is the first of it: what the number showed before

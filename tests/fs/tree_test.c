@@ -207,6 +207,156 @@ static void the_symbolic_link_that_is_left_can_be_removed_but_not_changed(void *
     end();
 }
 
+/* What a removal had not seen shows again without a slot: no replica's entries say so. */
+static void a_directory_that_shows_a_restored_file_is_not_empty(void **state)
+{
+    (void)state;
+    begin(4);
+    made(0, "", "d");
+    assert_int_equal(fake_save(&side[0], node_of(0, "d"), "f", "one"), 0);
+    meet();
+    assert_true(node_of(1, "d/f"));
+    twin.cut = true;
+    assert_int_equal(fake_save(&side[1], node_of(1, "d"), "f", "two"), 0);
+    assert_int_equal(fake_unlink(&side[0], node_of(0, "d"), "f"), 0);
+    meet();
+    lists(0, "d", "f");
+    assert_int_equal(fake_rmdir(&side[0], ROOT, "d"), ENOTEMPTY);
+    assert_int_equal(fake_unlink(&side[0], node_of(0, "d"), "f"), 0);
+    assert_int_equal(fake_rmdir(&side[0], ROOT, "d"), 0);
+    meet();
+    for (uint32_t i = 0; i < 2; i++)
+        lists(i, "", "");
+    end();
+}
+
+/* What its remover saw of a file is gone: the records that lead to it do not keep a directory. */
+static void a_directory_whose_files_were_removed_is_empty(void **state)
+{
+    char name[16];
+
+    (void)state;
+    begin(5);
+    made(0, "", "d");
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof(name), "f%d", i);
+        assert_int_equal(fake_save(&side[0], node_of(0, "d"), name, "text"), 0);
+    }
+    made(0, "d", "in");
+    meet();
+    for (int i = 0; i < 3; i++) {
+        snprintf(name, sizeof(name), "f%d", i);
+        assert_int_equal(fake_unlink(&side[0], node_of(0, "d"), name), 0);
+    }
+    assert_int_equal(fake_rmdir(&side[0], node_of(0, "d"), "in"), 0);
+    assert_int_equal(fake_rmdir(&side[0], ROOT, "d"), 0);
+    lists(0, "", "");
+    meet();
+    lists(1, "", "");
+    end();
+}
+
+/* The directory e, and in it only what came back, is not replaced. */
+static void a_rename_does_not_replace_a_directory_that_shows_a_restored_file(void **state)
+{
+    (void)state;
+    begin(6);
+    made(0, "", "d");
+    made(0, "", "e");
+    assert_int_equal(fake_save(&side[0], node_of(0, "e"), "f", "one"), 0);
+    meet();
+    assert_true(node_of(1, "e/f"));
+    twin.cut = true;
+    assert_int_equal(fake_save(&side[1], node_of(1, "e"), "f", "two"), 0);
+    assert_int_equal(fake_unlink(&side[0], node_of(0, "e"), "f"), 0);
+    meet();
+    lists(0, "e", "f");
+    assert_int_equal(moved(0, "", "d", "", "e"), ENOTEMPTY);
+    lists(0, "", "d e");
+    lists(0, "e", "f");
+    assert_int_equal(fake_unlink(&side[0], node_of(0, "e"), "f"), 0);
+    assert_int_equal(moved(0, "", "d", "", "e"), 0);
+    meet();
+    for (uint32_t i = 0; i < 2; i++)
+        lists(i, "", "e");
+    end();
+}
+
+/* Removed on one side, filled on the other: it is back, and a directory like any other. */
+static void a_directory_that_is_back_takes_new_names(void **state)
+{
+    char text[16];
+
+    (void)state;
+    begin(7);
+    made(0, "", "d");
+    made(0, "", "from");
+    assert_int_equal(fake_save(&side[0], node_of(0, "from"), "c", "three"), 0);
+    meet();
+    assert_true(node_of(1, "d"));
+    twin.cut = true;
+    assert_int_equal(fake_rmdir(&side[0], ROOT, "d"), 0);
+    assert_int_equal(fake_save(&side[1], node_of(1, "d"), "late", "one"), 0);
+    meet();
+    lists(0, "d", "late");
+    assert_int_equal(fake_save(&side[0], node_of(0, "d"), "a", "two"), 0);
+    assert_int_equal(moved(0, "from", "c", "d", "c"), 0);
+    made(1, "d", "b");
+    meet();
+    for (uint32_t i = 0; i < 2; i++) {
+        lists(i, "d", "a b c late");
+        assert_string_equal(fake_cat(&side[i], node_of(i, "d"), "a", text, sizeof(text)), "two");
+    }
+    /* It does not hang on what was unseen any more. */
+    assert_int_equal(fake_unlink(&side[0], node_of(0, "d"), "late"), 0);
+    assert_int_equal(fake_unlink(&side[0], node_of(0, "d"), "a"), 0);
+    assert_int_equal(fake_unlink(&side[0], node_of(0, "d"), "c"), 0);
+    assert_int_equal(fake_rmdir(&side[0], node_of(0, "d"), "b"), 0);
+    meet();
+    for (uint32_t i = 0; i < 2; i++) {
+        is_dir(i, "d");
+        lists(i, "d", "");
+    }
+    assert_int_equal(fake_rmdir(&side[1], ROOT, "d"), 0);
+    meet();
+    for (uint32_t i = 0; i < 2; i++)
+        lists(i, "", "from");
+    end();
+}
+
+/* One replica took the removal, or as much of it as goes to one placement group, the others had
+ * more in the directory: nobody removed it. */
+static void a_directory_that_one_replica_took_for_empty_takes_new_names(void **state)
+{
+    (void)state;
+    begin(8);
+    for (char d[] = "a"; *d <= 'z'; ++*d) {
+        made(0, "", d);
+        meet();
+        assert_true(node_of(1, d));
+        twin.cut = true;
+        assert_int_equal(fake_save(&side[1], node_of(1, d), "f", "one"), 0);
+        fake_pass(&side[1], 3000);
+        side[0].fail_put = NWR_E_NOTEMPTY;
+        side[0].applied = true;
+        assert_int_not_equal(fake_rmdir(&side[0], ROOT, d), 0);
+        side[0].fail_put = NWR_OK;
+        side[0].applied = false;
+        meet();
+        for (uint32_t i = 0; i < 2; i++)
+            lists(i, d, "f");
+        assert_int_equal(fake_save(&side[1], node_of(1, d), "g", "two"), 0);
+        assert_int_equal(fake_unlink(&side[1], node_of(1, d), "f"), 0);
+        assert_int_equal(fake_unlink(&side[1], node_of(1, d), "g"), 0);
+        is_dir(1, d);
+        assert_int_equal(fake_save(&side[1], node_of(1, d), "h", "three"), 0);
+        meet();
+        for (uint32_t i = 0; i < 2; i++)
+            lists(i, d, "h");
+    }
+    end();
+}
+
 static void a_directory_takes_its_symbolic_links_along_when_it_is_removed(void **state)
 {
     (void)state;
@@ -509,6 +659,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_directory_moved_on_two_sides_is_where_the_later_one_put_it),
         cmocka_unit_test(the_symbolic_link_that_is_left_can_be_removed_but_not_changed),
+        cmocka_unit_test(a_directory_that_shows_a_restored_file_is_not_empty),
+        cmocka_unit_test(a_directory_whose_files_were_removed_is_empty),
+        cmocka_unit_test(a_rename_does_not_replace_a_directory_that_shows_a_restored_file),
+        cmocka_unit_test(a_directory_that_is_back_takes_new_names),
+        cmocka_unit_test(a_directory_that_one_replica_took_for_empty_takes_new_names),
         cmocka_unit_test(a_directory_takes_its_symbolic_links_along_when_it_is_removed),
         cmocka_unit_test(the_symbolic_link_follows_a_directory_that_moves_on),
         cmocka_unit_test(of_two_moves_that_close_a_loop_the_later_is_not_made),
