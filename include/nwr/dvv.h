@@ -38,6 +38,9 @@ enum nwr_version_flag {
                             overwriting a file for years does not grow its record. */
 };
 
+/* Versions that a three-way merge may start from; net/README.md, "Kept ancestors". */
+#define NWR_BASES_MAX 2
+
 struct nwr_version {
     struct nwr_dot dot;
     nwr_hlc hlc;
@@ -50,14 +53,19 @@ struct nwr_version {
     struct nwr_blob *body;       /* NULL = empty */
     struct nwr_block_id *blocks; /* blocks this version refers to directly */
     uint32_t nblocks;
+    struct nwr_dot base[NWR_BASES_MAX]; /* newest first; given by the coordinator, never changed */
+    uint8_t nbase;
 };
 
 /* Invariants (nwr_record_check): v sorted by dot, every dot in ctx, no wid in retired;
- * retired sorted, unique. A record with n = 0 is still a record: its context forbids. */
+ * retired sorted, unique; kept sorted by dot, each a base of one of v and none of v. A record
+ * with n = 0 is still a record: its context forbids. */
 struct nwr_record {
     struct nwr_ctx ctx;
     struct nwr_version *v;
     uint32_t n, cap;
+    struct nwr_version *kept; /* replaced versions, whole: bases of those that are there */
+    uint32_t nkept, capkept;
     nwr_wid *retired;
     uint32_t nretired, capretired;
 };
@@ -89,7 +97,8 @@ void nwr_version_deinit(struct nwr_version *v);
 /* Merges src into dst (DESIGN 3): keeps a version both have, or one has and the other's context
  * does not cover; joins contexts; joins retired and drops what it names. Never collapses.
  * Returns true if dst changed. Commutative, associative, idempotent. Works on whole containers
- * and on deltas (a delta is a record whose context has exact dots only). */
+ * and on deltas (a delta is a record whose context has exact dots only). What goes from v, and
+ * what src keeps, is kept where a version that is left names it as a base. */
 bool nwr_record_sync(struct nwr_record *dst, const struct nwr_record *src);
 
 /* A coordinator's write: v (copied; v->dot set by the caller, already this node's own, the next
@@ -108,16 +117,31 @@ void nwr_record_put(struct nwr_record *r, const struct nwr_version *v, const str
 void nwr_record_discard(struct nwr_record *r, const struct nwr_seen *seen, uint32_t nseen,
                         const nwr_wid *retire, uint32_t nretire);
 
+/* ---- kept ancestors ---- */
+/* For who takes versions out of a record: of v, which is out of its list, the record takes what it
+ * has if one of its versions, or of `other` (NULL: none), names it as a base; else it is freed. */
+void nwr_record_let_go(struct nwr_record *r, struct nwr_version *v, const struct nwr_record *other);
+/* Drops from kept what is no base of a version of v; true if anything went. */
+bool nwr_record_prune_kept(struct nwr_record *r);
+/* The version a merge of a and b, of this record, starts from: the newest kept one that both name,
+ * by hlc; NULL: none is kept. Their pasts cannot say: two siblings that one actor gave count there
+ * as one after the other. */
+const struct nwr_version *nwr_record_base(const struct nwr_record *r, const struct nwr_version *a,
+                                          const struct nwr_version *b);
+/* Of v and kept, n + nkept in all: whatever has blocks here. */
+const struct nwr_version *nwr_record_stored(const struct nwr_record *r, uint32_t i);
+
 /* Live: neither tombstone nor hidden nor mark. */
 uint32_t nwr_record_live(const struct nwr_record *r);
 const struct nwr_version *nwr_record_find(const struct nwr_record *r, struct nwr_dot d);
 /* Equal for two records exactly when contexts' relevant state agrees: hash over the sorted
  * (dot, wid) of versions and the retired list. Contexts that differ only in how they cover the
- * same absence do not differ. What digest reads compare. */
+ * same absence do not differ, nor those that differ in what they keep. */
 uint64_t nwr_record_digest(const struct nwr_record *r);
 void nwr_record_check(const struct nwr_record *r);
 
-/* Disk and wire form (format 1). Decoding copies. Any error: NWR_E_FORMAT, *r untouched. */
+/* Disk and wire form: format 2 where a version has bases, else 1. Decoding copies. Any error:
+ * NWR_E_FORMAT, *r untouched. */
 void nwr_record_encode(const struct nwr_record *r, struct nwr_out *o);
 enum nwr_err nwr_record_decode(struct nwr_record *r, const void *data, size_t len);
 

@@ -59,6 +59,96 @@ const struct nwr_version *nwr_record_find(const struct nwr_record *r, struct nwr
     return i < r->n && nwr_dot_cmp(r->v[i].dot, d) == 0 ? &r->v[i] : NULL;
 }
 
+/* ---- kept ancestors ------------------------------------------------------------------------ */
+
+static bool is_base_of(const struct nwr_version *v, struct nwr_dot d)
+{
+    for (uint32_t i = 0; i < v->nbase; i++)
+        if (nwr_dot_cmp(v->base[i], d) == 0)
+            return true;
+    return false;
+}
+
+static bool is_named(const struct nwr_record *r, struct nwr_dot d)
+{
+    for (uint32_t i = 0; r && i < r->n; i++)
+        if (is_base_of(&r->v[i], d))
+            return true;
+    return false;
+}
+
+/* Takes v. */
+static void keep(struct nwr_record *r, struct nwr_version *v)
+{
+    uint32_t at = 0;
+
+    while (at < r->nkept && nwr_dot_cmp(r->kept[at].dot, v->dot) < 0)
+        at++;
+    if (at < r->nkept && nwr_dot_cmp(r->kept[at].dot, v->dot) == 0) {
+        nwr_version_deinit(v);
+        return;
+    }
+    r->kept = nwr_grow(r->kept, &r->capkept, r->nkept + 1, sizeof(*r->kept));
+    memmove(r->kept + at + 1, r->kept + at, (r->nkept - at) * sizeof(*r->kept));
+    r->kept[at] = *v;
+    r->nkept++;
+}
+
+void nwr_record_let_go(struct nwr_record *r, struct nwr_version *v, const struct nwr_record *other)
+{
+    if (is_named(r, v->dot) || is_named(other, v->dot))
+        keep(r, v);
+    else
+        nwr_version_deinit(v);
+}
+
+bool nwr_record_prune_kept(struct nwr_record *r)
+{
+    uint32_t kept = 0, before = r->nkept;
+
+    for (uint32_t i = 0; i < r->nkept; i++)
+        if (!is_named(r, r->kept[i].dot) || nwr_record_find(r, r->kept[i].dot))
+            nwr_version_deinit(&r->kept[i]);
+        else
+            r->kept[kept++] = r->kept[i];
+    r->nkept = kept;
+    return kept < before;
+}
+
+/* What src keeps and a version of dst names. */
+static bool join_kept(struct nwr_record *dst, const struct nwr_record *src)
+{
+    uint32_t before = dst->nkept;
+    struct nwr_version copy;
+
+    for (uint32_t i = 0; i < src->nkept; i++)
+        if (is_named(dst, src->kept[i].dot) && !nwr_record_find(dst, src->kept[i].dot)) {
+            nwr_version_copy(&copy, &src->kept[i]);
+            keep(dst, &copy);
+        }
+    return dst->nkept > before;
+}
+
+const struct nwr_version *nwr_record_base(const struct nwr_record *r, const struct nwr_version *a,
+                                          const struct nwr_version *b)
+{
+    const struct nwr_version *best = NULL;
+
+    for (uint32_t i = 0; i < r->nkept; i++) {
+        const struct nwr_version *v = &r->kept[i];
+
+        if (is_base_of(a, v->dot) && is_base_of(b, v->dot) && (!best || v->hlc >= best->hlc))
+            best = v;
+    }
+    return best;
+}
+
+const struct nwr_version *nwr_record_stored(const struct nwr_record *r, uint32_t i)
+{
+    nwr_assert(i < r->n + r->nkept);
+    return i < r->n ? &r->v[i] : &r->kept[i - r->n];
+}
+
 /* ---- write_ids that are gone ---------------------------------------------------------------- */
 
 static uint32_t lower_retired(const struct nwr_record *r, nwr_wid wid)
@@ -122,7 +212,10 @@ void nwr_record_deinit(struct nwr_record *r)
 {
     for (uint32_t i = 0; i < r->n; i++)
         nwr_version_deinit(&r->v[i]);
+    for (uint32_t i = 0; i < r->nkept; i++)
+        nwr_version_deinit(&r->kept[i]);
     nwr_free(r->v);
+    nwr_free(r->kept);
     nwr_free(r->retired);
     nwr_ctx_deinit(&r->ctx);
     *r = (struct nwr_record){0};
@@ -138,41 +231,48 @@ void nwr_record_copy(struct nwr_record *dst, const struct nwr_record *src)
     for (uint32_t i = 0; i < src->n; i++)
         nwr_version_copy(&dst->v[i], &src->v[i]);
     dst->n = src->n;
+    if (src->nkept)
+        dst->kept = nwr_grow(NULL, &dst->capkept, src->nkept, sizeof(*dst->kept));
+    for (; dst->nkept < src->nkept; dst->nkept++)
+        nwr_version_copy(&dst->kept[dst->nkept], &src->kept[dst->nkept]);
     if (src->nretired)
         dst->retired = nwr_memdup(src->retired, src->nretired * sizeof(*src->retired));
     dst->nretired = dst->capretired = src->nretired;
 }
 
-/* Removes the versions whose write_id is retired. */
-static bool drop_retired(struct nwr_record *r)
+/* Takes the version at i out of the list. */
+static void remove_at(struct nwr_record *r, uint32_t i, const struct nwr_record *other)
 {
-    uint32_t kept = 0, before = r->n;
+    struct nwr_version v = r->v[i];
 
-    for (uint32_t i = 0; i < r->n; i++) {
+    r->n--;
+    memmove(r->v + i, r->v + i + 1, (r->n - i) * sizeof(*r->v));
+    nwr_record_let_go(r, &v, other);
+}
+
+/* Removes the versions whose write_id is retired. */
+static bool drop_retired(struct nwr_record *r, const struct nwr_record *other)
+{
+    uint32_t before = r->n;
+
+    for (uint32_t i = r->n; i-- > 0;)
         if (is_retired(r, r->v[i].wid))
-            nwr_version_deinit(&r->v[i]);
-        else
-            r->v[kept++] = r->v[i];
-    }
-    r->n = kept;
-    return kept < before;
+            remove_at(r, i, other);
+    return r->n < before;
 }
 
 /* Removes what src has seen and does not have any more. */
 static bool drop_obsolete(struct nwr_record *dst, const struct nwr_record *src)
 {
-    uint32_t kept = 0, before = dst->n;
+    uint32_t before = dst->n;
 
-    for (uint32_t i = 0; i < dst->n; i++) {
-        struct nwr_version *v = &dst->v[i];
+    for (uint32_t i = dst->n; i-- > 0;) {
+        struct nwr_dot d = dst->v[i].dot;
 
-        if (nwr_ctx_has(&src->ctx, v->dot) && !nwr_record_find(src, v->dot))
-            nwr_version_deinit(v);
-        else
-            dst->v[kept++] = *v;
+        if (nwr_ctx_has(&src->ctx, d) && !nwr_record_find(src, d))
+            remove_at(dst, i, src);
     }
-    dst->n = kept;
-    return kept < before;
+    return dst->n < before;
 }
 
 /* Adds what dst has never seen; filled from the back. dst's context is still its own. */
@@ -211,14 +311,20 @@ bool nwr_record_sync(struct nwr_record *dst, const struct nwr_record *src)
     if (join_retired(dst, src))
         changed = true;
     /* Both sides may have brought a version that the other's list names. */
-    changed |= drop_retired(dst);
+    changed |= drop_retired(dst, src);
+    if (src->nkept)
+        changed |= join_kept(dst, src);
+    if (dst->nkept)
+        changed |= nwr_record_prune_kept(dst);
     return changed;
 }
 
 /* ---- writes -------------------------------------------------------------------------------- */
 
-/* What a write or a removal takes away. own: the write_id and dot of the write itself. */
+/* What a write or a removal takes away. own: the write_id and dot of the write itself, and, to name
+ * its bases, a record that is nothing else. */
 struct naming {
+    const struct nwr_record *own;
     const struct nwr_seen *seen;
     const nwr_wid *retire;
     uint32_t nseen, nretire;
@@ -247,13 +353,6 @@ static bool is_dot_given(const struct naming *n, struct nwr_dot d)
     return d.actor != n->own_dot.actor || d.counter < n->own_dot.counter || !n->own_dot.counter;
 }
 
-static void remove_at(struct nwr_record *r, uint32_t i)
-{
-    nwr_version_deinit(&r->v[i]);
-    r->n--;
-    memmove(r->v + i, r->v + i + 1, (r->n - i) * sizeof(*r->v));
-}
-
 /* Takes away exactly what is named; past, if any, learns what was replaced. */
 static void take_away(struct nwr_record *r, const struct naming *n, struct nwr_vv *past)
 {
@@ -279,12 +378,12 @@ static void take_away(struct nwr_record *r, const struct naming *n, struct nwr_v
             retire_one(r, v->wid);
         if (past)
             nwr_vv_join(past, &v->past);
-        remove_at(r, (uint32_t)(v - r->v));
+        remove_at(r, (uint32_t)(v - r->v), n->own);
     }
     for (uint32_t i = 0; past && i < r->n; i++)
         if (is_retired(r, r->v[i].wid))
             nwr_vv_join(past, &r->v[i].past);
-    drop_retired(r);
+    drop_retired(r, n->own);
 }
 
 static const struct nwr_version *find_wid(const struct nwr_record *r, nwr_wid wid)
@@ -314,7 +413,8 @@ static void add_version(struct nwr_record *r, const struct nwr_version *v, struc
 void nwr_record_put(struct nwr_record *r, const struct nwr_version *v, const struct nwr_seen *seen,
                     uint32_t nseen, const nwr_wid *retire, uint32_t nretire, struct nwr_dot *dot)
 {
-    struct naming naming = {seen, retire, nseen, nretire, v->wid, v->dot};
+    const struct nwr_record own = {.v = (struct nwr_version *)(uintptr_t)v, .n = 1};
+    struct naming naming = {&own, seen, retire, nseen, nretire, v->wid, v->dot};
     struct nwr_dot got = v->dot;
     const struct nwr_version *first;
     struct nwr_vv past;
@@ -330,6 +430,7 @@ void nwr_record_put(struct nwr_record *r, const struct nwr_version *v, const str
     else if (!is_retired(r, v->wid))
         add_version(r, v, &past);
     nwr_vv_deinit(&past);
+    nwr_record_prune_kept(r);
     if (dot)
         *dot = got;
 }
@@ -340,6 +441,7 @@ void nwr_record_discard(struct nwr_record *r, const struct nwr_seen *seen, uint3
     struct naming naming = {.seen = seen, .retire = retire, .nseen = nseen, .nretire = nretire};
 
     take_away(r, &naming, NULL);
+    nwr_record_prune_kept(r);
 }
 
 /* ---- looking ------------------------------------------------------------------------------- */
@@ -387,6 +489,10 @@ void nwr_record_check(const struct nwr_record *r)
         nwr_assert(i == 0 || nwr_dot_cmp(r->v[i - 1].dot, r->v[i].dot) < 0);
         nwr_assert(nwr_ctx_has(&r->ctx, r->v[i].dot));
         nwr_assert(!is_retired(r, r->v[i].wid));
+    }
+    for (uint32_t i = 0; i < r->nkept; i++) {
+        nwr_assert(i == 0 || nwr_dot_cmp(r->kept[i - 1].dot, r->kept[i].dot) < 0);
+        nwr_assert(is_named(r, r->kept[i].dot) && !nwr_record_find(r, r->kept[i].dot));
     }
     for (uint32_t i = 0; i < r->nretired; i++) {
         nwr_assert(r->retired[i] != 0);

@@ -76,7 +76,9 @@ static void random_write(struct nwr_rng *rng, struct nwr_record *r)
     for (uint32_t i = 0; i < 2; i++) {
         seen[i].dot = random_dot(rng);
         seen[i].wid = below(rng, 30);
+        v.base[i] = seen[i].dot;
     }
+    v.nbase = (uint8_t)below(rng, 3);
     if (!nwr_ctx_has(&r->ctx, v.dot))
         nwr_record_put(r, &v, seen, (uint32_t)below(rng, 3), &retire, (uint32_t)below(rng, 2),
                        NULL);
@@ -125,6 +127,7 @@ static void damage(struct nwr_rng *rng, struct nwr_out *o)
 static void random_bytes_are_refused_or_make_a_sound_record(void **state)
 {
     struct nwr_rng rng;
+    static const uint8_t first[] = {1, 1, 2, 0x12, 0x22, 0x32}; /* of each format */
     uint8_t input[INPUT_MAX];
     uint32_t accepted = 0;
 
@@ -137,7 +140,7 @@ static void random_bytes_are_refused_or_make_a_sound_record(void **state)
         for (size_t j = 0; j < len; j++)
             input[j] = (uint8_t)below(&rng, bound);
         if (len && below(&rng, 8))
-            input[0] = 1;
+            input[0] = first[below(&rng, NWR_COUNT(first))];
         accepted += feed(input, len);
     }
     assert_true(accepted > 0 && accepted < CASES / 2);
