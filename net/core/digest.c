@@ -1,6 +1,9 @@
 /* digest.c -- see digest.h. The hashes are part of the disk and wire formats. */
 #include "net/core/digest.h"
 
+#include "net/core/ancestor.h"
+#include "net/core/rules.h"
+
 enum {
     SEED_LOW = 0x6964,
     SEED_HIGH = 0x6469
@@ -14,7 +17,10 @@ bool nwr_record_says_nothing(const struct nwr_record *r)
 uint64_t nwr_record_hash(const struct nwr_record *r)
 {
     uint64_t h = nwr_record_digest(r);
+    bool kept = nwr_kept_counts(r) && NWR_RULE(KEPT_DIGEST);
 
+    for (uint32_t i = 0; kept && i < r->nkept; i++)
+        h = nwr_mix64(nwr_mix64(h ^ r->kept[i].dot.actor) ^ r->kept[i].dot.counter);
     if (r->n)
         return h;
     h = nwr_hash64(r->ctx.vv.e, r->ctx.vv.n * sizeof(struct nwr_dot), h);

@@ -1,6 +1,8 @@
 /* floor.c -- see floor.h. */
 #include "net/core/floor.h"
 
+#include "net/core/ancestor.h"
+
 bool nwr_vv_has(const struct nwr_vv *vv, struct nwr_dot d)
 {
     return nwr_vv_get(vv, d.actor) >= d.counter;
@@ -117,10 +119,10 @@ static bool is_folded(const struct nwr_record *r)
 bool nwr_record_fold(struct nwr_record *r, const struct nwr_vv *floor)
 {
     uint32_t kept = 0;
-    bool shorter = false;
+    bool shorter = nwr_kept_settle(r, floor);
 
     if (floor->n == 0 || !is_below(r, floor))
-        return false;
+        return shorter;
     for (uint32_t i = 0; i < r->n; i++)
         shorter |= fold_past(&r->v[i], floor);
     if (is_folded(r))
@@ -160,33 +162,43 @@ bool nwr_record_any_below(const struct nwr_record *r, const struct nwr_vv *floor
     return any_refused(r, floor, &nothing);
 }
 
+/* What goes stays kept where a version of r or of other names it. */
+static bool refuse(struct nwr_record *r, const struct nwr_record *other, const struct nwr_vv *floor)
+{
+    if (!any_refused(r, floor, other))
+        return false;
+    for (uint32_t i = r->n; i-- > 0;) {
+        struct nwr_version v = r->v[i];
+
+        if (!is_refused(&v, floor, other))
+            continue;
+        r->n--;
+        memmove(r->v + i, r->v + i + 1, (r->n - i) * sizeof(*r->v));
+        nwr_record_let_go(r, &v, other);
+    }
+    return true;
+}
+
 bool nwr_record_refuse(struct nwr_record *r, const struct nwr_record *other,
                        const struct nwr_vv *floor)
 {
-    uint32_t kept = 0;
+    bool changed = refuse(r, other, floor);
 
-    if (!any_refused(r, floor, other))
-        return false;
-    for (uint32_t i = 0; i < r->n; i++)
-        if (is_refused(&r->v[i], floor, other))
-            nwr_version_deinit(&r->v[i]);
-        else
-            r->v[kept++] = r->v[i];
-    r->n = kept;
-    return true;
+    nwr_record_prune_kept(r);
+    return changed;
 }
 
 bool nwr_record_sync_under(struct nwr_record *dst, const struct nwr_vv *dst_floor,
                            const struct nwr_record *src, const struct nwr_vv *src_floor)
 {
     bool refused = any_refused(src, dst_floor, dst);
-    bool changed = nwr_record_refuse(dst, src, src_floor);
+    bool changed = refuse(dst, src, src_floor);
     struct nwr_record taken;
 
     if (!refused)
         return nwr_record_sync(dst, src) || changed;
     nwr_record_copy(&taken, src);
-    nwr_record_refuse(&taken, dst, dst_floor);
+    refuse(&taken, dst, dst_floor);
     changed |= nwr_record_sync(dst, &taken);
     nwr_record_deinit(&taken);
     return changed;

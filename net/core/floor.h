@@ -27,7 +27,8 @@ bool nwr_vv_decode(struct nwr_vv *vv, struct nwr_in *in);
 
 /* Where all that r's context names is at or below the floor: tombstones go and the context names
  * only what is left. Write_ids stay retired, since a second dot of one may lie where no clock tells
- * of it. Pasts shrink. True if r changed; it may say nothing then. */
+ * of it. Pasts shrink, and what is kept for a version that is alone goes (ancestor.h). True if r
+ * changed; it may say nothing then. */
 bool nwr_record_fold(struct nwr_record *r, const struct nwr_vv *floor);
 
 /* Ended incarnations in the past of a version become one of their ordinal, with the sum of their

@@ -62,8 +62,8 @@ static size_t rows_bytes(const struct nwr_rows *rows)
 
         bytes += (r->ctx.vv.n + r->ctx.dots.n) * sizeof(struct nwr_dot);
         bytes += r->nretired * sizeof(nwr_wid);
-        for (uint32_t j = 0; j < r->n; j++)
-            bytes += version_bytes(&r->v[j]);
+        for (uint32_t j = 0; j < r->n + r->nkept; j++)
+            bytes += version_bytes(nwr_record_stored(r, j));
     }
     return bytes;
 }

@@ -43,7 +43,14 @@
     X(COPY_QUORUM, "a copy is of enough replicas to meet every write")                             \
     X(COPY_ALL_UP, "and of all that are there: one may have more than W promised")                 \
     X(DIGEST_KEPT, "the digest of a group changes with its records")                               \
-    X(BLOCKS_FIRST, "a replica refuses a version whose blocks it lacks")
+    X(BLOCKS_FIRST, "a replica refuses a version whose blocks it lacks")                           \
+    X(KEPT_SETTLED, "a write over a version not settled goes on with its bases")                   \
+    X(KEPT_SECOND, "and one over a settled one with its first base too")                           \
+    X(KEPT_SINGLE, "in a conflict bases go on unchanged")                                          \
+    X(KEPT_DIGEST, "replicas compare what is kept in a conflict")                                  \
+    X(KEPT_DROPPED, "a version alone and below the floor keeps nothing")                           \
+    X(KEPT_BLOCKS, "what is kept counts its blocks")                                               \
+    X(KEPT_WAITS, "no write waits for what is kept")
 
 #define NWR_RULE_NAME(name, why) NWR_RULE_##name,
 enum nwr_rule {

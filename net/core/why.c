@@ -87,6 +87,13 @@ static void record_text(struct nwr_out *o, const struct nwr_record *r)
         version_text(o, &r->v[i]);
     }
     nwr_text(o, "]");
+    nwr_text_name(o, "kept");
+    nwr_text(o, "[");
+    for (uint32_t i = 0; i < r->nkept; i++) {
+        nwr_text(o, i ? "," : "");
+        version_text(o, &r->kept[i]);
+    }
+    nwr_text(o, "]");
 }
 
 /* [{"for":3,"hints":12,"bytes":800}, ...]: of all records, for the replicas that this one keeps

@@ -367,6 +367,7 @@ static void apply(struct nwr_node *n, struct write *wr)
     l->op.guard = req->guard;
     l->op.nguard = req->nguard;
     l->op.coordinator = true;
+    l->op.alone = !n->ring.joint && wr->m[NWR_LIST_NOW] == 1;
     l->op.block = req->block;
     l->op.nblock = req->nblock;
     nwr_lend_submit(n, l);

@@ -8,6 +8,8 @@
  */
 #include "net/store/engine.h"
 
+#include "net/core/ancestor.h"
+
 /* A record of the batch while it is worked on. */
 struct item {
     struct nwr_key key;
@@ -20,6 +22,7 @@ struct item {
     bool place;   /* it was the link of a directory */
     bool was;     /* it said something before */
     bool gone;    /* it says nothing now: it goes */
+    bool brought; /* somebody else's kept versions, which were not here */
     struct nwr_element before_element;
 };
 
@@ -55,13 +58,6 @@ static const struct nwr_key *key_of(const struct nwr_apply *a)
     return a->put ? &a->put->key : &a->key;
 }
 
-static void count_blocks(struct nwr_deltas *ds, const struct nwr_record *rec, int64_t by)
-{
-    for (uint32_t i = 0; i < rec->n; i++)
-        for (uint32_t j = 0; j < rec->v[i].nblocks; j++)
-            nwr_deltas_add(ds, &rec->v[i].blocks[j], by);
-}
-
 /* ---- loading -------------------------------------------------------------------------------- */
 
 static enum nwr_err load(struct applying *a, struct item *it)
@@ -85,7 +81,7 @@ static enum nwr_err load(struct applying *a, struct item *it)
         it->place = nwr_index_is_place(&it->key, &it->rec);
         it->was = !nwr_record_says_nothing(&it->rec);
         it->before_element = nwr_element_of(&it->key, &it->rec);
-        count_blocks(&a->deltas, &it->rec, -1);
+        nwr_deltas_record(&a->deltas, &it->rec, -1);
     }
     return err;
 }
@@ -144,9 +140,85 @@ static void discard(struct item *it, const struct nwr_write *w)
         nwr_ctx_event(&rec->ctx, w->v.dot);
 }
 
+/* ---- kept ancestors ------------------------------------------------------------------------- */
+
+/* The version with its bases. Without another replica no two can come from one, but by programs
+ * that save what they read before somebody else saved; there no floor would ever end what is kept.
+ */
+static struct nwr_version with_bases(const struct applying *a, const struct item *it,
+                                     const struct nwr_write *w)
+{
+    struct nwr_version v = w->v;
+
+    if (!a->op->alone && !(v.flags & NWR_V_TOMBSTONE) && nwr_keeps_ancestors(&it->key))
+        nwr_bases_give(&v, &it->rec, w->seen, w->nseen, a->floor);
+    return v;
+}
+
+static bool brings_kept(const struct nwr_record *here, const struct nwr_record *from)
+{
+    for (uint32_t i = 0; i < from->nkept; i++) {
+        const struct nwr_version *v = &from->kept[i];
+        bool is_here = nwr_record_find(here, v->dot) != NULL;
+
+        for (uint32_t j = 0; j < here->nkept; j++)
+            is_here |= nwr_dot_cmp(here->kept[j].dot, v->dot) == 0;
+        if (!is_here)
+            return true;
+    }
+    return false;
+}
+
+static bool has_block(struct applying *a, const struct nwr_block_id *id)
+{
+    struct nwr_entry en;
+
+    for (uint32_t i = 0; i < a->op->nblock; i++)
+        if (nwr_block_id_cmp(&a->op->block[i].id, id) == 0)
+            return true;
+    if (nwr_entry_get(&a->txn, id, &en))
+        return false;
+    nwr_entry_deinit(&en);
+    return true;
+}
+
+/* A kept version that came without its blocks is left out where replicas need not agree on it: a
+ * write never waits for it. In a conflict its blocks are asked for like all others. */
+static void leave_out(struct applying *a, struct nwr_record *rec)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < rec->nkept; i++) {
+        struct nwr_version *v = &rec->kept[i];
+        bool whole = true;
+
+        for (uint32_t j = 0; whole && j < v->nblocks; j++)
+            whole = has_block(a, &v->blocks[j]);
+        if (whole)
+            rec->kept[n++] = *v;
+        else
+            nwr_version_deinit(v);
+    }
+    rec->nkept = n;
+}
+
+/* On a full disk a base is lost rather than a write refused that frees what it replaces. */
+static void spare(struct applying *a)
+{
+    for (uint32_t i = 0; i < a->nitem; i++) {
+        struct item *it = &a->item[i];
+
+        if (it->brought && NWR_RULE(KEPT_WAITS) && !nwr_kept_counts(&it->rec))
+            leave_out(a, &it->rec);
+        if (it->rec.nkept && a->e->kv->full(a->e->kv))
+            nwr_kept_give_up(&it->rec);
+    }
+}
+
 /* A version that is here under its write_id, or was withdrawn, takes no second dot. */
 static void put(struct applying *a, struct item *it, const struct nwr_write *w)
 {
+    struct nwr_version v = with_bases(a, it, w);
     struct nwr_dot dot = w->v.dot;
 
     if (w->discard) {
@@ -156,7 +228,7 @@ static void put(struct applying *a, struct item *it, const struct nwr_write *w)
     if (w->v.wid && was_here(&it->rec, w->v.wid, &dot))
         discard(it, w);
     else
-        nwr_record_put(&it->rec, &w->v, w->seen, w->nseen, w->retire, w->nretire, &dot);
+        nwr_record_put(&it->rec, &v, w->seen, w->nseen, w->retire, w->nretire, &dot);
     if (!a->op->dot.counter || nwr_dot_cmp(a->op->dot, w->v.dot) == 0)
         a->op->dot = dot;
 }
@@ -196,16 +268,19 @@ static void change_all(struct applying *a)
     for (uint32_t i = 0; i < op->napply; i++) {
         struct item *it = find_item(a, key_of(&op->apply[i]));
 
-        if (op->apply[i].put)
+        if (op->apply[i].put) {
             put(a, it, op->apply[i].put);
-        else
-            nwr_record_sync_under(&it->rec, it->healed ? NULL : a->floor, op->apply[i].rec,
-                                  op->peer_floor);
+            continue;
+        }
+        it->brought |= brings_kept(&it->rec, op->apply[i].rec);
+        nwr_record_sync_under(&it->rec, it->healed ? NULL : a->floor, op->apply[i].rec,
+                              op->peer_floor);
     }
+    spare(a);
     for (uint32_t i = 0; i < a->nitem; i++) {
         nwr_record_fold(&a->item[i].rec, &below);
         seal_changed(a, &a->item[i]);
-        count_blocks(&a->deltas, &a->item[i].rec, 1);
+        nwr_deltas_record(&a->deltas, &a->item[i].rec, 1);
         a->removes |= nwr_record_live(&a->item[i].rec) < a->item[i].live_before;
         a->removes |= hidden(&a->item[i].rec) > a->item[i].hidden_before;
     }

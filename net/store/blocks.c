@@ -160,6 +160,18 @@ void nwr_deltas_add(struct nwr_deltas *ds, const struct nwr_block_id *id, int64_
     ds->d[ds->n++] = (struct nwr_delta){*id, by};
 }
 
+void nwr_deltas_record(struct nwr_deltas *ds, const struct nwr_record *rec, int64_t by)
+{
+    uint32_t n = rec->n + (NWR_RULE(KEPT_BLOCKS) ? rec->nkept : 0);
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct nwr_version *v = nwr_record_stored(rec, i);
+
+        for (uint32_t j = 0; j < v->nblocks; j++)
+            nwr_deltas_add(ds, &v->blocks[j], by);
+    }
+}
+
 static int by_id(const void *a, const void *b)
 {
     return nwr_block_id_cmp(&((const struct nwr_delta *)a)->id, &((const struct nwr_delta *)b)->id);

@@ -76,9 +76,12 @@ static bool on_record(void *arg, const struct nwr_skey *key, const void *value, 
         c->op->nrotten++;
         return true;
     }
-    for (uint32_t i = 0; i < rec.n; i++)
-        for (uint32_t j = 0; j < rec.v[i].nblocks; j++)
-            check_named(c, &rec.v[i].blocks[j]);
+    for (uint32_t i = 0; i < rec.n + rec.nkept; i++) {
+        const struct nwr_version *v = nwr_record_stored(&rec, i);
+
+        for (uint32_t j = 0; j < v->nblocks; j++)
+            check_named(c, &v->blocks[j]);
+    }
     nwr_record_deinit(&rec);
     return true;
 }

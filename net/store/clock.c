@@ -244,6 +244,7 @@ void nwr_run_clocks(struct nwr_engine *e, struct nwr_store_op *op)
 struct folding {
     struct nwr_store_op *op;
     struct nwr_txn txn;
+    struct nwr_deltas deltas; /* of blocks of what was kept */
     const struct nwr_clock_slot *clock;
     uint32_t looked;
     enum nwr_err err;
@@ -256,9 +257,14 @@ static enum nwr_err fold_one(struct folding *f, const struct nwr_skey *skey,
     struct nwr_blob *sealed = NULL;
     struct nwr_out o = {0};
     enum nwr_err err;
-    bool gone;
+    bool gone, folded, kept = rec->nkept > 0;
 
-    if (!nwr_record_fold(rec, &f->clock->floor))
+    if (kept)
+        nwr_deltas_record(&f->deltas, rec, -1);
+    folded = nwr_record_fold(rec, &f->clock->floor);
+    if (kept)
+        nwr_deltas_record(&f->deltas, rec, 1);
+    if (!folded)
         return NWR_OK;
     gone = nwr_record_says_nothing(rec);
     after = nwr_element_of(key, rec);
@@ -333,10 +339,13 @@ void nwr_run_fold(struct nwr_engine *e, struct nwr_store_op *op)
     op->err = e->kv->scan(e->kv, &from, on_record, &f);
     if (!op->err)
         op->err = f.err;
+    if (!op->err)
+        op->err = nwr_blocks_count(&f.txn, &f.deltas, NULL, false);
     if (!op->err && !op->more && op->mark == mark)
         op->err = end(&f);
     if (!op->err)
         op->err = nwr_txn_commit(&f.txn);
 out:
     nwr_txn_abort(&f.txn);
+    nwr_free(f.deltas.d);
 }

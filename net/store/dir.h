@@ -1,7 +1,7 @@
 /* dir.h -- a node's data directory: made, locked, its format known.
  *
  *     DIR/lock      held (flock) by the process that uses it
- *     DIR/format    "nwrfs store 1": what the rest looks like
+ *     DIR/format    "nwrfs store 2": what the rest looks like; 1 becomes 2
  *     DIR/db        RocksDB         DIR/segments    large blocks
  */
 #ifndef NWR_STORE_DIR_H

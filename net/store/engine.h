@@ -152,6 +152,8 @@ struct nwr_deltas {
     uint32_t n, cap;
 };
 void nwr_deltas_add(struct nwr_deltas *ds, const struct nwr_block_id *id, int64_t by);
+/* All blocks that a record names, those of what it keeps too. */
+void nwr_deltas_record(struct nwr_deltas *ds, const struct nwr_record *rec, int64_t by);
 /* Sorts and sums; drops those that come to nothing. */
 void nwr_deltas_sum(struct nwr_deltas *ds);
 /* Applies ds, storing blocks of op that get a reference and are not there yet (keep_idle: all

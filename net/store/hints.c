@@ -162,9 +162,7 @@ static bool on_record(void *arg, const struct nwr_skey *key, const void *value, 
     lost = nwr_unseal_record(key, value, len, &rec) != NWR_OK;
     if (lost)
         rec = (struct nwr_record){0};
-    for (uint32_t i = 0; i < rec.n; i++)
-        for (uint32_t j = 0; j < rec.v[i].nblocks; j++)
-            nwr_deltas_add(&er->deltas, &rec.v[i].blocks[j], -1);
+    nwr_deltas_record(&er->deltas, &rec, -1);
     said = !nwr_record_says_nothing(&rec);
     element = nwr_element_of(&k, &rec);
     er->err = nwr_txn_digest(er->txn, er->pg, said ? &element : NULL, NULL, lost);

@@ -124,6 +124,7 @@ struct nwr_store_op {
     const struct nwr_guard *guard;
     uint32_t nguard;
     bool coordinator;                /* APPLY: SEEN guards count, sibling limit (E_BUSY) too */
+    bool alone;                      /* APPLY: no other replica is to have it, now or before */
     bool heal;                       /* APPLY: what is merged replaces a record that is E_CORRUPT */
     const struct nwr_vv *peer_floor; /* APPLY: of whoever has the records that are merged */
     struct nwr_group *group;         /* CLOCKS */

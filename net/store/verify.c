@@ -22,9 +22,7 @@ static bool on_record(void *arg, const struct nwr_skey *key, const void *value, 
         t->out->corrupt++;
         return true;
     }
-    for (uint32_t i = 0; i < rec.n; i++)
-        for (uint32_t j = 0; j < rec.v[i].nblocks; j++)
-            nwr_deltas_add(&t->seen, &rec.v[i].blocks[j], 1);
+    nwr_deltas_record(&t->seen, &rec, 1);
     nwr_record_deinit(&rec);
     return true;
 }

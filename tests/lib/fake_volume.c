@@ -43,6 +43,7 @@ static void do_put(struct fake *f, struct nwr_request *req, struct nwr_response 
     op.nguard = req->nguard;
     op.block = req->block;
     op.nblock = req->nblock;
+    op.alone = !f->twin;
     run(f, &op);
     res->err = op.err;
     res->acks = 1;

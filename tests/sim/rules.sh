@@ -59,6 +59,13 @@ COPY_QUORUM joint_test a_copy_is_of_enough_replicas_to_meet_every_write
 COPY_ALL_UP joint_test a_copy_is_of_all_replicas_that_are_there
 DIGEST_KEPT repair_test a_node_that_was_away_gets_what_it_missed_without_any_read
 BLOCKS_FIRST supply_test a_replica_that_missed_the_blocks_gets_them_with_the_batch
+KEPT_SETTLED ancestor_test siblings_have_the_base_they_come_from
+KEPT_SECOND ancestor_test siblings_have_the_base_they_come_from
+KEPT_SINGLE ancestor_test siblings_have_the_base_they_come_from
+KEPT_DIGEST ancestor_test siblings_have_the_base_they_come_from
+KEPT_DROPPED ancestor_test a_base_has_its_blocks_until_its_successor_is_below_the_floor
+KEPT_BLOCKS ancestor_test a_conflict_keeps_its_base_with_its_blocks_until_it_is_over
+KEPT_WAITS ancestor_test what_is_kept_and_came_without_its_blocks_delays_no_write
 TABLE
 
 for rule in $(sed -nE 's/^ *X\(([A-Z_]+),.*/\1/p' net/core/rules.h); do
