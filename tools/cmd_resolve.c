@@ -3,12 +3,15 @@
  *   --keep head   the siblings are removed
  *   --keep K      name.conflict.K is renamed over the name, the others are removed
  *   --keep all    each sibling is renamed to an ordinary name beside it
- *   --merge       git merge-file (or diff3) puts head and siblings together, with an empty base:
- *                 what both have is there once, where they differ stand markers. The result is
- *                 renamed over the name, then the siblings are removed.
+ *   --merge       git merge-file (or diff3) puts head and siblings together, from the version they
+ *                 come from; where both changed the same lines stand markers, with what was there.
+ *                 Where that version is not kept the base is empty: what both have is there once,
+ *                 all that differs is marked. The result is renamed over the name, then the
+ *                 siblings are removed.
  *
  * Only names that were there at the start are touched. A failure leaves the rest as it is.
  */
+#include "tools/ancestor.h"
 #include "tools/cmd.h"
 #include "tools/siblings.h"
 
@@ -19,6 +22,10 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum {
+    GIT_USAGE = 129 /* exit status: it does not know an option */
+};
 
 static int fail(const char *path)
 {
@@ -78,15 +85,32 @@ static int keep_all(const struct nwr_siblings *s)
 
 /* ---- merging -------------------------------------------------------------------------------- */
 
-/* Puts mine and the sibling together into `to`; 0 clean, 1 markers, 2 it cannot be done. */
-static int merge_two(char *mine, char *mine_label, char *other, char *other_label, int to)
-{
-    char *git[] = {"git",     "merge-file", "-p",        "-q", "-L",        mine_label, "-L",
-                   "nothing", "-L",         other_label, mine, "/dev/null", other,      NULL};
-    char *diff3[] = {"diff3", "-m",        "-L", mine_label,  "-L",  "nothing",
-                     "-L",    other_label, mine, "/dev/null", other, NULL};
-    int status = nwr_run(git, to);
+/* What mine and a sibling are put together from; base NULL: they have nothing in common. */
+struct parts {
+    char *mine, *mine_label, *other, *other_label;
+    struct nwr_ancestor *base;
+};
 
+static int run_git(const struct parts *p, const char *style, char *base, char *label, int to)
+{
+    char *argv[] = {"git",          "merge-file",  "-p", "-q",     (char *)(uintptr_t)style,
+                    "-L",           p->mine_label, "-L", label,    "-L",
+                    p->other_label, p->mine,       base, p->other, NULL};
+
+    return nwr_run(argv, to);
+}
+
+/* Puts them together into `to`; 0 clean, 1 markers, 2 it cannot be done. */
+static int merge_two(const struct parts *p, int to)
+{
+    char *base = p->base ? p->base->path : "/dev/null";
+    char *label = p->base ? p->base->label : "nothing";
+    char *diff3[] = {"diff3", "-m",           "-L",    p->mine_label, "-L",     label,
+                     "-L",    p->other_label, p->mine, base,          p->other, NULL};
+    int status = run_git(p, p->base ? "--zdiff3" : "-q", base, label, to);
+
+    if (status == GIT_USAGE && p->base) /* before 2.35 */
+        status = run_git(p, "--diff3", base, label, to);
     if (status == 127)
         status = nwr_run(diff3, to);
     if (status == 127)
@@ -96,10 +120,34 @@ static int merge_two(char *mine, char *mine_label, char *other, char *other_labe
     return status ? 1 : 0;
 }
 
+/* The same with the ancestor of the head and the sibling, if there is one; 3: it could not be read,
+ * which was said. */
+static int merge_from_base(struct parts *p, int to)
+{
+    struct nwr_ancestor base;
+    int status;
+
+    p->base = NULL;
+    switch (nwr_ancestor_fetch(&base, "resolve", p->other)) {
+    case NWR_ANCESTOR_THERE: p->base = &base; break;
+    case NWR_ANCESTOR_NONE:
+        fprintf(stderr,
+                "nwrfs resolve: %s: no common ancestor is kept, all that differs is marked\n",
+                p->other);
+        break;
+    case NWR_ANCESTOR_FAILED: return 3;
+    }
+    status = merge_two(p, to);
+    if (p->base)
+        nwr_ancestor_drop(&base);
+    return status;
+}
+
 static int merge_into(const struct nwr_siblings *s, char *to, bool *markers)
 {
     char mine[PATH_MAX + 32], label[PATH_MAX + 160], other[PATH_MAX + 32],
         other_label[PATH_MAX + 160];
+    struct parts parts = {mine, label, other, other_label, NULL};
     int status = 0;
 
     snprintf(mine, sizeof(mine), "%s", s->name);
@@ -111,7 +159,7 @@ static int merge_into(const struct nwr_siblings *s, char *to, bool *markers)
             return 2;
         nwr_sibling_path(s, s->k[i], other, sizeof(other));
         nwr_sibling_label(other, other_label, sizeof(other_label));
-        status = merge_two(mine, label, other, other_label, fd);
+        status = merge_from_base(&parts, fd);
         *markers |= status == 1;
         close(fd);
         if (i > 0)
@@ -120,7 +168,7 @@ static int merge_into(const struct nwr_siblings *s, char *to, bool *markers)
         if (i + 1 < s->n)
             memset(to + strlen(to) - 6, 'X', 6);
     }
-    if (status == 2)
+    if (status >= 2)
         unlink(mine);
     return status;
 }
@@ -149,9 +197,12 @@ static int merge(const struct nwr_siblings *s)
         return nwr_cmd_fail("resolve: %s: there is no head to merge with; use --keep", s->name);
     snprintf(copy, sizeof(copy), "%s", s->name);
     snprintf(to, sizeof(to), "%s/.merge.XXXXXX", dirname(copy));
-    if (merge_into(s, to, &markers) == 2)
+    status = merge_into(s, to, &markers);
+    if (status == 2)
         return nwr_cmd_fail("resolve: %s: git merge-file (or diff3) cannot merge it; use --keep",
                             s->name);
+    if (status > 2)
+        return 1;
     status = take_place(s, to);
     if (status)
         unlink(to);
@@ -166,8 +217,9 @@ static int help(void)
     printf("usage: nwrfs resolve NAME --keep K|head|all | --merge\n\n"
            "Ends the conflict of NAME: --keep head or a sibling's number removes the others,\n"
            "--keep all makes every sibling an ordinary file (NAME.K, before the extension),\n"
-           "--merge puts them together with git merge-file and leaves markers where they differ\n"
-           "(exit status 1 then).\n");
+           "--merge puts them together with git merge-file, from the version they come from, and\n"
+           "leaves markers where both changed the same lines (exit status 1 then). Where that\n"
+           "version is not kept it says so, and all that differs is marked.\n");
     return 0;
 }
 

@@ -233,6 +233,110 @@ static bool derived_get(struct nwr_txn *t, struct nwr_node *n, const char *name,
     return true;
 }
 
+/* ---- the common ancestor of a sibling and the head ---- */
+
+static const struct nwr_version *of_shown(const struct nwr_record *rec, const struct nwr_shown *x)
+{
+    return x->version.dot.counter ? nwr_record_find(rec, x->version.dot) : NULL;
+}
+
+/* NULL: none is kept, or the two are versions of different inodes. */
+static const struct nwr_version *base_of(struct nwr_txn *t, const struct nwr_shown *x,
+                                         const struct nwr_shown_list *list)
+{
+    struct nwr_key key = nwr_key_reg(x->root, NWR_REG_CONTENT);
+    const struct nwr_record *rec = nwr_txn_peek(t, &key);
+    const struct nwr_version *head = NULL, *own = rec ? of_shown(rec, x) : NULL;
+
+    for (uint32_t i = 0; own && i < list->n; i++)
+        if (list->e[i].number == 0 && list->e[i].root == x->root)
+            head = of_shown(rec, &list->e[i]);
+    return head && head != own ? nwr_record_base(rec, own, head) : NULL;
+}
+
+static void out_base(const struct nwr_version *base, const struct nwr_content *c,
+                     struct nwr_out *out)
+{
+    struct nwr_dot dot = base->dot;
+    struct nwr_vv one = {&dot, 1, 1};
+    char *text = nwr_vv_text(&one);
+
+    nwr_say(out, text);
+    nwr_free(text);
+    nwr_say(out, " ");
+    nwr_say_number(out, c->map.size, 1);
+}
+
+/* False: needs. */
+static bool out_bytes(struct nwr_txn *t, nwr_ino root, const struct nwr_map *map, uint64_t from,
+                      struct nwr_out *out)
+{
+    struct nwr_file *f = nwr_file_create(root, t->m->cache);
+    struct nwr_slice_list bytes = {0};
+    bool whole;
+
+    nwr_file_rebase(f, map);
+    whole = nwr_file_read(f, from, NWR_XATTR_MAX, &bytes, &t->blocks);
+    for (uint32_t i = 0; whole && i < bytes.n; i++) {
+        const struct nwr_slice *s = &bytes.slice[i];
+
+        if (s->blob)
+            nwr_out_raw(out, s->blob->data + s->off, s->len);
+        for (uint32_t zero = 0; !s->blob && zero < s->len; zero++)
+            nwr_out_u8(out, 0);
+    }
+    nwr_slices_deinit(&bytes);
+    nwr_file_destroy(f);
+    return whole;
+}
+
+/* The offset behind "base."; false: it is none. */
+static bool offset_of(const char *text, uint64_t *out)
+{
+    *out = 0;
+    for (const char *p = text; *p; p++) {
+        if (*p < '0' || *p > '9' || *out > NWR_FILE_MAX / 16)
+            return false;
+        *out = *out * 10 + (uint64_t)(*p - '0');
+    }
+    return *text != 0;
+}
+
+/* "base": dot and size; "base.OFFSET": its bytes from there, as many as an attribute holds. Read
+ * like this it needs no inode number, no handle and no name that a listing would have to hide, and
+ * the kernel asks for the permission to read the file. */
+static bool base_get(struct nwr_txn *t, struct nwr_node *n, const char *rest, struct nwr_out *out)
+{
+    struct nwr_shown_list list = {0};
+    const struct nwr_version *base;
+    struct nwr_content c = {0};
+    struct nwr_shown x;
+    uint64_t from = 0;
+    bool whole;
+
+    if (!nwr_txn_object(t, n->root) || !nwr_view_node(t, n, &x))
+        return false;
+    whole = lines_of(t, n, &x, &list);
+    base = whole ? base_of(t, &x, &list) : NULL;
+    nwr_shown_list_deinit(&list);
+    if (!whole)
+        return false;
+    if (!base || (*rest && (*rest != '.' || !offset_of(rest + 1, &from)))) {
+        nwr_txn_fail(t, ENODATA);
+        return true;
+    }
+    if (nwr_content_decode(&c, base) != NWR_OK) {
+        nwr_txn_fail(t, EIO);
+        return true;
+    }
+    if (*rest)
+        whole = out_bytes(t, n->root, &c.map, from, out);
+    else
+        out_base(base, &c, out);
+    nwr_content_deinit(&c);
+    return whole;
+}
+
 /* ---- what the volume tells ---- */
 
 static bool told_get(struct nwr_txn *t, struct nwr_node *n, enum nwr_op op, struct nwr_out *out)
@@ -304,6 +408,8 @@ bool nwr_virtual_get(struct nwr_txn *t, struct nwr_node *n, const char *name, st
         return status_get(t, n, out);
     if (strncmp(name, "index", 5) == 0)
         return nwr_survey_get(t, name + 5, out);
+    if (strncmp(name, "base", 4) == 0)
+        return base_get(t, n, name + 4, out);
     if (strncmp(name, "check.", 6) == 0)
         return nwr_check_get(t, name + 6, out);
     if (strcmp(name, "why") == 0)

@@ -1,7 +1,8 @@
 /* virtual.h -- the attributes user.nwrfs.*: policies, and what is known of a version in conflict.
  *
  * Policies (w r on-conflict durability conflicts) are part of the attribute record; the others
- * are derived from the versions (DESIGN 9) or asked of the volume (status, why, index).
+ * are derived from the versions (DESIGN 9) or asked of the volume (status, why, index). base and
+ * base.OFFSET, of a sibling: the common ancestor of it and the head; ENODATA where none is kept.
  */
 #ifndef NWR_FS_VIRTUAL_H
 #define NWR_FS_VIRTUAL_H

@@ -41,7 +41,8 @@ _nwrfs() {
     repair | scrub) words="--data --pg --wait --help $(_nwrfs_mounts)" ;;
     conflicts | why) words="--json --help" ;;
     check) words="--repair --json --help" ;;
-    diff | get | keygen) words="--help" ;;
+    diff) words="--base --help" ;;
+    get | keygen) words="--help" ;;
     resolve) words="--keep --merge --help" ;;
     set) words="-R --help $keys" ;;
     esac
