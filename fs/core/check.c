@@ -337,7 +337,7 @@ static enum nwr_plan mend_dangling(struct nwr_txn *t, const struct word *w)
             struct nwr_write *put = nwr_txn_write(t, &key, NULL, NULL);
 
             put->v.flags |= NWR_V_TOMBSTONE;
-            nwr_write_seen(put, rec->v[i].dot, rec->v[i].wid);
+            nwr_txn_seen(t, put, &rec->v[i]);
         }
     return NWR_PLAN_DONE;
 }

@@ -46,6 +46,16 @@ void nwr_reads_wrote(struct nwr_reads *r, nwr_wid wid)
     r->wrote[r->next++ % NWR_WROTE_MAX] = wid;
 }
 
+void nwr_reads_once(struct nwr_reads *r, nwr_wid wid)
+{
+    r->once[wid % NWR_ONCE_MAX] = wid;
+}
+
+bool nwr_reads_is_once(const struct nwr_reads *r, nwr_wid wid)
+{
+    return wid && r->once[wid % NWR_ONCE_MAX] == wid;
+}
+
 bool nwr_reads_own(const struct nwr_reads *r, nwr_wid wid)
 {
     for (uint32_t i = 0; wid && i < NWR_WROTE_MAX; i++)

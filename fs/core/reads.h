@@ -14,6 +14,7 @@
 #define NWR_READS_MAX 1024 /* names; a power of two */
 #define NWR_READS_WAYS 4
 #define NWR_WROTE_MAX 1024 /* versions */
+#define NWR_ONCE_MAX 16384 /* write_ids; a power of two */
 
 struct nwr_read {
     uint64_t process, name; /* key of the process, nwr_name_hash */
@@ -26,6 +27,7 @@ struct nwr_reads {
     uint64_t now;
     nwr_wid wrote[NWR_WROTE_MAX];
     uint32_t next;
+    nwr_wid once[NWR_ONCE_MAX];
 };
 
 /* The process (0: unknown, ignored) has read this version through the name. */
@@ -34,5 +36,9 @@ void nwr_reads_put(struct nwr_reads *r, uint64_t process, uint64_t name, struct 
 struct nwr_seen nwr_reads_get(const struct nwr_reads *r, uint64_t process, uint64_t name);
 void nwr_reads_wrote(struct nwr_reads *r, nwr_wid wid);
 bool nwr_reads_own(const struct nwr_reads *r, nwr_wid wid);
+/* This mount wrote it, and its dot is the only one (nwr_response.once): whoever replaces it need
+ * not retire it. Most of what a mount replaces it wrote itself, so records do not grow. */
+void nwr_reads_once(struct nwr_reads *r, nwr_wid wid);
+bool nwr_reads_is_once(const struct nwr_reads *r, nwr_wid wid);
 
 #endif

@@ -126,8 +126,15 @@ struct nwr_write *nwr_txn_write(struct nwr_txn *t, const struct nwr_key *key,
     }
     for (uint32_t i = 0; rec && i < rec->n; i++)
         if (!pick || pick(&rec->v[i]))
-            nwr_write_seen(w, rec->v[i].dot, rec->v[i].wid);
+            nwr_txn_seen(t, w, &rec->v[i]);
     return w;
+}
+
+void nwr_txn_seen(struct nwr_txn *t, struct nwr_write *w, const struct nwr_version *v)
+{
+    bool once = !nwr_is_pending(v->dot) && nwr_reads_is_once(t->m->reads, v->wid);
+
+    nwr_write_seen(w, v->dot, once ? 0 : v->wid);
 }
 
 struct nwr_guard *nwr_txn_guard(struct nwr_txn *t, enum nwr_guard_kind kind,
@@ -216,6 +223,8 @@ static void submit(struct nwr_txn *t, struct nwr_request *req)
     if (req->r == 0)
         req->r = t->r;
     req->sloppy = t->sloppy;
+    for (uint32_t i = 0; i < req->nwrite; i++)
+        req->write[i].fresh = req->write[i].v.flags & NWR_V_ONCE;
     nwr_mount_submit(t->m, req, t->id);
 }
 
@@ -536,6 +545,8 @@ static void apply_batch(struct nwr_txn *t, const struct nwr_request *vreq,
         struct nwr_write *w = &vreq->write[i];
         struct nwr_record *rec = &nwr_rows_at(&t->rows, &w->key)->rec;
 
+        if (res->once && w->fresh && !w->discard)
+            nwr_reads_once(t->m->reads, w->v.wid);
         w->v.dot = res->dot;
         w->v.hlc = res->hlc;
         w->v.k = res->k;

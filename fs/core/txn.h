@@ -198,6 +198,8 @@ nwr_ino nwr_txn_ino(struct nwr_txn *t, nwr_pg pg);
 struct nwr_write *nwr_txn_write(struct nwr_txn *t, const struct nwr_key *key,
                                 const struct nwr_record *rec,
                                 bool (*pick)(const struct nwr_version *v));
+/* w replaces v, and retires its write_id unless that has this one dot. */
+void nwr_txn_seen(struct nwr_txn *t, struct nwr_write *w, const struct nwr_version *v);
 struct nwr_guard *nwr_txn_guard(struct nwr_txn *t, enum nwr_guard_kind kind,
                                 const struct nwr_key *key);
 struct nwr_block *nwr_txn_block(struct nwr_txn *t);

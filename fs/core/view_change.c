@@ -61,7 +61,7 @@ static void unslot(struct nwr_txn *t, nwr_ino parent, const char *base, size_t l
         if (!names_ino(&rec->v[i], ino))
             continue;
         w = nwr_txn_write(t, &entry, rec, any ? is_none : is_tombstone);
-        nwr_write_seen(w, rec->v[i].dot, rec->v[i].wid);
+        nwr_txn_seen(t, w, &rec->v[i]);
         if (!any && !is_slot(w) && !(w->v.flags & NWR_V_HIDDEN))
             w->v.flags |= NWR_V_TOMBSTONE;
         any = true;
@@ -328,7 +328,7 @@ static void drop_version(struct nwr_txn *t, const struct nwr_shown *x, const str
             continue;
         for (uint32_t j = 0; rec && j < rec->n; j++)
             if (rec->v[j].wid == s->e[i].v->wid)
-                nwr_write_seen(w, rec->v[j].dot, rec->v[j].wid);
+                nwr_txn_seen(t, w, &rec->v[j]);
         end_line(&list, s->e[i].stored, s->e[i].v->wid);
     }
     stage_marks(t, x->root, &list);
@@ -710,7 +710,8 @@ void nwr_view_write(struct nwr_txn *t, const struct nwr_node *node, nwr_wid wid,
         w->v.nblocks = push->nroot;
     }
     if (node->version.dot.counter && !nwr_is_pending(node->version.dot)) {
-        nwr_write_seen(w, node->version.dot, node->version.wid);
+        nwr_txn_seen(t, w,
+                     &(struct nwr_version){.dot = node->version.dot, .wid = node->version.wid});
         for (uint32_t i = 0; i < node->line.nsame; i++)
             nwr_write_seen(w, (struct nwr_dot){0}, node->line.same[i]);
         if (node->line.stored && node->line.stored != c.line.wid)

@@ -56,7 +56,7 @@ void nwr_slots_remember(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino pa
     if (n == 0)
         for (uint32_t i = 0; rec && i < rec->n; i++)
             if (is_spent(t, &rec->v[i], 0))
-                nwr_write_seen(w, rec->v[i].dot, rec->v[i].wid);
+                nwr_txn_seen(t, w, &rec->v[i]);
     list[n++] = ino;
     w->v.flags |= NWR_V_HIDDEN;
     w->v.ref = list[0];
@@ -88,7 +88,7 @@ static bool forget_at(struct nwr_txn *t, nwr_ino root, nwr_ino parent, const cha
             struct nwr_write *w = nwr_txn_write(t, &key, NULL, NULL);
 
             w->discard = true;
-            nwr_write_seen(w, rec->v[i].dot, rec->v[i].wid);
+            nwr_txn_seen(t, w, &rec->v[i]);
         }
     return rec;
 }

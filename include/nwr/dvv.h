@@ -109,7 +109,8 @@ bool nwr_record_sync(struct nwr_record *dst, const struct nwr_record *src);
  * is right only if this record holds or has seen every earlier dot of that actor for this key.
  * A version whose wid is already live here or retired is not added: the retry of a write that is
  * live here is answered with the dot it got the first time; one that was removed since, with
- * v->dot. `dot` may be NULL. Entries that name v->wid itself are ignored, and so are dots of
+ * v->dot. An entry with wid 0 is by someone who knows that its dot is the only one: it retires
+ * nothing. `dot` may be NULL. Entries that name v->wid itself are ignored, and so are dots of
  * counter 0 (only the wid is named) and dots v->dot.actor has not given yet. */
 void nwr_record_put(struct nwr_record *r, const struct nwr_version *v, const struct nwr_seen *seen,
                     uint32_t nseen, const nwr_wid *retire, uint32_t nretire, struct nwr_dot *dot);
@@ -131,6 +132,9 @@ const struct nwr_version *nwr_record_base(const struct nwr_record *r, const stru
 /* Of v and kept, n + nkept in all: whatever has blocks here. */
 const struct nwr_version *nwr_record_stored(const struct nwr_record *r, uint32_t i);
 
+/* Bytes it keeps alive: what pages and queues count. Its bytes on disk or the wire are fewer. */
+size_t nwr_record_bytes(const struct nwr_record *r);
+size_t nwr_version_bytes(const struct nwr_version *v);
 /* Live: neither tombstone nor hidden nor mark. */
 uint32_t nwr_record_live(const struct nwr_record *r);
 const struct nwr_version *nwr_record_find(const struct nwr_record *r, struct nwr_dot d);

@@ -19,7 +19,7 @@ enum {
     NWR_SIBLINGS_WARN = 16,
     NWR_SIBLINGS_MAX = 100,   /* client path only, never repair */
     NWR_SCAN_ROWS = 1024,     /* records of one scan answer (directory page) */
-    NWR_READ_BYTES = 4 << 20, /* and bytes: ends with the row, or its object, that passes it */
+    NWR_READ_BYTES = 4 << 20, /* and bytes in memory: ends with the row, or object, past it */
     NWR_FRAME_MAX = 8 << 20,  /* bytes of one wire frame */
     NWR_DEADLINE_MS = 10000,  /* every wait for a peer, in all */
     NWR_LATER_MS = 5,         /* a replica that is not waited for is asked after this */

@@ -67,6 +67,7 @@ struct nwr_write {
     nwr_wid *retire;
     uint32_t nretire;
     bool discard;         /* only remove; v is not used */
+    bool fresh;           /* its writer's note, not sent: v.wid was made for this try */
     struct nwr_version v; /* wid, uid, flags, ref, past, body, blocks; dot, hlc, k are given */
 };
 
@@ -134,6 +135,8 @@ struct nwr_response {
     uint16_t ordinal;                        /* IDS: for nwr_ino_make */
     uint64_t bytes_total, bytes_free, files; /* STATFS */
     uint16_t round_trips;                    /* network round trips it waited for */
+    bool once;                               /* PUT: one coordinator was asked, this dot is the
+                                                only one: `seen` may name it without its wid */
 };
 
 /* What a mount must know of its volume when it starts. */

@@ -374,7 +374,7 @@ static void take_away(struct nwr_record *r, const struct naming *n, struct nwr_v
             nwr_vv_raise(past, s->dot);
         if (!v)
             continue;
-        if (!(v->flags & NWR_V_ONCE))
+        if (s->wid && !(v->flags & NWR_V_ONCE))
             retire_one(r, v->wid);
         if (past)
             nwr_vv_join(past, &v->past);
@@ -442,6 +442,22 @@ void nwr_record_discard(struct nwr_record *r, const struct nwr_seen *seen, uint3
 
     take_away(r, &naming, NULL);
     nwr_record_prune_kept(r);
+}
+
+size_t nwr_version_bytes(const struct nwr_version *v)
+{
+    return sizeof(*v) + v->past.n * sizeof(struct nwr_dot) + (v->body ? v->body->len : 0) +
+           v->nblocks * sizeof(struct nwr_block_id);
+}
+
+size_t nwr_record_bytes(const struct nwr_record *r)
+{
+    size_t bytes = sizeof(*r) + (r->ctx.vv.n + r->ctx.dots.n) * sizeof(struct nwr_dot) +
+                   r->nretired * sizeof(nwr_wid);
+
+    for (uint32_t i = 0; i < r->n + r->nkept; i++)
+        bytes += nwr_version_bytes(nwr_record_stored(r, i));
+    return bytes;
 }
 
 /* ---- looking ------------------------------------------------------------------------------- */

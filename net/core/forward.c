@@ -19,6 +19,7 @@ struct forward {
     uint32_t m, out;
     uint64_t epoch;
     bool sent;        /* some coordinator may have done it */
+    bool once;        /* no more than one was asked */
     enum nwr_err err; /* why the last one would not */
     struct nwr_response res;
     nwr_ms deadline;
@@ -78,6 +79,8 @@ static void coordinate_here(struct nwr_node *n, struct forward *f)
     struct nwr_origin o = f->origin;
 
     o.sent = f->sent;
+    if (f->sent)
+        nwr_request_may_repeat(o.req);
     f->origin = (struct nwr_origin){0};
     nwr_job_end(n, &f->job, NWR_OK);
     nwr_request_here(n, &o);
@@ -102,11 +105,11 @@ static bool ask_next(struct nwr_node *n, struct forward *f)
             continue;
         f->tried[i] = true;
         n->count.retries += f->sent;
-        if (!f->sent)
-            nwr_request_may_repeat(f->req);
+        f->once = !f->sent;
         f->sent = true;
         f->out++;
         m.u.request = nwr_request_copy(f->req);
+        nwr_request_may_repeat(m.u.request);
         for (uint32_t k = 0; !NWR_RULE(SAME_WRITE) && k < f->req->nwrite; k++)
             m.u.request->write[k].v.wid = nwr_rng_next(&n->rng);
         nwr_call(n, &f->job, f->list[i], i, &m);
@@ -163,6 +166,7 @@ static void on_answer(struct nwr_node *n, struct nwr_job *j, const struct nwr_ca
         f->res = m->u.response;
         memset(&m->u.response, 0, sizeof(m->u.response));
         f->res.round_trips++;
+        f->res.once &= f->once;
         answer(n, f);
         return;
     } else {

@@ -31,18 +31,16 @@ static struct join *of(struct nwr_job *j)
     return nwr_container_of(j, struct join, job);
 }
 
-static void say(struct nwr_node *n, enum nwr_err err, const char *text)
+/* what and why are one line. */
+static void end_join(struct nwr_node *n, struct join *jn, enum nwr_err err, const char *what,
+                     const char *why)
 {
     struct nwr_node_effect *e = nwr_emit(n, NWR_EF_JOINED);
-    size_t len = NWR_MIN(strlen(text), sizeof(e->text) - 1);
+    size_t room = sizeof(e->text) - 1, len = NWR_MIN(strlen(what), room);
 
     e->err = err;
-    memcpy(e->text, text, len);
-}
-
-static void end_join(struct nwr_node *n, struct join *jn, enum nwr_err err, const char *text)
-{
-    say(n, err, text);
+    memcpy(e->text, what, len);
+    memcpy(e->text + len, why, NWR_MIN(strlen(why), room - len));
     nwr_job_end(n, &jn->job, err);
 }
 
@@ -96,7 +94,7 @@ static void look(struct nwr_node *n, struct join *jn)
     if (self->weight) {
         n->joining = false;
         nwr_emit(n, NWR_EF_CONNECT);
-        end_join(n, jn, NWR_OK, "");
+        end_join(n, jn, NWR_OK, "", "");
     } else if (jn->state == ASKING) {
         jn->state = WAITING;
         nwr_ids_start(n);
@@ -113,7 +111,7 @@ static void on_join_answer(struct nwr_node *n, struct nwr_job *j, const struct n
     jn->heard = n->now;
     if (m->kind == NWR_MSG_REFUSED && m->err != NWR_E_BUSY && jn->state == ASKING) {
         m->u.ring.text[sizeof(m->u.ring.text) - 1] = '\0';
-        end_join(n, jn, m->err ? m->err : NWR_E_PERM, m->u.ring.text);
+        end_join(n, jn, m->err ? m->err : NWR_E_PERM, m->u.ring.text, "");
     } else if (m->kind == NWR_MSG_JOIN_OK && m->u.ring.ring &&
                nwr_ring_decode(&r, m->u.ring.ring->data, m->u.ring.ring->len) == NWR_OK) {
         nwr_epoch_learn(n, &r);
@@ -132,7 +130,7 @@ static void on_join_wake(struct nwr_node *n, struct nwr_job *j)
     struct join *jn = of(j);
 
     if (jn->state == ASKING && n->now >= jn->heard + NWR_DEADLINE_MS)
-        end_join(n, jn, NWR_E_TIMEDOUT, "the node to join through did not answer");
+        end_join(n, jn, NWR_E_TIMEDOUT, "the node to join through did not answer", "");
     else
         send_join(n, jn);
 }
@@ -143,7 +141,7 @@ static void on_join_changed(struct nwr_node *n, struct nwr_job *j)
 
     if (n->copy_err) {
         end_join(n, jn, n->copy_err,
-                 "copying failed: not enough members can be reached, or no room here");
+                 "copying what this node is to hold failed: ", nwr_err_text(n->copy_err));
         return;
     }
     if (jn->state == ASKING && n->link_up && !j->calls)

@@ -15,6 +15,7 @@
 enum {
     COPY_RETRY_MS = 500,
     TELL_MS = 1000,
+    COPY_PATIENCE_MS = 3 * NWR_DEADLINE_MS, /* a page that is asked for has one deadline */
     BYTES_A_MS = 64 << 10 /* of rows and blocks, of all groups together: 64 MB a second */
 };
 enum state {
@@ -73,7 +74,7 @@ static void copy_page(struct nwr_node *n, struct copy *c)
  * A member has no choice. */
 static bool is_lasting(const struct nwr_node *n, const struct move *mv, enum nwr_err err)
 {
-    return n->joining && (nwr_err_of_disk(err) || n->now >= mv->progress + NWR_DEADLINE_MS);
+    return n->joining && (nwr_err_of_disk(err) || n->now >= mv->progress + COPY_PATIENCE_MS);
 }
 
 static void pace(struct nwr_node *n, struct move *mv, size_t rows)

@@ -47,24 +47,12 @@ static size_t blob_bytes(const struct nwr_blob *b)
     return b ? b->len : 0;
 }
 
-static size_t version_bytes(const struct nwr_version *v)
-{
-    return sizeof(*v) + v->past.n * sizeof(struct nwr_dot) + blob_bytes(v->body) +
-           v->nblocks * sizeof(struct nwr_block_id);
-}
-
 static size_t rows_bytes(const struct nwr_rows *rows)
 {
-    size_t bytes = rows->n * sizeof(struct nwr_row) + rows->floor.n * sizeof(struct nwr_dot);
+    size_t bytes = rows->floor.n * sizeof(struct nwr_dot);
 
-    for (uint32_t i = 0; i < rows->n; i++) {
-        const struct nwr_record *r = &rows->row[i].rec;
-
-        bytes += (r->ctx.vv.n + r->ctx.dots.n) * sizeof(struct nwr_dot);
-        bytes += r->nretired * sizeof(nwr_wid);
-        for (uint32_t j = 0; j < r->n + r->nkept; j++)
-            bytes += version_bytes(nwr_record_stored(r, j));
-    }
+    for (uint32_t i = 0; i < rows->n; i++)
+        bytes += sizeof(struct nwr_key) + nwr_record_bytes(&rows->row[i].rec);
     return bytes;
 }
 
@@ -85,7 +73,7 @@ static size_t request_bytes(const struct nwr_request *req)
         const struct nwr_write *w = &req->write[i];
 
         bytes += sizeof(*w) + w->nseen * sizeof(struct nwr_seen) + w->nretire * sizeof(nwr_wid) +
-                 version_bytes(&w->v);
+                 nwr_version_bytes(&w->v);
     }
     for (uint32_t i = 0; i < req->nguard; i++)
         bytes += sizeof(struct nwr_guard) + req->guard[i].nseen * sizeof(struct nwr_seen);

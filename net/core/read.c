@@ -375,7 +375,6 @@ static void place_spares(struct nwr_node *n, struct read *rd)
     uint16_t spare[NWR_REPLICAS_MAX];
     uint32_t m = nwr_ring_spares(&n->ring, rd->pg, false, spare), of_list = rd->m, next = 0;
 
-    rd->away = count_away(n, rd);
     rd->patience = n->now + NWR_RETRY_WRITE_MS;
     for (uint32_t i = 0; i < of_list; i++) {
         if (nwr_is_up(n, rd->side[i].ordinal))
@@ -489,6 +488,7 @@ static void begin(struct nwr_node *n, struct read *rd)
         place_leave(n, rd);
     else
         place(n, rd);
+    rd->away = count_away(n, rd);
     rd->trips = rd->need[NWR_LIST_NOW] > 1;
     ask_idle(n, rd);
     look_asking(n, rd);
@@ -649,6 +649,12 @@ static bool back_again(const struct nwr_node *n, const struct read *rd)
     return false;
 }
 
+/* How many it needs, or who stands in, goes by who is up. */
+static bool counts_up(const struct read *rd)
+{
+    return rd->sloppy || rd->copy || rd->repair;
+}
+
 static void on_changed(struct nwr_node *n, struct nwr_job *j)
 {
     struct read *rd = of(j);
@@ -658,7 +664,7 @@ static void on_changed(struct nwr_node *n, struct nwr_job *j)
     if (rd->epoch != n->ring.epoch) {
         ring_changed(n, rd);
     } else if (rd->state == ASKING &&
-               (back_again(n, rd) || (rd->sloppy && count_away(n, rd) != rd->away))) {
+               (back_again(n, rd) || (counts_up(rd) && count_away(n, rd) != rd->away))) {
         begin(n, rd);
     } else if (rd->state == ASKING) {
         look_asking(n, rd);

@@ -69,7 +69,7 @@ struct read {
     bool knocked;
     bool no_room; /* a replica could not take what was written back */
     bool sloppy;
-    uint32_t away;   /* of the lists, when spares were chosen */
+    uint32_t away;   /* of the lists, when it was decided whom to ask */
     nwr_ms patience; /* until then spares do not answer for a member of the list that may */
     bool rows_asked;
     bool differs; /* LATE: a replica has something else */

@@ -192,6 +192,7 @@ static void answer(struct nwr_node *n, struct write *wr, enum nwr_err err)
     if (err == NWR_E_HOSTDOWN && wr->origin.sent) /* nothing was done here, but that is not all */
         err = NWR_E_TIMEDOUT;
     wr->res.err = err;
+    wr->res.once = !wr->origin.sent;
     wr->res.acks = count_sides(wr, NWR_LIST_NOW, SIDE_HAS);
     nwr_respond(n, &wr->origin, &wr->res, wr->job.lent > 0);
     nwr_job_end(n, &wr->job, err);

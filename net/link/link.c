@@ -30,7 +30,7 @@ struct call {
     uint64_t id;
     nwr_ms since, deadline, sent_at; /* sent_at 0: not on this connection */
     uint64_t round;                  /* of dialing, when it came */
-    bool ever_sent;
+    uint32_t sent;                   /* how often */
     struct call *next, **prev;
 };
 
@@ -88,7 +88,7 @@ static void send_call(struct nwr_link *l, struct call *c)
     m.u.request = c->req;
     err = nwr_conn_send(l->conn, &m);
     c->sent_at = uv_now(l->loop);
-    c->ever_sent = true;
+    c->sent++;
     /* Too large for any frame: no other peer would take it either; the sweep ends it. */
     if (err != NWR_OK)
         c->deadline = 0;
@@ -172,6 +172,7 @@ static void on_response(struct nwr_link *l, struct nwr_msg *m)
         c = c->next;
     if (!c)
         return; /* late: another peer answered, or its deadline passed */
+    m->u.response.once &= c->sent == 1;
     end_call(l, c, &m->u.response);
     memset(&m->u.response, 0, sizeof(m->u.response));
 }
@@ -277,12 +278,12 @@ static void check_calls(struct nwr_link *l, nwr_ms now)
     for (struct call *c = l->calls; c; c = next) {
         next = c->next;
         silent |= c->sent_at && now > c->sent_at + NWR_LINK_SILENT_MS;
-        if (now < c->deadline && (c->ever_sent || !nobody_since(l, c->since, c->round)))
+        if (now < c->deadline && (c->sent || !nobody_since(l, c->since, c->round)))
             continue;
         if (c->deadline == 0)
             fail_call(l, c, NWR_E_CANCELED);
         else
-            fail_call(l, c, c->ever_sent ? NWR_E_TIMEDOUT : NWR_E_HOSTDOWN);
+            fail_call(l, c, c->sent ? NWR_E_TIMEDOUT : NWR_E_HOSTDOWN);
     }
     if (silent && l->open && l->npeers > 1)
         nwr_conn_close(l->conn, "a request was not answered");

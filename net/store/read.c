@@ -12,7 +12,7 @@
 struct direct {
     struct nwr_row row;
     bool follow;
-    uint32_t bytes;
+    size_t bytes;
 };
 
 struct reading {
@@ -41,6 +41,12 @@ static bool is_below(const struct nwr_skey *key, const struct nwr_key *prefix)
     return key->len >= prefix->len && memcmp(key->b, prefix->b, prefix->len) == 0;
 }
 
+/* In memory, as a message counts it: a record on disk is several times smaller. */
+static size_t row_bytes(const struct nwr_record *rec)
+{
+    return sizeof(struct nwr_key) + nwr_record_bytes(rec);
+}
+
 /* ---- rows of ranges ------------------------------------------------------------------------- */
 
 static bool on_direct(void *arg, const struct nwr_skey *key, const void *value, size_t len)
@@ -64,8 +70,8 @@ static bool on_direct(void *arg, const struct nwr_skey *key, const void *value, 
         return false;
     d->row.key = to_key(key);
     d->follow = r->range->follow;
-    d->bytes = (uint32_t)len;
-    r->bytes += len;
+    d->bytes = row_bytes(&d->row.rec);
+    r->bytes += d->bytes;
     r->ndirect++;
     return true;
 }
@@ -128,7 +134,7 @@ static bool on_object(void *arg, const struct nwr_skey *key, const void *value, 
         return false;
     k = to_key(key);
     add_row(&r->op->rows, &k)->rec = rec;
-    r->bytes += len;
+    r->bytes += row_bytes(&rec);
     return true;
 }
 

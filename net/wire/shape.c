@@ -179,7 +179,8 @@ static const struct nwr_field response_fields[] = {UINT_UP_TO(nwr_response, err,
                                                    UINT(nwr_response, bytes_total),
                                                    UINT(nwr_response, bytes_free),
                                                    UINT(nwr_response, files),
-                                                   UINT(nwr_response, round_trips)};
+                                                   UINT(nwr_response, round_trips),
+                                                   BOOL(nwr_response, once)};
 SHAPE(response_shape, nwr_response, response_fields);
 
 /* ---- messages ---- */

@@ -168,6 +168,43 @@ static void a_heavy_range_is_cut_after_the_objects_of_a_row(void **state)
     assert_int_equal(answers, 2);
 }
 
+/* What is small on disk is several times larger in memory, and in a message. */
+static void an_answer_is_cut_by_its_bytes_in_memory(void **state)
+{
+    enum {
+        VERSIONS = 90
+    };
+    struct kit *k = *state;
+    struct nwr_record rec = {0};
+    struct batch b;
+    size_t bytes = 0;
+
+    for (uint64_t i = 1; i <= VERSIONS; i++) {
+        struct nwr_version v = {.dot = {(nwr_actor)9 << 32 | 1, i}, .wid = i};
+
+        nwr_record_put(&rec, &v, NULL, 0, NULL, 0, NULL);
+    }
+    for (uint32_t i = 0; i < NWR_SCAN_ROWS; i += BATCH_MAX) {
+        batch_init(&b, k, NWR_STORE_APPLY);
+        for (uint32_t j = 0; j < BATCH_MAX; j++) {
+            char name[16];
+
+            snprintf(name, sizeof(name), "%04u", i + j);
+            batch_merge(&b, entry_key(2, name), &rec);
+        }
+        assert_int_equal(batch_end(&b), NWR_OK);
+    }
+    batch_init(&b, k, NWR_STORE_READ);
+    batch_range(&b, nwr_key_entries(ino(2)), false, false);
+    assert_int_equal(batch_run(&b), NWR_OK);
+    assert_true(b.op.more);
+    for (uint32_t i = 0; i < b.op.rows.n; i++)
+        bytes += sizeof(struct nwr_key) + nwr_record_bytes(&b.op.rows.row[i].rec);
+    assert_in_range(bytes, NWR_READ_BYTES, NWR_READ_BYTES + 2 * nwr_record_bytes(&rec));
+    batch_deinit(&b);
+    nwr_record_deinit(&rec);
+}
+
 static void exactly_as_many_rows_as_fit_are_not_more(void **state)
 {
     struct kit *k = *state;
@@ -237,6 +274,7 @@ int main(void)
         cmocka_unit_test(an_exact_range_gives_its_key_only),
         cmocka_unit_test(a_long_range_is_cut_and_says_so_and_followed_rows_do_not_count),
         cmocka_unit_test(a_heavy_range_is_cut_after_the_objects_of_a_row),
+        cmocka_unit_test(an_answer_is_cut_by_its_bytes_in_memory),
         cmocka_unit_test(exactly_as_many_rows_as_fit_are_not_more),
         cmocka_unit_test(follow_adds_the_objects_of_all_versions_tombstones_too_each_once),
         cmocka_unit_test(follow_ignores_inodes_of_other_groups),

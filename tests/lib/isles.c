@@ -84,6 +84,12 @@ nwr_wid nwr_txn_wid(struct nwr_txn *t)
     return nwr_mix64(n->ordinal << 32 | ++n->wids);
 }
 
+void nwr_txn_seen(struct nwr_txn *t, struct nwr_write *w, const struct nwr_version *v)
+{
+    (void)t;
+    nwr_write_seen(w, v->dot, v->wid);
+}
+
 struct nwr_write *nwr_txn_write(struct nwr_txn *t, const struct nwr_key *key,
                                 const struct nwr_record *rec,
                                 bool (*pick)(const struct nwr_version *v))
@@ -103,7 +109,7 @@ struct nwr_write *nwr_txn_write(struct nwr_txn *t, const struct nwr_key *key,
     }
     for (uint32_t i = 0; rec && i < rec->n; i++)
         if (!pick || pick(&rec->v[i]))
-            nwr_write_seen(w, rec->v[i].dot, rec->v[i].wid);
+            nwr_txn_seen(t, w, &rec->v[i]);
     return w;
 }
 
