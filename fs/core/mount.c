@@ -73,7 +73,7 @@ void nwr_mount_reply(struct nwr_mount *m, struct nwr_fs_req *req, struct nwr_fs_
 void nwr_mount_submit(struct nwr_mount *m, struct nwr_request *vreq, uint64_t token)
 {
     vreq->token = token;
-    vreq->hlc = m->hlc;
+    vreq->hlc = NWR_MAX(vreq->hlc, m->hlc);
     m->counters.volume_reads += vreq->op == NWR_OP_READ;
     m->counters.volume_puts += vreq->op == NWR_OP_PUT;
     m->counters.volume_blocks += vreq->op == NWR_OP_BLOCK_PUT || vreq->op == NWR_OP_BLOCK_GET;

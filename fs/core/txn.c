@@ -200,6 +200,7 @@ static void form_batches(struct nwr_txn *t)
 
             if (phase(w) != p)
                 continue;
+            t->dated = NWR_MAX(t->dated, nwr_view_dated(t, &w->key));
             name_by_wid(w);
             *nwr_request_write(batch_of(t, nwr_key_pg(&w->key), t->nbatch ? t->nbatch - 1 : 0)) =
                 *w;
@@ -222,6 +223,7 @@ static void submit(struct nwr_txn *t, struct nwr_request *req)
         req->w = t->w;
     if (req->r == 0)
         req->r = t->r;
+    req->hlc = t->dated;
     req->sloppy = t->sloppy;
     for (uint32_t i = 0; i < req->nwrite; i++)
         req->write[i].fresh = req->write[i].v.flags & NWR_V_ONCE;
@@ -412,6 +414,7 @@ void nwr_txn_run(struct nwr_txn *t)
         enum nwr_plan result;
 
         drop_batches(t);
+        t->dated = 0;
         t->nneed = 0;
         t->blocks.n = 0;
         t->blocks.err = NWR_OK;
@@ -562,6 +565,7 @@ static void on_put(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_respo
 {
     if (vreq->op == NWR_OP_PUT) {
         nwr_mount_seen(t->m, res->hlc);
+        t->dated = NWR_MAX(t->dated, res->hlc);
         t->last.dot = res->dot;
         t->last.hlc = res->hlc;
         t->last.k = res->k;

@@ -87,6 +87,7 @@ struct nwr_txn {
     bool stale;     /* it must be: a guard refused what was planned on it */
     bool walks;     /* the snapshot came from what the thread was told before */
     uint64_t since; /* nwr_mount.changed when the snapshot began */
+    nwr_hlc dated;  /* of the latest that it changes or stands beside: its writes are later */
 
     struct nwr_rows rows;
     struct nwr_inos objects; /* whose registers are all in rows */

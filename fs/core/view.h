@@ -96,6 +96,9 @@ bool nwr_view_all(struct nwr_txn *t, const struct nwr_dirs *dir, const char *bas
 bool nwr_view_alone(struct nwr_txn *t, const struct nwr_shown *x);
 /* Whether the policy of a directory hides siblings; worth asking only where there is one. */
 bool nwr_view_hides(struct nwr_txn *t, nwr_ino dir, bool *hide);
+/* The date of the latest that a write of key, as it is in the snapshot, must count as later than:
+ * what orders versions, names and places is not always in the record that is written. */
+nwr_hlc nwr_view_dated(const struct nwr_txn *t, const struct nwr_key *key);
 /* True for the key of a record that only view.c reads: it is no name. */
 bool nwr_view_hidden(const struct nwr_key_parts *entry);
 /* The name whose records begin with row i, and the key of its entry, which may have no record any

@@ -702,6 +702,7 @@ void nwr_view_write(struct nwr_txn *t, const struct nwr_node *node, nwr_wid wid,
 
     if (node->number)
         c.line = node->line.line;
+    t->dated = NWR_MAX(t->dated, NWR_MAX(node->version_hlc, node->line.line.hlc));
     c.sum = sum_of(push);
     w->v.wid = wid;
     set_body(w, nwr_content_encode(&c));

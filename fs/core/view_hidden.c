@@ -64,6 +64,62 @@ void nwr_slots_remember(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino pa
     w->v.body = nwr_slots_hidden_encode(list, n);
 }
 
+static nwr_hlc date_of(const struct nwr_record *rec)
+{
+    nwr_hlc hlc = 0;
+
+    for (uint32_t i = 0; rec && i < rec->n; i++)
+        if (!nwr_is_pending(rec->v[i].dot))
+            hlc = NWR_MAX(hlc, rec->v[i].hlc);
+    return hlc;
+}
+
+/* A slot that nobody wrote has the date of the mark that says so. */
+static nwr_hlc date_of_restored(const struct nwr_txn *t, const struct nwr_record *hidden)
+{
+    nwr_ino ino[HIDDEN_MAX];
+    nwr_hlc hlc = 0;
+
+    for (uint32_t i = 0; hidden && i < hidden->n; i++) {
+        uint32_t n = nwr_slots_hidden_decode(&hidden->v[i], ino, HIDDEN_MAX);
+
+        for (uint32_t j = 0; j < n; j++) {
+            struct nwr_key marks = nwr_key_reg(ino[j], NWR_REG_MARKS);
+
+            hlc = NWR_MAX(hlc, date_of(nwr_txn_peek(t, &marks)));
+        }
+    }
+    return hlc;
+}
+
+static nwr_hlc date_below(const struct nwr_txn *t, const struct nwr_key *prefix)
+{
+    nwr_hlc hlc = 0;
+
+    for (uint32_t i = nwr_rows_lower(&t->rows, prefix);
+         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, prefix); i++)
+        hlc = NWR_MAX(hlc, date_of(&t->rows.row[i].rec));
+    return hlc;
+}
+
+nwr_hlc nwr_view_dated(const struct nwr_txn *t, const struct nwr_key *key)
+{
+    nwr_hlc hlc = date_of(nwr_txn_peek(t, key)), other = 0;
+    struct nwr_key_parts p;
+    struct nwr_key beside;
+
+    if (!nwr_key_parse(key, &p))
+        return hlc;
+    if (p.kind == 'E' && !nwr_view_hidden(&p)) {
+        beside = nwr_slots_hidden_key(p.ino, p.name, p.name_len);
+        other = date_of_restored(t, nwr_txn_peek(t, &beside));
+    } else if (p.kind == 'I' && p.reg == NWR_REG_LINK) {
+        beside = nwr_key_reg(p.ino, NWR_REG_LINK);
+        other = date_below(t, &beside);
+    }
+    return NWR_MAX(hlc, other);
+}
+
 static bool can_show(struct nwr_txn *t, nwr_ino root, const struct nwr_versions *s, bool *missing)
 {
     struct nwr_attr a;

@@ -104,7 +104,8 @@ struct nwr_request {
     uint8_t w, r;
     bool sloppy;             /* the next nodes may stand in for replicas that are away */
     enum nwr_level level;    /* PUT, BLOCK_PUT */
-    nwr_hlc hlc;             /* PUT: the newest its writer has seen; it gets a later one */
+    nwr_hlc hlc;             /* PUT: the newest its writer has seen of what it changes; it gets a
+                                later one. A clock that is far ahead is not followed otherwise */
     struct nwr_range *range; /* READ */
     uint32_t nrange;
     struct nwr_write *write; /* PUT */

@@ -13,6 +13,16 @@ nwr_hlc nwr_hlc_next(struct nwr_node *n)
     return n->hlc;
 }
 
+/* A write is later than what its writer had seen of what it changes, even where that is so far
+ * ahead that the clock did not follow: else it would count as earlier than what it replaces, until
+ * that time comes. */
+nwr_hlc nwr_hlc_later(struct nwr_node *n, nwr_hlc seen)
+{
+    nwr_hlc next = nwr_hlc_next(n);
+
+    return NWR_MAX(next, seen == UINT64_MAX ? seen : seen + 1);
+}
+
 void nwr_hlc_raise(struct nwr_node *n, nwr_hlc hlc)
 {
     nwr_hlc limit = (n->wall / 1000000 + NWR_AHEAD_MS) << 16;

@@ -298,6 +298,8 @@ nwr_ms nwr_gossip_deadline(const struct nwr_node *n);
 
 /* ---- clock and counters (hlc.c, ids.c) ---- */
 nwr_hlc nwr_hlc_next(struct nwr_node *n);
+/* The same, and later than what a writer had seen. */
+nwr_hlc nwr_hlc_later(struct nwr_node *n, nwr_hlc seen);
 /* The next one will be later, unless hlc is too far ahead of this node's clock. */
 void nwr_hlc_raise(struct nwr_node *n, nwr_hlc hlc);
 void nwr_hlc_seen(struct nwr_node *n, const struct nwr_rows *rows);

@@ -307,7 +307,7 @@ static bool stamp(struct nwr_node *n, struct write *wr)
     if (!nwr_ids_number(n, &wr->res.k))
         return false;
     nwr_hlc_raise(n, req->hlc);
-    wr->res.hlc = nwr_hlc_next(n);
+    wr->res.hlc = nwr_hlc_later(n, req->hlc);
     dot.actor = (nwr_actor)n->ordinal << 32 | n->incarnation;
     if (wr->spare && NWR_RULE(HINT_ACTOR))
         dot = nwr_hint_dot(n, wr->pg);

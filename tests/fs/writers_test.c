@@ -58,6 +58,8 @@ static void a_mount_does_not_follow_a_clock_far_ahead(void **state)
     assert_int_equal(fake_save(&w.a, ROOT, "f", "one"), 0);
     assert_string_equal(fake_cat(&w.b, ROOT, "f", buf, sizeof(buf)), "one");
     assert_int_equal(fake_save(&w.b, ROOT, "f", "two"), 0);
+    assert_true(w.b.hlc >> 16 >= w.a.wall / 1000000 - 10); /* later than what it replaces */
+    assert_int_equal(fake_save(&w.b, ROOT, "g", "two"), 0);
     assert_true(w.b.hlc >> 16 <= w.b.wall / 1000000 + NWR_AHEAD_MS);
 }
 

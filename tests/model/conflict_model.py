@@ -4,6 +4,7 @@ replicas with a mount each.  Random short histories, full-state merges, oracles.
 
     conflict_model.py [HISTORIES] [SEED]   check all rules on, then each rule off
     conflict_model.py --long N [SEED]      all rules on, histories of up to 14 operations
+    conflict_model.py --ahead N [SEED]     one clock is far ahead at times; then without `later`
     conflict_model.py --trace SEED COUNT   print histories for another implementation to follow
     conflict_model.py --replay < SCRIPT    run such a script here; complain where a listing differs
 
@@ -29,6 +30,7 @@ RULES = {
     "moot":          "removals of a version that stays when its link goes count no longer",
     "base":          "rename over a name replaces the version its process read, not the head",
     "equal":         "two inodes of one name that hold the same show once, and are one to all",
+    "later":         "an operation is dated later than what it saw, however far ahead that is",
 }
 ON = dict.fromkeys(RULES, True)
 
@@ -69,12 +71,27 @@ class Rec:
 class Replica:
     """One node and its mount.  Every operation acts on what this replica shows."""
     def __init__(self, ordinal):
-        self.n, self.count, self.clock = ordinal, 0, 0
+        self.n, self.count, self.clock, self.ahead = ordinal, 0, 0, 0
         self.names, self.inodes = {}, {}           # entry records; content and marks
 
-    def stamp(self):
+    def stamp(self, *names):
+        """For an operation on these names: later than all it saw there.  The clock follows others,
+        but not what is dated too far ahead."""
         self.count += 1; self.clock += 1
-        return Stamp((self.n, self.count), self.clock, self.n + 1000 * self.count)
+        hlc = self.clock + self.ahead
+        if ON["later"]: hlc = max([hlc] + [1 + h for n in names for h in self.dates(n)])
+        return Stamp((self.n, self.count), hlc, self.n + 1000 * self.count)
+
+    def dates(self, name):
+        """Of all that an operation on name looks at."""
+        slots = [s for s in self.entry(name).vers.values() if isinstance(s, Slot)]
+        inos = {s.ino for s in slots} | {i for i, r in self.inodes.items()
+                                         if any(m.name == name for m in r.gone)}
+        out = [s.hlc for s in slots]
+        for r in [self.reg(i) for i in inos]:
+            out += [m.hlc for m in r.gone]
+            out += [h for v in r.vers.values() for h in (v.hlc, v.line.hlc)]
+        return out
 
     def reg(self, ino):
         return self.inodes.setdefault(ino, Rec())
@@ -236,33 +253,33 @@ class Replica:
 
     # ---- operations a user has -------------------------------------------------------
     def create(self, name, data):
-        t = self.stamp()
+        t = self.stamp(name)
         self.content(t, t.dot, t.dot, self.new_line(t), data)
         self.attach(t, name, t.dot)
 
     def save(self, name, data, base):
         """A temporary file renamed over name by a process that had read `base` there."""
-        t = self.stamp()
+        t = self.stamp(name)
         self.content(t, t.dot, t.dot, self.new_line(t), data)
         self.rename_over(t, t.dot, name, base)
 
     def write(self, x, data):
         """Through the bare name: a line of its own.  Through a number: the same line."""
-        t = self.stamp(); rec = self.reg(x.slot.ino); self.alone(t, x)
+        t = self.stamp(x.entry); rec = self.reg(x.slot.ino); self.alone(t, x)
         ln = self.new_line(t) if x.number is None else self.line(rec, x.v)
         if x.v.line.K not in (x.v.K, ln.K):
             rec.ended.add(x.v.line.K)
         self.content(t, x.slot.ino, t.dot, ln, data, {x.v.wid})
 
     def rm(self, x):
-        t = self.stamp(); self.alone(t, x)
+        t = self.stamp(x.entry); self.alone(t, x)
         self.detach(t, x); self.cover(t, x)
 
     def mv(self, x, name):
         over = self.find(name)
         if over and (over.slot.ino, over.v.wid) == (x.slot.ino, x.v.wid):
             return
-        t = self.stamp(); ino = x.slot.ino; self.alone(t, x)
+        t = self.stamp(x.entry, name); ino = x.slot.ino; self.alone(t, x)
         alone = len(self.contents(x.slot)) == 1
         if not ON["copy"] or alone and x.slot.wid[0] != "restored":
             self.unslot(x)
@@ -272,7 +289,7 @@ class Replica:
         self.rename_over(t, ino, name, over.v.data if over else None)
 
     def link(self, x, name):
-        t = self.stamp(); ino = x.slot.ino
+        t = self.stamp(x.entry, name); ino = x.slot.ino
         if not x.top or x.slot.wid[0] == "restored":
             ino = self.copy(t, x); self.detach(t, x)
             self.attach(t, x.entry, ino, x.number is None)
@@ -288,8 +305,9 @@ class Replica:
 # ---- oracles --------------------------------------------------------------------------
 class History:
     """Runs one random history; knows only listings, never the records."""
-    def __init__(self, seed, nodes=3, most=8):
+    def __init__(self, seed, nodes=3, most=8, ahead=0):
         self.r, self.most, self.trace = random.Random(seed), most, ["H %d" % nodes]
+        self.ahead = ahead
         self.reps = [Replica(i + 1) for i in range(nodes)]
         self.log, self.bad, self.anc, self.serial = [], [], {}, 0
         self.ever, self.cut, self.over, self.real, self.excused = (set() for _ in range(5))
@@ -344,6 +362,7 @@ class History:
 
     def step(self):
         i = self.r.randrange(len(self.reps)); R = self.reps[i]
+        if self.ahead: R.ahead = self.ahead if i == 0 and self.r.random() < 0.4 else 0
         before = self.names(i); pairs = self.pairs(i)
         rows = R.listing(); bare = [x for x in rows if x.number is None]
         name, other = self.r.sample(["a", "b"], 2)
@@ -486,14 +505,14 @@ def replay(lines):
     return bad
 
 
-def check(histories, seed, most=8):
+def check(histories, seed, most=8, ahead=0):
     counts, best = {}, {}
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "table.txt")) as f:
         for text in replay(f):
             counts["TABLE"] = counts.get("TABLE", 0) + 1
             best.setdefault("TABLE", ("table.txt " + text, []))
     for s in range(seed, seed + histories):
-        h = History(s, 2 + s % 2, most)
+        h = History(s, 2 + s % 2, most, ahead)
         for kind, text in h.run():
             counts[kind] = counts.get(kind, 0) + 1
             if kind not in best or len(h.log) < len(best[kind][1]): best[kind] = (text, h.log)
@@ -518,13 +537,18 @@ def main():
         bad = replay(sys.stdin)
         print("\n".join(bad) or "as written")
         return 1 if bad else 0
-    most = 14 if "--long" in sys.argv else 8
-    counts, best = check(first, second, most)
+    most, ahead = 14 if "--long" in sys.argv else 8, 1000 if "--ahead" in sys.argv else 0
+    counts, best = check(first, second, most, ahead)
     print("all rules on: %d histories, violations: %s" % (first, counts or "none"))
     report(best)
-    for rule in RULES if not counts and most == 8 else ():
+    if not counts and most == 8 and not ahead:
+        counts, best = check(max(1, first // 4), second, most, 1000)
+        print("with a clock far ahead %s" % (counts or "none"))
+        report(best)
+    off = ["later"] if ahead else [rule for rule in RULES if rule != "later"]
+    for rule in off if not counts and most == 8 else ():
         ON[rule] = False
-        counts_off, best = check(max(1, first // 4), second)
+        counts_off, best = check(first if ahead else max(1, first // 4), second, most, ahead)
         ON[rule] = True
         print("without %-13s %s" % (rule, counts_off or "NO VIOLATION FOUND"))
         if "--show" in sys.argv and best:
