@@ -237,6 +237,10 @@ static void on_indexed(void *arg, char kind, const char *path)
         on_elsewhere(w, path, slash ? slash + 1 : path);
         return;
     }
+    if (kind == 's') {
+        print_row(w, path, number_of(slash ? slash + 1 : path));
+        return;
+    }
     if (lstat(path, &st) == 0) {
         on_file(w, path, slash ? slash + 1 : path);
     } else if (slash) {

@@ -252,6 +252,34 @@ static bool say_elsewhere(struct nwr_txn *t, const struct nwr_key_parts *at, str
     return whole;
 }
 
+static bool is_plain(const struct nwr_shown *x)
+{
+    return x->type == NWR_TYPE_REG || x->type == NWR_TYPE_DIR;
+}
+
+/* A name: by its head, which attributes tell of; where there are none, by all it shows. */
+static bool say_entry(struct nwr_txn *t, const struct nwr_key_parts *at,
+                      const struct nwr_record *rec, struct nwr_out *out)
+{
+    struct nwr_dirs within = {.ino = {at->ino}, .n = 1};
+    struct nwr_shown_list list = {0};
+    bool whole = nwr_view_all(t, &within, at->name, at->name_len, &list);
+    const struct nwr_shown *head = list.n && list.e[0].number == 0 ? list.e : NULL;
+
+    if (!whole || !head || is_plain(head))
+        whole &=
+            say(t, holds_dir(rec) ? "u" : "c", at->ino, at->name, at->name_len, out) != NWR_MISSING;
+    for (uint32_t i = 0; whole && list.n > (head ? 1u : 0u) && i < list.n; i++) {
+        const struct nwr_shown *x = &list.e[i];
+
+        if (x->behind || x->elsewhere || (head ? is_plain(head) : is_plain(x)))
+            continue;
+        whole = say(t, "s", at->ino, x->name, x->name_len, out) != NWR_MISSING;
+    }
+    nwr_shown_list_deinit(&list);
+    return whole;
+}
+
 static bool say_row(struct nwr_txn *t, const struct nwr_row *row, struct nwr_out *out)
 {
     struct nwr_key_parts p;
@@ -262,7 +290,7 @@ static bool say_row(struct nwr_txn *t, const struct nwr_row *row, struct nwr_out
         return say_elsewhere(t, &p, out);
     if (p.kind == 'I')
         return say_inode(t, p.ino, out);
-    return say(t, holds_dir(&row->rec) ? "u" : "c", p.ino, p.name, p.name_len, out) != NWR_MISSING;
+    return say_entry(t, &p, &row->rec, out);
 }
 
 /* ---- a page --------------------------------------------------------------------------------- */

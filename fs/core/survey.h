@@ -8,6 +8,8 @@
  *   u PATH   a directory that may be several, made on two sides or back beside another: names below
  *            it may be in conflict though no record of theirs is
  *   l PATH   the symbolic link at a place of a directory that two sides moved, by its number
+ *   s PATH   one that is in conflict, head or sibling: of symbolic links and of special files Linux
+ *            reads no attribute that would say so
  *
  * A cursor is a record key in hexadecimal, cut so that it fits a name, a dot, and how many keys
  * that begin like it were looked at. Without one the pages begin.

@@ -43,7 +43,7 @@ expect() {
 }
 later() { sleep 0.02; } # the other side's clock has moved on
 
-rows="moved renamed loop deep union clash link refill rmrf over hard alive"
+rows="moved renamed loop deep union clash link links refill rmrf over hard alive shows"
 for d in $rows; do mkdir "$MA/$d"; done
 mkdir "$MA"/{moved,renamed}/d "$MA"/moved/{left,right}
 echo f >"$MA/moved/d/f"
@@ -56,6 +56,8 @@ mkdir "$MA"/refill/d "$MA"/rmrf/d "$MA"/over/{d,e} "$MA"/hard/{p,q} "$MA"/alive/
 echo seen >"$MA/rmrf/d/seen"
 echo h >"$MA/hard/name"
 echo f >"$MA/alive/d/f"
+mkdir "$MA"/shows/{d,e}
+echo f >"$MA/shows/d/f"
 for m in "$MA" "$MB"; do
     eventually 15 is_state "$m" alive "d/ d/f=f to/ " || fail before_the_cut "$(state "$m")"
 done
@@ -77,6 +79,8 @@ mv -T "$MA/over/e" "$MA/over/d" && echo late >"$MB/over/d/f"
 ln "$MA/hard/name" "$MA/hard/p/a" && echo mine >"$MA/hard/p/a"
 ln "$MB/hard/name" "$MB/hard/q/b" && echo other >"$MB/hard/q/b"
 mv "$MA/alive/d" "$MA/alive/to/" && echo late >"$MB/alive/d/g"
+ln -s here "$MA/links/l" && ln -s there "$MB/links/l"
+rm "$MA/shows/d/f" && echo late >"$MB/shows/d/f"
 heal a
 
 expect a_directory_moved_on_two_sides_is_where_the_later_one_put_it moved \
@@ -104,6 +108,21 @@ done
 same_listing() { diff <(state "$MA") <(state "$MB"); }
 check both_mounts_show_one_tree eventually 15 same_listing
 
+# ---- what came back ----
+
+expect a_file_edited_on_one_side_and_removed_on_the_other_is_back shows "d/ d/f=late e/ "
+refuse rmdir_of_a_directory_that_shows_only_that "not empty" rmdir "$MA/shows/d"
+refuse nor_is_it_replaced "not empty" mv -T "$MA/shows/e" "$MA/shows/d"
+expect it_is_still_there shows "d/ d/f=late e/ "
+rm "$MB/shows/d/f"
+check rmdir_goes_when_it_is_removed rmdir "$MB/shows/d"
+expect and_then_it_is_gone shows "e/ "
+echo new >"$MA/refill/d/new"
+check a_directory_that_is_back_takes_a_file sync -f "$MA/refill/d/new"
+check and_a_directory mkdir "$MB/refill/d/sub"
+check and_what_is_moved_there mv "$MB/rmrf/d/unseen" "$MB/refill/d/moved"
+expect and_shows_them_all refill "d/ d/f=late d/moved=late d/new=new d/sub/ "
+
 # ---- the index of conflicts ----
 
 # listed NAME DIR WANTED -- both mounts come to list these below it, without their numbers.
@@ -125,7 +144,14 @@ listed() {
 listed conflicts_lists_a_directory_moved_on_two_sides moved left/d.conflict.K
 listed conflicts_lists_a_directory_renamed_on_two_sides renamed one.conflict.K
 listed conflicts_lists_no_directory_that_moved_on_one_side alive ""
+listed conflicts_lists_symbolic_links_of_one_name links l.conflict.K
 counted() { "$NWRFS" status "$1" --json | jq .conflicts; }
+# Records: clash/d, link/d, links/l, one for hard/name with its three names, the lost places of two
+# directories, and union/d, which is none to who looks.
+as_many() { same 7 "$(counted "$1")"; }
+for m in "$MA" "$MB"; do
+    check "status_counts_records_in_conflict_on_$(basename "$m")" eventually 15 as_many "$m"
+done
 before=$(counted "$MA")
 
 # ---- what the symbolic link is good for ----
