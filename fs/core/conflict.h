@@ -5,7 +5,8 @@
  *
  *   GONE   a name was taken off by someone who saw version `wid`, and left the names `left`
  *   MOOT   that GONE counts no longer: the version was seen again as a sibling, and stayed
- *   SETTLED  of a directory: the link `wid` can be part of no loop any more (place.h)
+ *   SETTLED  of a directory: the link `wid` can be part of no loop any more (place.h). Until then a
+ *          version of the marks that refers to the directory keeps it in the replicas' index
  *   ENDED  a version of the line `wid` that continued it was removed, but not continued: others
  *          of that line show numbers of their own, so that no number ever changes its content
  *

@@ -12,6 +12,7 @@
  * since, and that what the rename replaced is what stands there still. Doing a step twice changes
  * nothing.
  */
+#include "fs/core/conflict.h"
 #include "fs/core/ops.h"
 #include "fs/core/place.h"
 
@@ -35,6 +36,19 @@ static void set_back(struct nwr_txn *t, struct nwr_came *c, const struct nwr_sho
     }
 }
 
+/* The move may turn out to close a loop: until that is settled the index leads to the directory. */
+static void mark(struct nwr_txn *t, nwr_ino dir)
+{
+    struct nwr_key key = nwr_key_reg(dir, NWR_REG_MARKS);
+    struct nwr_write *w = nwr_txn_write(t, &key, NULL, NULL);
+    struct nwr_marks none = {0};
+
+    w->v.flags |= NWR_V_MARK;
+    w->v.ref = dir;
+    if (!w->v.body)
+        w->v.body = nwr_marks_encode(&none);
+}
+
 void nwr_intent_stage(struct nwr_txn *t, const struct nwr_shown *x, const struct nwr_shown *over,
                       const struct nwr_intent_to *to)
 {
@@ -49,6 +63,8 @@ void nwr_intent_stage(struct nwr_txn *t, const struct nwr_shown *x, const struct
     set_back(t, &c, x, to->dir);
     nwr_blob_unref(w->v.body);
     w->v.body = nwr_came_encode(&c);
+    if (x->type == NWR_TYPE_DIR && c.back)
+        mark(t, to->root);
     if (x->type == NWR_TYPE_DIR && x->parent != to->dir)
         nwr_view_left(t, x);
 }

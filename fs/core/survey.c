@@ -252,6 +252,22 @@ static bool say_elsewhere(struct nwr_txn *t, const struct nwr_key_parts *at, str
     return whole;
 }
 
+/* A directory on its way: the link of a move that is not made, because it closes a loop. */
+static bool say_moving(struct nwr_txn *t, nwr_ino dir, struct nwr_out *out)
+{
+    struct nwr_key prefix = nwr_key_reg(dir, NWR_REG_LINK);
+    bool whole = nwr_txn_object(t, dir);
+
+    for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+         whole && i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
+        struct nwr_key_parts p;
+
+        if (nwr_record_live(&t->rows.row[i].rec) && nwr_key_parse(&t->rows.row[i].key, &p))
+            whole = say_elsewhere(t, &p, out);
+    }
+    return whole;
+}
+
 static bool is_plain(const struct nwr_shown *x)
 {
     return x->type == NWR_TYPE_REG || x->type == NWR_TYPE_DIR;
@@ -288,6 +304,8 @@ static bool say_row(struct nwr_txn *t, const struct nwr_row *row, struct nwr_out
         return true;
     if (p.kind == 'I' && p.reg == NWR_REG_LINK)
         return say_elsewhere(t, &p, out);
+    if (p.kind == 'I' && p.reg == NWR_REG_MARKS)
+        return say_moving(t, p.ino, out);
     if (p.kind == 'I')
         return say_inode(t, p.ino, out);
     return say_entry(t, &p, &row->rec, out);

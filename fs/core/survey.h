@@ -7,7 +7,8 @@
  *   c PATH   a name that may be in conflict: whoever asks looks at it
  *   u PATH   a directory that may be several, made on two sides or back beside another: names below
  *            it may be in conflict though no record of theirs is
- *   l PATH   the symbolic link at a place of a directory that two sides moved, by its number
+ *   l PATH   the symbolic link at a place of a directory that two sides moved, or whose move is not
+ *            made because it closes a loop, by its number
  *   s PATH   one that is in conflict, head or sibling: of symbolic links and of special files Linux
  *            reads no attribute that would say so
  *

@@ -170,6 +170,11 @@ bool nwr_view_forget(struct nwr_txn *t, nwr_ino root, bool *forgotten)
     return !missing;
 }
 
+static bool is_on_its_way(const struct nwr_version *v)
+{
+    return v->flags & NWR_V_MARK && v->ref;
+}
+
 bool nwr_view_settle(struct nwr_txn *t, nwr_ino dir)
 {
     struct nwr_marks list = {0};
@@ -185,7 +190,7 @@ bool nwr_view_settle(struct nwr_txn *t, nwr_ino dir)
     key = nwr_key_link(dir, p.parent, p.name, p.len);
     nwr_marks_add(&list, NWR_MARK_SETTLED)->wid = p.wid;
     mkey = nwr_key_reg(dir, NWR_REG_MARKS);
-    w = nwr_txn_write(t, &mkey, NULL, NULL);
+    w = nwr_txn_write(t, &mkey, nwr_txn_peek(t, &mkey), is_on_its_way);
     w->v.flags |= NWR_V_MARK;
     w->v.body = nwr_marks_encode(&list);
     nwr_marks_deinit(&list);

@@ -40,7 +40,8 @@ enum nwr_op {
  * too). Rows come sorted by key, each key once. indexed: of the range only what the replicas keep
  * an index of: entries and contents in conflict (several live versions, or a void beside one),
  * attributes of inodes without a live link, and of the live links of one inode that refer to it
- * (those of directories, of which there should be one) all but the latest. A conflict that no
+ * (those of directories, of which there should be one) all but the latest; and marks of which one
+ * refers to an inode. A conflict that no
  * replica asked has whole is not in it yet, and a replica where it is over has no row to say so:
  * such rows say where to look, not what is there. */
 struct nwr_range {

@@ -546,7 +546,8 @@ static void tell_conflicts(struct applying *a)
     for (uint32_t i = 0; i < a->nitem; i++) {
         const struct item *it = &a->item[i];
 
-        if (it->indexed || it->healed || !nwr_index_wants(&it->key, &it->rec))
+        if (it->indexed || it->healed || !nwr_index_counts(&it->key) ||
+            !nwr_index_wants(&it->key, &it->rec))
             continue;
         op->appeared = nwr_grow(op->appeared, &cap, op->nappeared + 1, sizeof(*op->appeared));
         nwr_index_tell(a->e, &it->key, &it->rec, &op->appeared[op->nappeared++]);

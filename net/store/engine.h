@@ -167,8 +167,11 @@ enum nwr_err nwr_txn_digest(struct nwr_txn *t, nwr_pg pg, const struct nwr_eleme
                             const struct nwr_element *after, bool lost);
 
 /* ---- the index of conflicts (index.c) ---- */
-/* Whether a record by itself belongs in the index: an entry or a content in conflict. */
+/* Whether a record by itself belongs in the index: an entry or a content in conflict, marks of a
+ * directory that is on its way. */
 bool nwr_index_wants(const struct nwr_key *key, const struct nwr_record *rec);
+/* Whether it counts, and people are told: the index leads to others besides. */
+bool nwr_index_counts(const struct nwr_key *key);
 /* Staged in t: the record is in the index, or is not. */
 enum nwr_err nwr_txn_index(struct nwr_txn *t, const struct nwr_key *key, bool want);
 /* Staged in t, after the records: whether the inode has no name. made: it is new in t. */

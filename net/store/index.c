@@ -4,6 +4,8 @@
  *   content     several live versions
  *   attributes  live, and the inode has no live link: unlinked, or half made
  *   link        live, of a directory that two sides moved (it refers to its inode), not its latest
+ *   marks       of a directory that was moved, while nobody knows whether that closes a loop (one
+ *               of them refers to it)
  *
  * A META value with a name of its own kind (a zero byte, which no string has) and the record's key
  * behind it, kept in the commit that changes the record. The value is empty. What fs shows of such
@@ -48,8 +50,12 @@ bool nwr_index_wants(const struct nwr_key *key, const struct nwr_record *rec)
     struct nwr_key_parts p;
     bool hidden = false;
 
-    if (live == 0 || !fits(key) || !nwr_key_parse(key, &p))
+    if (!fits(key) || !nwr_key_parse(key, &p))
         return false;
+    for (uint32_t i = 0; p.kind == 'I' && p.reg == NWR_REG_MARKS && i < rec->n; i++)
+        hidden |= rec->v[i].ref != 0;
+    if (live == 0)
+        return hidden;
     if (p.kind == 'I')
         return p.reg == NWR_REG_CONTENT && live > 1;
     for (uint32_t i = 0; i < rec->n; i++)
@@ -68,7 +74,7 @@ static enum nwr_err has(struct nwr_txn *t, const struct nwr_skey *key, bool *is)
     return err == NWR_E_NOENT ? NWR_OK : err;
 }
 
-static bool is_conflict(const struct nwr_key *key)
+bool nwr_index_counts(const struct nwr_key *key)
 {
     return key->b[2] == 'E' || key->b[11] == NWR_REG_CONTENT || key->b[11] == NWR_REG_LINK;
 }
@@ -86,7 +92,7 @@ enum nwr_err nwr_txn_index(struct nwr_txn *t, const struct nwr_key *key, bool wa
     if (err || is == want)
         return err;
     nwr_sorted_put(&t->changes, &k, want ? nwr_seal(&k, "", 0) : NULL);
-    t->conflicts += is_conflict(key) ? (want ? 1 : -1) : 0;
+    t->conflicts += nwr_index_counts(key) ? (want ? 1 : -1) : 0;
     return NWR_OK;
 }
 
@@ -430,7 +436,7 @@ static bool on_counted(void *arg, const struct nwr_skey *key, const void *value,
     if (!is_index(key))
         return false;
     k = key_of(key, 2);
-    *n += is_conflict(&k);
+    *n += nwr_index_counts(&k);
     return true;
 }
 

@@ -174,6 +174,28 @@ static void of_the_links_of_a_directory_all_but_the_latest_are_in_the_index(void
     assert_empty(k);
 }
 
+static void marks_are_in_the_index_while_one_refers_to_an_inode(void **state)
+{
+    struct kit *k = *state;
+    struct nwr_seen plain = {{0}, 0}, moving = {{0}, 0};
+    struct nwr_key key = nwr_key_reg(ino(5), NWR_REG_MARKS);
+    struct nwr_write *w;
+    struct batch b;
+
+    write_flags(k, key, NWR_V_MARK, &plain);
+    assert_empty(k);
+    batch_init(&b, k, NWR_STORE_APPLY);
+    w = batch_put(&b, key, 0, "moving");
+    w->v.flags = NWR_V_MARK;
+    w->v.ref = ino(5);
+    moving = (struct nwr_seen){w->v.dot, w->v.wid};
+    assert_int_equal(batch_end(&b), NWR_OK);
+    assert_index(k, &key, 1);
+    assert_int_equal(stat_of(k).conflicts, 0);
+    write_flags(k, key, NWR_V_MARK, &moving);
+    assert_empty(k);
+}
+
 static void an_inode_made_with_its_name_was_never_without(void **state)
 {
     struct kit *k = *state;
@@ -332,6 +354,7 @@ int main(void)
         cmocka_unit_test(an_entry_is_in_the_index_with_two_slots_or_beside_a_void),
         cmocka_unit_test(an_inode_is_in_the_index_while_it_has_attributes_and_no_name),
         cmocka_unit_test(of_the_links_of_a_directory_all_but_the_latest_are_in_the_index),
+        cmocka_unit_test(marks_are_in_the_index_while_one_refers_to_an_inode),
         cmocka_unit_test(an_inode_made_with_its_name_was_never_without),
         cmocka_unit_test(the_root_needs_no_name),
         cmocka_unit_test(attributes_and_marks_set_on_two_sides_are_no_conflict),

@@ -414,6 +414,53 @@ static void of_two_moves_that_close_a_loop_the_later_is_not_made(void **state)
     end();
 }
 
+/* Records that the replicas' index leads to. */
+static uint32_t indexed(uint32_t i)
+{
+    struct nwr_range range = {.prefix = {.len = 2}, .indexed = true};
+    uint32_t n = 0;
+
+    for (nwr_pg pg = 0; pg < 16; pg++) {
+        struct nwr_store_op op = {.kind = NWR_STORE_READ, .pg = pg, .range = &range, .nrange = 1};
+
+        range.prefix.b[0] = (uint8_t)(pg >> 8);
+        range.prefix.b[1] = (uint8_t)pg;
+        fake_store_run(twin.store[i], &op);
+        assert_int_equal(op.err, NWR_OK);
+        n += op.rows.n;
+        nwr_store_op_deinit(&op);
+    }
+    return n;
+}
+
+/* So that whoever looks for the link of a move that closes a loop finds it. */
+static void a_directory_is_in_the_index_until_its_move_is_settled(void **state)
+{
+    (void)state;
+    begin(9);
+    made(0, "", "a");
+    made(0, "", "b");
+    meet();
+    assert_int_equal(indexed(0), 0);
+    twin.cut = true;
+    assert_int_equal(moved(0, "", "a", "b", "a"), 0);
+    fake_pass(&side[0], 60000);
+    assert_int_equal(indexed(0), 1);
+    twin.cut = false;
+    for (int round = 0; round < 10; round++) {
+        fake_pass(&side[0], 60000);
+        meet();
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(indexed(i), 0);
+        lists(i, "b", "a");
+    }
+    assert_int_equal(moved(0, "b", "a", "b", "c"), 0);
+    meet();
+    assert_int_equal(indexed(0), 0);
+    end();
+}
+
 static void a_directory_whose_move_was_not_made_can_be_removed_with_all_below_it(void **state)
 {
     char name[300];
@@ -667,6 +714,7 @@ int main(void)
         cmocka_unit_test(a_directory_takes_its_symbolic_links_along_when_it_is_removed),
         cmocka_unit_test(the_symbolic_link_follows_a_directory_that_moves_on),
         cmocka_unit_test(of_two_moves_that_close_a_loop_the_later_is_not_made),
+        cmocka_unit_test(a_directory_is_in_the_index_until_its_move_is_settled),
         cmocka_unit_test(a_directory_whose_move_was_not_made_can_be_removed_with_all_below_it),
         cmocka_unit_test(whatever_two_sides_do_to_directories_they_show_one_tree),
     };

@@ -144,6 +144,8 @@ listed() {
 listed conflicts_lists_a_directory_moved_on_two_sides moved left/d.conflict.K
 listed conflicts_lists_a_directory_renamed_on_two_sides renamed one.conflict.K
 listed conflicts_lists_no_directory_that_moved_on_one_side alive ""
+listed conflicts_lists_the_link_of_a_move_that_was_not_made loop b/a/b.conflict.K
+listed and_deeper deep y/in/x/in/y.conflict.K
 listed conflicts_lists_symbolic_links_of_one_name links l.conflict.K
 counted() { "$NWRFS" status "$1" --json | jq .conflicts; }
 # Records: clash/d, link/d, links/l, one for hard/name with its three names, the lost places of two
@@ -174,6 +176,7 @@ fewer() { same $((before - 2)) "$(counted "$1")"; }
 check status_counted_them_until_then eventually 15 fewer "$MA"
 mv "$MB/loop/b/a/b.conflict."* "$T/gone" 2>/dev/null
 expect a_loop_is_over_when_its_link_is_removed loop "b/ b/a/ b/a/f=f b/g=g "
+listed conflicts_forgets_a_loop_that_is_over loop ""
 
 rm -rf "$MA"/*
 empty() { [ -z "$(ls -A "$1")" ]; }
