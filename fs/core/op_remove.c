@@ -89,13 +89,13 @@ static bool page_shows(struct nwr_txn *t, const struct nwr_dirs *dirs, bool *who
     return shows;
 }
 
-/* A replica holds the directory x for not empty: there is a name, or what may have come back. Page
- * by page it is seen whether anything shows. Of many pages that show nothing the rest is not read:
- * if something does, the directory is back with it. */
+/* A replica holds the directory x for not empty, or would: there is a name, or what may have come
+ * back. Page by page it is seen whether anything shows. Of many pages that show nothing the rest is
+ * not read: if something does, the directory is back with it. */
 static enum nwr_plan look_inside(struct nwr_txn *t, const struct nwr_shown *x,
                                  struct nwr_node *parent)
 {
-    while (t->refilled && t->looked < x->dirs.n) {
+    while (t->looks_inside && t->looked < x->dirs.n) {
         bool whole = true;
 
         if (!t->page.ready) {
@@ -204,13 +204,16 @@ void nwr_finish_unlink(struct nwr_txn *t)
 
 enum nwr_plan nwr_plan_rmdir(struct nwr_txn *t)
 {
-    struct nwr_node *dir;
+    struct nwr_node *dir, *n;
     enum nwr_plan plan = find(t, &dir);
 
     if (plan != NWR_PLAN_DONE)
         return plan;
     if (t->x.type != NWR_TYPE_DIR)
         return nwr_txn_fail(t, ENOTDIR);
+    n = nwr_itable_of(&t->m->nodes, t->x.root);
+    if (n && n->touched) /* names went that led to what may come back */
+        t->looks_inside = true;
     plan = look_inside(t, &t->x, dir);
     if (plan != NWR_PLAN_DONE)
         return plan;

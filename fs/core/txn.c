@@ -625,7 +625,11 @@ static void note_error(struct nwr_txn *t, const struct nwr_request *vreq, enum n
         err = NWR_E_STALE; /* the version that named it was replaced long ago */
     if (vreq->op == NWR_OP_PUT && t->req && t->runs < NWR_TXN_REPLANS_MAX && may_replan(t, err)) {
         t->stale = true;
-        t->refilled |= err == NWR_E_NOTEMPTY;
+        if (err == NWR_E_NOTEMPTY)
+            t->refilled = t->looks_inside = true;
+        t->look.len = 0;
+        t->looks = t->looked = 0;
+        t->leftover = false;
         t->dead |= err == NWR_E_DEAD;
         drop_batches(t);
         t->nbatch = t->sent = 0;

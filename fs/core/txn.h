@@ -136,7 +136,8 @@ struct nwr_txn {
     uint64_t number, copied;
     uint32_t rereads;
     uint32_t below;          /* directories that are being looked into for what is left there */
-    struct nwr_key look;     /* of a directory that was refilled: names up to here were looked at */
+    bool looks_inside;       /* a directory that is to be empty, before it is said to be */
+    struct nwr_key look;     /* names up to here were looked at */
     uint32_t looks, looked;  /* so many pages; in so many directories of a union all of them */
     bool leftover;           /* there are slots that show nothing */
     uint32_t subdirs, parts; /* counted, of so many parts of a union */

@@ -153,7 +153,7 @@ bool nwr_view_settle(struct nwr_txn *t, nwr_ino dir);
 bool nwr_view_sweep(struct nwr_txn *t, nwr_ino dir);
 /* The directory takes no more names (rmdir, or a rename over it): a mark, and the guard that it
  * is empty, and that nothing leads to what may show there again; of that only the first if
- * t->refilled: it was looked at. */
+ * t->looks_inside: it was looked at. */
 void nwr_view_bury(struct nwr_txn *t, nwr_ino dir);
 /* The directory is to take a name: the guard that it does. One that takes none, but is there all
  * the same (something unseen brought it back, or its removal came half-way), is made an ordinary

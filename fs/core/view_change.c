@@ -203,7 +203,7 @@ void nwr_view_bury(struct nwr_txn *t, nwr_ino dir)
     w->v.flags |= NWR_V_HIDDEN | NWR_V_MARK;
     if (!w->v.body)
         w->v.body = nwr_marks_encode(&none);
-    nwr_txn_guard(t, t->refilled ? NWR_GUARD_EMPTY : NWR_GUARD_BARE, &entries);
+    nwr_txn_guard(t, t->looks_inside ? NWR_GUARD_EMPTY : NWR_GUARD_BARE, &entries);
 }
 
 static bool is_burial(const struct nwr_version *v)

@@ -386,6 +386,33 @@ static void making_and_removing_a_directory_look_once(void **state)
     assert_int_equal(f->reads, 3);
 }
 
+/* What leads to removed files is still there: the replicas would refuse, so it is looked at
+ * first. */
+static void removing_a_directory_after_its_files_is_not_refused_before(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    uint32_t puts[2], reads[2];
+    uint64_t dir;
+
+    for (int i = 0; i < 2; i++) {
+        const char *name = i ? "with" : "without";
+
+        assert_int_equal(fake_mkdir(f, ROOT, name, &dir), 0);
+        if (i) {
+            assert_int_equal(fake_save(f, dir, "f", "text"), 0);
+            assert_int_equal(fake_unlink(f, dir, "f"), 0);
+        }
+        fake_reset(f);
+        assert_int_equal(fake_lookup(f, ROOT, name, &e), 0);
+        assert_int_equal(fake_rmdir(f, ROOT, name), 0);
+        puts[i] = f->puts;
+        reads[i] = f->reads;
+    }
+    assert_int_equal(puts[1], puts[0]);
+    assert_int_equal(reads[1], reads[0] + 1);
+}
+
 static void what_is_not_of_the_same_system_call_asks(void **state)
 {
     struct fake *f = *state;
@@ -536,6 +563,8 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(opening_by_path_asks_once, setup, teardown),
         cmocka_unit_test_setup_teardown(making_and_removing_a_directory_look_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(removing_a_directory_after_its_files_is_not_refused_before,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_not_of_the_same_system_call_asks, setup, teardown),
         cmocka_unit_test_setup_teardown(another_thread_asks, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_thread_was_told_is_forgotten_soon, setup, teardown),
