@@ -242,6 +242,8 @@ static void stat_elsewhere(struct nwr_txn *t, const struct nwr_shown *x, struct 
 /* 1 says "not counted" to find(1) and its like. */
 static nlink_t links_of_dir(const struct nwr_node *n)
 {
+    if (n && n->unlinked)
+        return 0;
     return n && n->counted && n->subdirs != NWR_SUBDIRS_MANY ? 2 + (nlink_t)n->subdirs : 1;
 }
 

@@ -61,7 +61,7 @@ struct nwr_node {
     bool refused;  /* its base was replaced: it goes to the spool, not to the volume (refuse.c) */
     bool saved;    /* what was refused is there as it is now */
     bool dropped;  /* without a name before it was ever sent: lives on this mount only */
-    bool unlinked; /* it has no name: the last went while it was open here, or O_TMPFILE */
+    bool unlinked; /* it has no name: the last went on this mount, or O_TMPFILE */
     bool linkable; /* O_TMPFILE: LINK may give it one */
     bool pushing;
     uint32_t returned; /* how often a push failed and what it borrowed was given back */

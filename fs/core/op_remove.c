@@ -23,13 +23,13 @@ void nwr_op_unlinked(struct nwr_txn *t, const struct nwr_shown *x)
     struct nwr_node *n = nwr_itable_of(&t->m->nodes, x->root);
     bool open = false;
 
-    if (x->type == NWR_TYPE_DIR || nwr_attr_links(t, x->root))
+    if (x->type != NWR_TYPE_DIR && nwr_attr_links(t, x->root))
         return;
     for (; n; n = nwr_itable_next(n)) {
         n->unlinked = true;
         open |= n->opens > 0;
     }
-    if (!open)
+    if (!open && x->type != NWR_TYPE_DIR)
         nwr_reap_later(t->m, x->root);
 }
 
@@ -226,6 +226,7 @@ void nwr_finish_rmdir(struct nwr_txn *t)
 {
     t->node->counted = 0;
     nwr_entry_touch(t->m, t->node);
+    nwr_op_unlinked(t, &t->x);
     for (uint32_t i = 0; i < t->x.dirs.n; i++)
         nwr_reap_later(t->m, t->x.dirs.ino[i]);
 }
@@ -246,7 +247,9 @@ static enum nwr_plan check_rename(struct nwr_txn *t, struct nwr_node *to)
     enum nwr_plan plan;
     int eno;
 
-    if (t->x.ino == 0) /* what was refused is on this mount alone: mv copies it */
+    if (req->flags & ~(uint32_t)(NWR_RENAME_NOREPLACE | NWR_RENAME_EXCHANGE))
+        return nwr_txn_fail(t, EINVAL); /* a whiteout is for layers of an overlay */
+    if (t->x.ino == 0)                  /* what was refused is on this mount alone: mv copies it */
         return nwr_txn_fail(t, nwr_spool_find(t->m, &t->node->dirs, req->name) ? EXDEV : ENOENT);
     if (t->y.ino == 0 && nwr_spool_find(t->m, &to->dirs, req->name2))
         return nwr_txn_fail(t, EPERM);

@@ -167,6 +167,39 @@ static void a_directory_of_more_than_a_page_is_not_counted(void **state)
     assert_int_equal(links(f, ROOT), 1);
 }
 
+static void a_directory_that_was_removed_has_no_links(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+    uint64_t held, gone, over, from;
+
+    assert_int_equal(fake_mkdir(f, ROOT, "gone", &gone), 0);
+    assert_int_equal(fake_mkdir(f, ROOT, "over", &over), 0);
+    assert_int_equal(fake_mkdir(f, ROOT, "from", &from), 0);
+    fake_pass(f, 2000);
+    assert_int_equal(fake_mkdir(f, ROOT, "held", &held), 0);
+    assert_int_equal(fake_rmdir(f, ROOT, "held"), 0);
+    assert_int_equal(links(f, held), 0);
+    assert_int_equal(fake_rmdir(f, ROOT, "gone"), 0);
+    assert_int_equal(links(f, gone), 0);
+    assert_int_equal(fake_rename(f, ROOT, "from", ROOT, "over", 0), 0);
+    assert_int_equal(links(f, over), 0);
+    assert_int_equal(links(f, from), 2);
+    assert_int_equal(fake_lookup(f, ROOT, "over", &e), 0);
+    assert_int_equal(e.st.st_nlink, 2);
+}
+
+static void a_rename_refuses_flags_that_it_does_not_know(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_entry e;
+
+    assert_int_equal(fake_save(f, ROOT, "a", "x"), 0);
+    assert_int_equal(fake_rename(f, ROOT, "a", ROOT, "b", 4), EINVAL); /* RENAME_WHITEOUT */
+    assert_int_equal(fake_lookup(f, ROOT, "a", &e), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "b", &e), ENOENT);
+}
+
 static void truncating_to_the_same_size_is_a_change(void **state)
 {
     struct fake *f = *state;
@@ -526,6 +559,8 @@ int main(void)
         T(a_directory_counts_its_subdirectories),
         T(counting_again_costs_nothing_while_nothing_changes),
         T(a_directory_of_more_than_a_page_is_not_counted),
+        T(a_directory_that_was_removed_has_no_links),
+        T(a_rename_refuses_flags_that_it_does_not_know),
         T(truncating_to_the_same_size_is_a_change),
         T(attributes_outside_the_known_name_spaces_are_refused),
         T(a_copy_names_the_blocks_and_moves_no_bytes),

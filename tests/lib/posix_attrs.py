@@ -131,6 +131,14 @@ def now_ns(path):
 
 
 @check
+def a_time_before_1970_is_kept_as_1970():
+    put("f")
+    os.utime("f", ns=(-10 ** 9, -315593940 * 10 ** 9))
+    st = os.stat("f")
+    assert st.st_atime_ns == 0 and st.st_mtime_ns == 0, st
+
+
+@check
 def times_change_when_they_must_and_only_then():
     put("f")
     os.mkdir("d")

@@ -8,7 +8,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 CHECKS = {}
 ROOT_CHECKS = set()
 AT_FDCWD, AT_SYMLINK_FOLLOW = -100, 0x400
-NOREPLACE, EXCHANGE = 1, 2
+NOREPLACE, EXCHANGE, WHITEOUT = 1, 2, 4
 
 
 def check(f):

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from posix_kit import (AT_FDCWD, call, check, child, ended, EXCHANGE, fails, get, libc, link_fd,
-                       NOREPLACE, put, renameat2, root_check)
+                       NOREPLACE, put, renameat2, root_check, WHITEOUT)
 
 # ---- files without a name ----
 
@@ -162,6 +162,8 @@ def a_rename_refuses_what_it_must():
     fails(errno.EINVAL, renameat2, "f", "g", NOREPLACE | EXCHANGE)
     fails((errno.ENOTEMPTY, errno.EEXIST, errno.EINVAL), renameat2, "a", "a/b", 0)
     fails(errno.EINVAL, renameat2, "a", "a/b", EXCHANGE)
+    fails(errno.EINVAL, renameat2, "f", "new", WHITEOUT)
+    assert sorted(os.listdir(".")) == ["a", "f", "g"]
 
 
 @check
@@ -191,7 +193,18 @@ def a_removed_directory_that_is_open_takes_no_names():
     fails(errno.ENOENT, os.open, "x", os.O_CREAT | os.O_WRONLY, dir_fd=fd)
     fails(errno.ENOENT, os.mkdir, "x", dir_fd=fd)
     assert os.listdir(fd) == []
-    assert os.fstat(fd).st_nlink in (0, 1, 2)
+    assert os.fstat(fd).st_nlink == 0
+    os.close(fd)
+
+
+@check
+def a_directory_that_was_replaced_has_no_links():
+    os.mkdir("a")
+    os.mkdir("b")
+    fd = os.open("b", os.O_RDONLY)
+    os.rename("a", "b")
+    assert os.fstat(fd).st_nlink == 0
+    assert os.stat("b").st_nlink == 2
     os.close(fd)
 
 
