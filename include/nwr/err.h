@@ -27,7 +27,7 @@
     X(E_NOTSUP, EOPNOTSUPP, "not supported")                                                       \
     X(E_STALE, ESTALE, "no longer there")                                                          \
     X(E_SUPERSEDED, ESTALE, "a newer version was there first")                                     \
-    X(E_DEAD, ENOENT, "the directory was removed")                                                 \
+    X(E_DEAD, ENOENT, "the file or directory was removed")                                         \
     X(E_BLOCKS, EIO, "blocks are missing at a replica")                                            \
     X(E_TIMEDOUT, ETIMEDOUT, "no quorum answered in time")                                         \
     X(E_HOSTDOWN, EHOSTDOWN, "not enough replicas are reachable")                                  \

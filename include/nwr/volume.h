@@ -75,8 +75,8 @@ struct nwr_write {
 enum nwr_guard_kind {
     NWR_GUARD_SEEN,  /* E_SUPERSEDED if key has a live version that `seen` does not name;
                         looked at by the coordinator only */
-    NWR_GUARD_ALIVE, /* E_DEAD if key (marks of a directory) has a HIDDEN version that `seen` does
-                        not name; each replica */
+    NWR_GUARD_ALIVE, /* E_DEAD if key (marks of an inode) has a HIDDEN version that `seen` does not
+                        name: it is removed, or being removed; each replica */
     NWR_GUARD_EMPTY, /* E_NOTEMPTY if any record below prefix key is live; each replica */
     NWR_GUARD_BARE   /* as EMPTY, and if a HIDDEN version below it refers to an inode, which may
                         show there again */
