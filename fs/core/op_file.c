@@ -29,8 +29,8 @@ enum nwr_plan nwr_op_file(struct nwr_txn *t, struct nwr_node *n)
         return NWR_PLAN_DONE;
     if (!nwr_view_node(t, n, &x))
         return NWR_PLAN_WAIT;
-    if (x.ino == 0)
-        return nwr_txn_fail(t, ESTALE);
+    if (x.ino == 0) /* nobody has it, or who has it is not there */
+        return nwr_txn_fail(t, t->reread_err == NWR_E_HOSTDOWN ? EHOSTDOWN : ESTALE);
     nwr_entry_refresh(t, n, &x);
     if (!n->file)
         n->file = nwr_file_create(n->root, t->m->cache);

@@ -187,6 +187,13 @@ static void stage_blocks(struct nwr_txn *t)
     }
 }
 
+static void guard_alive(struct nwr_txn *t, const struct nwr_node *n)
+{
+    struct nwr_key key = nwr_key_reg(n->root, NWR_REG_MARKS);
+
+    nwr_txn_guard(t, NWR_GUARD_ALIVE, &key);
+}
+
 static enum nwr_plan plan_push(struct nwr_txn *t)
 {
     struct nwr_node *n = t->node;
@@ -208,6 +215,10 @@ static enum nwr_plan plan_push(struct nwr_txn *t)
     if (n->held && !nwr_birth_send(t, n))
         return NWR_PLAN_WAIT;
     nwr_view_write(t, n, t->wid, &t->push, n->mtime);
+    if (t->raises && !nwr_view_raise(t, n))
+        return NWR_PLAN_WAIT;
+    if (!t->raises && !n->held && !n->unlinked)
+        guard_alive(t, n);
     stage_blocks(t);
     return NWR_PLAN_DONE;
 }
@@ -216,6 +227,23 @@ static void note_unsure(struct nwr_node *n, nwr_wid wid)
 {
     n->unsure = nwr_realloc(n->unsure, (n->nunsure + 1) * sizeof(*n->unsure));
     n->unsure[n->nunsure++] = wid;
+}
+
+bool nwr_push_dead(struct nwr_txn *t)
+{
+    struct nwr_node *n = t->node;
+
+    if (t->plan != plan_push || t->raises || n->held || n->unlinked)
+        return false;
+    t->raises = true;
+    note_unsure(n, t->wid); /* not every replica need have refused it */
+    t->wid = nwr_txn_wid(t);
+    if (t->pushed_bytes)
+        nwr_file_push_end(n->file, false);
+    nwr_push_deinit(&t->push);
+    t->push = (struct nwr_push){0};
+    t->push_ready = t->pushed_bytes = false;
+    return true;
 }
 
 static void push_failed(struct nwr_txn *t, enum nwr_err err)

@@ -6,9 +6,14 @@
  * shows no name, nothing that a remover had not seen, and nobody here holds the file open. While a
  * replica is missing the inode waits; a mount that ends leaves it to the check of the volume.
  *
- *   waiting --time--> asked --all N agree--> registers removed
- *      ^                |
- *      +--not all N-----+   (twice the wait, up to REAP_MAX_MS)
+ *   waiting --time--> asked --all N agree--> condemned --all N know--> asked --agree--> removed
+ *      ^                |                        |                       |
+ *      +--not all N-----+------------------------+                       +--not--> pardoned
+ *       (twice the wait, up to REAP_MAX_MS)
+ *
+ * Twice, because a write may reach a replica behind the first answer of that one, and with w=1
+ * nobody else hears of it in time. Once all know that the inode is condemned (view_dead.c), none
+ * of them takes anything for it any more, and what they say then is final.
  */
 #include "fs/core/state.h"
 
@@ -16,6 +21,7 @@ enum {
     REAP_FIRST_MS = 2000,
     REAP_MAX_MS = 300000,
     REAP_ATONCE = 8,
+    REAP_PARDON = 4, /* looks; by then no plan of another mount goes on any more */
     REAP_QUEUE_MAX = 4096
 };
 
@@ -52,19 +58,77 @@ static void remove_registers(struct nwr_txn *t, nwr_ino root)
     }
 }
 
+static bool is_dir(const struct nwr_txn *t, nwr_ino ino)
+{
+    struct nwr_attr a;
+    bool dir = nwr_attr_merge(t, ino, &a) && a.type == NWR_TYPE_DIR;
+
+    nwr_attr_deinit(&a);
+    return dir;
+}
+
+/* It is in use. Who condemned it will see that, if he is still there. */
+static enum nwr_plan keep(struct nwr_txn *t)
+{
+    const struct nwr_reap *item = find(t->m, t->ino);
+
+    if (!is_dir(t, t->ino) && nwr_view_condemned(t, t->ino, 0)) {
+        if (item && item->tries < REAP_PARDON)
+            return nwr_txn_fail(t, EBUSY);
+        nwr_view_pardon(t, t->ino, 0);
+    }
+    if (nwr_attr_links(t, t->ino) && !nwr_view_settle(t, t->ino))
+        return NWR_PLAN_WAIT;
+    return NWR_PLAN_DONE;
+}
+
+/* Somebody has set an attribute meanwhile, which what was put off does not name. */
+static bool is_changed(const struct nwr_txn *t, nwr_ino root)
+{
+    struct nwr_key key = nwr_key_reg(root, NWR_REG_ATTR);
+    const struct nwr_record *rec = nwr_txn_peek(t, &key);
+    uint32_t found = 0;
+
+    for (uint32_t i = 0; rec && t->later && i < t->later->nwrite; i++) {
+        const struct nwr_write *w = &t->later->write[i];
+
+        for (uint32_t j = 0; j < w->nseen && nwr_key_cmp(&w->key, &key) == 0; j++)
+            found += nwr_record_find(rec, w->seen[j].dot) != NULL;
+    }
+    return rec && found < rec->n;
+}
+
+/* The first look: what is to go is decided, and only put off until all know that it will. */
+static enum nwr_plan condemn(struct nwr_txn *t)
+{
+    if (!nwr_view_forget(t, t->ino))
+        return NWR_PLAN_WAIT;
+    remove_registers(t, t->ino);
+    nwr_txn_put_off(t);
+    t->wid = nwr_view_condemn(t, t->ino);
+    t->w = NWR_QUORUM_ALL;
+    t->onward = true;
+    return NWR_PLAN_DONE;
+}
+
+/* t->wid: it was condemned by this plan. */
 enum nwr_plan nwr_reap_plan(struct nwr_txn *t)
 {
-    bool forgotten;
+    bool held = nwr_reap_held(t->m, t->ino), spent;
 
     t->r = NWR_QUORUM_ALL;
-    if (nwr_reap_held(t->m, t->ino))
+    if (held && t->wid == 0)
         return nwr_txn_fail(t, EBUSY);
-    if (!nwr_txn_object(t, t->ino) || !nwr_view_forget(t, t->ino, &forgotten))
+    if (!nwr_txn_object(t, t->ino) || !nwr_view_spent(t, t->ino, &spent))
         return NWR_PLAN_WAIT;
-    if (forgotten)
-        remove_registers(t, t->ino);
-    else if (nwr_attr_links(t, t->ino) && !nwr_view_settle(t, t->ino))
-        return NWR_PLAN_WAIT;
+    if (t->wid == 0)
+        return spent ? condemn(t) : keep(t);
+    t->w = 0;
+    t->superseded = held || is_changed(t, t->ino);
+    if (t->superseded || !spent || !nwr_view_condemned(t, t->ino, t->wid))
+        nwr_view_pardon(t, t->ino, t->wid);
+    else
+        nwr_txn_take_up(t);
     return NWR_PLAN_DONE;
 }
 
@@ -83,7 +147,7 @@ static void finish_reap(struct nwr_txn *t)
     item->busy = false;
     item->at = m->now + wait_of(++item->tries);
     m->reap_at = NWR_MIN(m->reap_at, item->at);
-    if (t->err == NWR_OK && t->eno == 0)
+    if (t->err == NWR_OK && t->eno == 0 && !t->superseded)
         *item = m->reap[--m->nreap];
 }
 

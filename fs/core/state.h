@@ -204,6 +204,9 @@ void nwr_push_nameless(struct nwr_mount *m, struct nwr_node *n);
 /* n has nothing to send any more. */
 void nwr_push_stop(struct nwr_mount *m, struct nwr_node *n);
 void nwr_node_give_up(struct nwr_mount *m, struct nwr_node *n);
+/* A replica refused the push t because its inode is being removed. True: it is planned again, in
+ * a way that brings the file back (nwr_view_raise). */
+bool nwr_push_dead(struct nwr_txn *t);
 /* Pushes what is due, all if everything is. */
 void nwr_push_tick(struct nwr_mount *m, bool everything);
 /* When something will be due; UINT64_MAX: nothing. */

@@ -63,6 +63,7 @@ void nwr_txn_destroy(struct nwr_txn *t)
     nwr_free(t->batch);
     nwr_free(t->ahead);
     nwr_request_destroy(t->other);
+    nwr_request_destroy(t->later);
     nwr_snapshot_clear(t);
     nwr_free(t->known);
     nwr_free(t->peek);
@@ -150,6 +151,20 @@ struct nwr_guard *nwr_txn_guard(struct nwr_txn *t, enum nwr_guard_kind kind,
 struct nwr_block *nwr_txn_block(struct nwr_txn *t)
 {
     return nwr_request_block(staged(t));
+}
+
+void nwr_txn_put_off(struct nwr_txn *t)
+{
+    nwr_request_destroy(t->later);
+    t->later = t->staged;
+    t->staged = NULL;
+}
+
+void nwr_txn_take_up(struct nwr_txn *t)
+{
+    nwr_assert(!t->staged);
+    t->staged = t->later;
+    t->later = NULL;
 }
 
 /* ---- batches -------------------------------------------------------------------------------- */
@@ -365,6 +380,8 @@ static void complete(struct nwr_txn *t)
         nwr_walk_end(t);
         nwr_inval_answer(t->m, t->req, &t->reply);
     }
+    if (t->req && t->err == NWR_E_DEAD && t->x.root) /* its reaper may have died half-way */
+        nwr_reap_later(t->m, t->x.root);
     t->req = NULL;
     memset(&t->reply, 0, sizeof(t->reply));
     nwr_txn_destroy(t);
@@ -594,6 +611,7 @@ static bool reread(struct nwr_txn *t, const struct nwr_request *vreq, enum nwr_e
         (err != NWR_E_NOENT && err != NWR_E_HOSTDOWN))
         return false;
     t->rereads++;
+    t->reread_err = err;
     for (size_t i = 0; i < NWR_COUNT(n); i++) {
         if (n[i] && n[i]->file && !nwr_file_dirty(n[i]->file)) {
             n[i]->loaded = false;
@@ -623,14 +641,15 @@ static void note_error(struct nwr_txn *t, const struct nwr_request *vreq, enum n
         return;
     if (vreq->op == NWR_OP_BLOCK_GET && err == NWR_E_NOENT)
         err = NWR_E_STALE; /* the version that named it was replaced long ago */
-    if (vreq->op == NWR_OP_PUT && t->req && t->runs < NWR_TXN_REPLANS_MAX && may_replan(t, err)) {
+    if (vreq->op == NWR_OP_PUT && t->runs < NWR_TXN_REPLANS_MAX &&
+        (t->req ? may_replan(t, err) : err == NWR_E_DEAD && nwr_push_dead(t))) {
         t->stale = true;
         if (err == NWR_E_NOTEMPTY)
             t->refilled = t->looks_inside = true;
         t->look.len = 0;
         t->looks = t->looked = 0;
         t->leftover = false;
-        t->dead |= err == NWR_E_DEAD;
+        t->dead |= err == NWR_E_DEAD && t->req;
         drop_batches(t);
         t->nbatch = t->sent = 0;
         return;
@@ -690,6 +709,11 @@ void nwr_txn_answer(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_resp
     if (!writing)
         return nwr_txn_run(t);
     send_next(t);
-    if (t->inflight == 0)
-        complete(t);
+    if (t->inflight)
+        return;
+    if (!t->onward)
+        return complete(t);
+    t->onward = false;
+    t->nbatch = t->sent = 0;
+    nwr_txn_again(t);
 }

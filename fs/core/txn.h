@@ -24,7 +24,7 @@
  *   BLOCKS      the same; contents, whose write_id must not change, are pushed (push.c)
  *   NOTEMPTY    once; burials of directories. One that is buried and not empty shows all the same,
  *               and nwr_view_enter makes an ordinary one of it again
- *   DEAD        once; a link too many
+ *   DEAD        once; a link too many. Contents are pushed in another way (nwr_push_dead)
  *
  * Ownership: the mount owns transactions; a transaction its snapshot, batches and request.
  * Thread: the loop.
@@ -85,6 +85,8 @@ struct nwr_txn {
     bool dead;      /* a directory was to take a name, and a replica said it takes none */
     bool sent_only; /* the snapshot is without what this mount has not sent */
     bool stale;     /* it must be: a guard refused what was planned on it */
+    bool onward;    /* what is staged is a step: once it is acknowledged the plan runs again */
+    bool raises;    /* a guard said that the inode it pushes is being removed (reap.c) */
     bool walks;     /* the snapshot came from what the thread was told before */
     uint64_t since; /* nwr_mount.changed when the snapshot began */
     nwr_hlc dated;  /* of the latest that it changes or stands beside: its writes are later */
@@ -107,6 +109,7 @@ struct nwr_txn {
     struct nwr_node *pushed;     /* the last it waited for: a failed one is not tried again */
 
     struct nwr_request *staged; /* what this run has decided, of any PG; made into batches */
+    struct nwr_request *later;  /* what an earlier step has decided (nwr_txn_put_off); owned */
     struct nwr_request **ahead; /* blocks that go before the batches, at once */
     uint32_t nahead;
     struct nwr_request **batch;
@@ -135,6 +138,7 @@ struct nwr_txn {
     struct nwr_slice_list slices;
     uint64_t number, copied;
     uint32_t rereads;
+    enum nwr_err reread_err; /* of the block for which it last was */
     uint32_t below;          /* directories that are being looked into for what is left there */
     bool looks_inside;       /* a directory that is to be empty, before it is said to be */
     struct nwr_key look;     /* names up to here were looked at */
@@ -206,6 +210,10 @@ struct nwr_guard *nwr_txn_guard(struct nwr_txn *t, enum nwr_guard_kind kind,
                                 const struct nwr_key *key);
 struct nwr_block *nwr_txn_block(struct nwr_txn *t);
 nwr_wid nwr_txn_wid(struct nwr_txn *t);
+/* What is staged is kept for a later step of the plan, which stages it again: it names what was
+ * seen now, and nothing that comes in between. */
+void nwr_txn_put_off(struct nwr_txn *t);
+void nwr_txn_take_up(struct nwr_txn *t);
 /* Whether the snapshot can tell about key. */
 bool nwr_txn_knows(const struct nwr_txn *t, const struct nwr_key *key);
 /* Waits until n has nothing under way or unsent; sends it now. */

@@ -126,14 +126,26 @@ bool nwr_view_node(struct nwr_txn *t, const struct nwr_node *node, struct nwr_sh
 /* Fills in the names of what a node shows (nwr_view_node). */
 bool nwr_view_place(struct nwr_txn *t, struct nwr_shown *x);
 /* Whether an inode without names can never be shown again: every version, or everything below a
- * directory, was seen by those who took its names. If so, the entries that still lead to it
- * forget it (staged). Its object is in the snapshot. */
-bool nwr_view_forget(struct nwr_txn *t, nwr_ino root, bool *forgotten);
+ * directory, was seen by those who took its names. A directory waits for what was removed from it.
+ * Its object is in the snapshot. */
+bool nwr_view_spent(struct nwr_txn *t, nwr_ino root, bool *spent);
+/* From now on nothing is added to an inode (staged; reap.c): no name and no content, wherever that
+ * is known (NWR_GUARD_ALIVE). The mark says where it was last. Its write_id. */
+nwr_wid nwr_view_condemn(struct nwr_txn *t, nwr_ino root);
+bool nwr_view_condemned(const struct nwr_txn *t, nwr_ino root, nwr_wid wid);
+/* That is taken back; wid 0: whoever did it. */
+void nwr_view_pardon(struct nwr_txn *t, nwr_ino root, nwr_wid wid);
+/* The entries that still lead to a spent inode forget it (staged). */
+bool nwr_view_forget(struct nwr_txn *t, nwr_ino root);
+/* The content that is written to a node in the same batch, by somebody who had not seen that its
+ * inode was removed, will be shown, whatever of the inode has been taken by then: its attributes,
+ * the way to it and to the directories it was in are written once more (staged). */
+bool nwr_view_raise(struct nwr_txn *t, const struct nwr_node *node);
 
 /* ---- changing ---- */
 
 /* A bare slot at dir/name for the inode (model: attach). The link record goes first. It names the
- * tombstones and voids it sees. */
+ * tombstones and voids it sees. E_DEAD if the inode is being removed. */
 bool nwr_view_attach(struct nwr_txn *t, nwr_ino dir, const char *name, size_t len, nwr_ino ino,
                      nwr_ino root, uint8_t type);
 /* Takes what x shows off its name, siblings stay (model: detach). gone: for unlink, rmdir and

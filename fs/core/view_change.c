@@ -104,6 +104,7 @@ static bool attach(struct nwr_txn *t, nwr_ino dir, const char *name, size_t len,
         return false;
     if (!nwr_txn_object(t, ino))
         return false;
+    nwr_slots_guard(t, ino);
     w = nwr_txn_write(t, &link, nwr_txn_peek(t, &link), NULL);
     w->v.flags &= (uint8_t)~NWR_V_TOMBSTONE;
     if (type == NWR_TYPE_DIR) {
@@ -248,8 +249,8 @@ bool nwr_view_enter(struct nwr_txn *t, nwr_ino dir)
         if (is_burial(&rec->v[i]))
             nwr_guard_seen(g, rec->v[i].dot, rec->v[i].wid);
     unbury(t, dir, rec);
-    return !x.restored || x.skipped ||
-           attach(t, x.parent, x.base, x.base_len, dir, NWR_TYPE_DIR, x.number == 0);
+    nwr_slots_hold(t, dir); /* its reaper may be at work: it has seen nothing of this */
+    return x.skipped || attach(t, x.parent, x.base, x.base_len, dir, NWR_TYPE_DIR, x.number == 0);
 }
 
 /* A removed version ends its line, unless it is the first of it: what the number showed before
@@ -367,7 +368,7 @@ static bool drop_slot(struct nwr_txn *t, const struct nwr_shown *x, const struct
         add_gone(&list, x, x->parent, s, 0, bare, NULL);
     nleft = list.e[list.n - 1].nleft;
     stage_marks(t, x->root, &list);
-    nwr_slots_remember(t, x, x->parent, x->root);
+    nwr_slots_remember(t, x, x->parent, x->root, false);
     unslot(t, x->parent, x->base, x->base_len, x->root);
     nwr_free(stay);
     return nstay && nleft == 0;
@@ -409,7 +410,7 @@ static void drop_dirs(struct nwr_txn *t, const struct nwr_shown *x, const struct
 
             add_gone(&list, x, e->parent, &s, 0, x->number == 0, &c);
             stage_marks(t, e->ino, &list);
-            nwr_slots_remember(t, x, e->parent, e->ino);
+            nwr_slots_remember(t, x, e->parent, e->ino, false);
         }
         nwr_versions_deinit(&s);
         unslot(t, e->parent, x->base, x->base_len, e->ino);

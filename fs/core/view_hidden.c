@@ -39,8 +39,8 @@ static bool leads_to(const struct nwr_version *v, nwr_ino ino)
     return false;
 }
 
-/* From now on the entry leads to an inode that has no slot there. */
-void nwr_slots_remember(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino parent, nwr_ino ino)
+void nwr_slots_remember(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino parent, nwr_ino ino,
+                        bool again)
 {
     struct nwr_key key = nwr_slots_hidden_key(parent, x->base, x->base_len);
     const struct nwr_record *rec = nwr_txn_peek(t, &key);
@@ -48,7 +48,7 @@ void nwr_slots_remember(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino pa
     struct nwr_write *w;
     uint32_t n;
 
-    for (uint32_t i = 0; rec && i < rec->n; i++)
+    for (uint32_t i = 0; rec && i < rec->n && !again; i++)
         if (leads_to(&rec->v[i], ino))
             return;
     w = nwr_txn_write(t, &key, NULL, NULL);
@@ -62,6 +62,44 @@ void nwr_slots_remember(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino pa
     w->v.ref = list[0];
     nwr_blob_unref(w->v.body);
     w->v.body = nwr_slots_hidden_encode(list, n);
+}
+
+/* Has no name, was last in this directory, and still has registers. */
+static bool waits_in(const struct nwr_txn *t, nwr_ino dir, nwr_ino ino)
+{
+    struct nwr_versions s;
+    bool waits;
+
+    if (is_reaped(t, ino))
+        return false;
+    nwr_versions_read(&s, &t->rows, ino);
+    waits = s.nlink == 0 && s.last && s.last->parent == dir;
+    nwr_versions_deinit(&s);
+    return waits;
+}
+
+/* What was removed from a directory goes before it: an edit of that would come back to nowhere. */
+static bool remembers(const struct nwr_txn *t, nwr_ino dir)
+{
+    struct nwr_key prefix = nwr_key_entries(dir);
+
+    for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
+        const struct nwr_record *rec = &t->rows.row[i].rec;
+        struct nwr_key_parts p;
+
+        if (!nwr_key_parse(&t->rows.row[i].key, &p) || !nwr_view_hidden(&p))
+            continue;
+        for (uint32_t j = 0; j < rec->n; j++) {
+            nwr_ino ino[HIDDEN_MAX];
+            uint32_t n = nwr_slots_hidden_decode(&rec->v[j], ino, HIDDEN_MAX);
+
+            for (uint32_t k = 0; k < n; k++)
+                if (waits_in(t, dir, ino[k]))
+                    return true;
+        }
+    }
+    return false;
 }
 
 static nwr_hlc date_of(const struct nwr_record *rec)
@@ -131,7 +169,18 @@ static bool can_show(struct nwr_txn *t, nwr_ino root, const struct nwr_versions 
         return false;
     dir = a.type == NWR_TYPE_DIR;
     nwr_attr_deinit(&a);
-    return dir && nwr_slots_below(t, root, missing);
+    return dir && (nwr_slots_below(t, root, missing) || remembers(t, root));
+}
+
+bool nwr_view_spent(struct nwr_txn *t, nwr_ino root, bool *spent)
+{
+    struct nwr_versions s;
+    bool missing = false;
+
+    nwr_versions_read(&s, &t->rows, root);
+    *spent = s.nlink == 0 && !can_show(t, root, &s, &missing);
+    nwr_versions_deinit(&s);
+    return !missing;
 }
 
 static bool forget_at(struct nwr_txn *t, nwr_ino root, nwr_ino parent, const char *name, size_t len)
@@ -152,22 +201,20 @@ static bool forget_at(struct nwr_txn *t, nwr_ino root, nwr_ino parent, const cha
 void nwr_view_left(struct nwr_txn *t, const struct nwr_shown *x)
 {
     if (x->type == NWR_TYPE_DIR)
-        nwr_slots_remember(t, x, x->parent, x->root);
+        nwr_slots_remember(t, x, x->parent, x->root, false);
 }
 
-bool nwr_view_forget(struct nwr_txn *t, nwr_ino root, bool *forgotten)
+bool nwr_view_forget(struct nwr_txn *t, nwr_ino root)
 {
     struct nwr_versions s;
-    bool missing = false;
+    bool whole = true;
 
     nwr_versions_read(&s, &t->rows, root);
-    *forgotten = s.nlink == 0 && !can_show(t, root, &s, &missing);
-    for (uint32_t i = 0; *forgotten && i < s.marks.n; i++)
+    for (uint32_t i = 0; i < s.marks.n; i++)
         if (s.marks.e[i].kind == NWR_MARK_GONE)
-            missing |=
-                !forget_at(t, root, s.marks.e[i].parent, s.marks.e[i].name, s.marks.e[i].len);
+            whole &= forget_at(t, root, s.marks.e[i].parent, s.marks.e[i].name, s.marks.e[i].len);
     nwr_versions_deinit(&s);
-    return !missing;
+    return whole;
 }
 
 static bool is_on_its_way(const struct nwr_version *v)

@@ -51,8 +51,14 @@ struct nwr_key nwr_slots_hidden_key(nwr_ino parent, const char *base, size_t len
 struct nwr_blob *nwr_slots_hidden_encode(const nwr_ino *ino, uint32_t n);
 uint32_t nwr_slots_hidden_decode(const struct nwr_version *v, nwr_ino *ino, uint32_t max);
 
-/* From now on the entry x->base of parent leads to an inode that has no slot there (staged). */
-void nwr_slots_remember(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino parent, nwr_ino ino);
+/* From now on the entry x->base of parent leads to an inode that has no slot there (staged).
+ * again: also if it does already, for whoever has seen that may be about to end it. */
+void nwr_slots_remember(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino parent, nwr_ino ino,
+                        bool again);
+/* The attributes of an inode are written once more: who condemned it has not seen that (staged). */
+void nwr_slots_hold(struct nwr_txn *t, nwr_ino ino);
+/* Guards against an inode that is there already being removed while it gets a name (staged). */
+void nwr_slots_guard(struct nwr_txn *t, nwr_ino ino);
 
 /* base, suffix, K, cut to 255 bytes: at a UTF-8 boundary, then ~ and 8 digits of a hash. */
 uint16_t nwr_numbered_name(char *out, const char *base, size_t len, const char *suffix, uint64_t k);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "tests/lib/fake_volume.h"
@@ -130,9 +131,197 @@ static void a_file_in_conflict_is_linked(void **state)
     fake_twin_deinit(&twin);
 }
 
+/* ---- a file that is removed for good while somebody still works on it ---- */
+
+struct race {
+    struct fake_twin twin;
+    struct fake side[2];
+    uint64_t node, fh;
+};
+
+static uint64_t find_dir(struct fake *f, const char *dir)
+{
+    struct nwr_fs_entry e;
+
+    if (!dir)
+        return ROOT;
+    return fake_lookup(f, ROOT, dir, &e) ? 0 : e.node;
+}
+
+/* One mount removes dir/a (dir NULL: a) and then dir; its reaper comes as far as `steps` answers of
+ * the volume. The other mount is at the other node, which has heard of nothing by then, and has the
+ * file open. False: the reaper had come to its end. */
+static bool reap_so_far(struct race *r, const char *dir, uint32_t steps)
+{
+    struct fake *f = &r->side[0], *g = &r->side[1];
+    struct nwr_fs_entry e;
+    uint64_t d;
+
+    fake_twin_init(&r->twin, 7);
+    r->twin.teaches_itself = true;
+    for (uint32_t i = 0; i < 2; i++)
+        fake_at(&r->side[i], &r->twin, i, 11 + i);
+    if (dir)
+        assert_int_equal(fake_mkdir(f, ROOT, dir, &(uint64_t){0}), 0);
+    d = find_dir(f, dir);
+    assert_int_equal(fake_save(f, d, "a", "first"), 0);
+    fake_pass(f, 2000);
+    fake_twin_settle(&r->twin);
+    assert_int_equal(fake_lookup(g, find_dir(g, dir), "a", &e), 0);
+    r->node = e.node;
+    assert_int_equal(fake_open(g, r->node, O_RDWR, &r->fh), 0);
+    r->twin.cut = true;
+    assert_int_equal(fake_unlink(f, d, "a"), 0);
+    if (dir)
+        assert_int_equal(fake_rmdir(f, ROOT, dir), 0);
+    r->twin.cut = false;
+    f->hold = true;
+    for (uint32_t i = 0; i < steps; i++) {
+        for (int ticks = 0; f->nqueue == 0 && ticks < 8; ticks++)
+            fake_pass(f, 2000);
+        if (f->nqueue == 0)
+            return false;
+        fake_answer(f);
+    }
+    return true;
+}
+
+/* The reaper goes on, and the nodes come to hold the same. */
+static void go_on(struct race *r)
+{
+    r->side[0].hold = false;
+    fake_drain(&r->side[0]);
+    fake_twin_settle(&r->twin);
+    for (int i = 0; i < 8; i++)
+        for (int k = 0; k < 2; k++)
+            fake_pass(&r->side[k], 4000);
+    fake_twin_settle(&r->twin);
+}
+
+static void race_deinit(struct race *r)
+{
+    for (int i = 0; i < 2; i++)
+        fake_deinit(&r->side[i]);
+    fake_twin_deinit(&r->twin);
+}
+
+static void edit_while_reaped(const char *dir)
+{
+    static struct race r;
+    uint32_t steps = 0;
+    bool more = true;
+
+    for (; more; steps++) {
+        more = reap_so_far(&r, dir, steps);
+        assert_int_equal(fake_write(&r.side[1], r.node, r.fh, 0, "edit!"), 0);
+        assert_int_equal(fake_close(&r.side[1], r.node, r.fh), 0);
+        go_on(&r);
+        for (int i = 0; i < 2; i++) {
+            struct fake *f = &r.side[i];
+
+            assert_string_equal(fake_cat(f, find_dir(f, dir), "a", buf, sizeof(buf)), "edit!");
+            assert_string_equal(fake_ls(f, find_dir(f, dir), buf, sizeof(buf)), "a");
+        }
+        /* It is an ordinary removed file that came back: removed again, it stays away. */
+        assert_int_equal(fake_unlink(&r.side[0], find_dir(&r.side[0], dir), "a"), 0);
+        go_on(&r);
+        for (int i = 0; i < 2; i++)
+            assert_string_equal(fake_ls(&r.side[i], ROOT, buf, sizeof(buf)), "");
+        race_deinit(&r);
+    }
+    assert_true(steps > 4);
+}
+
+static void an_edit_that_comes_while_its_file_is_reaped_is_shown(void **state)
+{
+    (void)state;
+    edit_while_reaped(NULL);
+}
+
+static void so_it_is_where_the_directory_goes_too(void **state)
+{
+    (void)state;
+    edit_while_reaped("d");
+}
+
+/* Either it is too late for a link, or that keeps the content. */
+static void a_link_that_comes_while_its_file_is_reaped_is_refused_or_keeps_it(void **state)
+{
+    uint32_t steps = 0, linked = 0, refused = 0;
+    static struct race r;
+    bool more = true;
+
+    (void)state;
+    for (; more; steps++) {
+        int err;
+
+        more = reap_so_far(&r, NULL, steps);
+        err = fake_link(&r.side[1], r.node, ROOT, "b");
+        go_on(&r);
+        linked += err == 0;
+        refused += err != 0;
+        if (err)
+            assert_int_equal(err, ENOENT);
+        for (int i = 0; i < 2; i++)
+            assert_string_equal(fake_cat(&r.side[i], ROOT, "b", buf, sizeof(buf)),
+                                err ? "!2" : "first");
+        race_deinit(&r);
+    }
+    assert_true(linked > 0 && refused > 0);
+}
+
+/* A file that is open, and was removed elsewhere for good before it was read. */
+static int read_what_was_removed(enum nwr_err of_block)
+{
+    struct nwr_fs_entry e;
+    struct nwr_fs_req *req;
+    struct nwr_fs_reply r;
+    struct fake f, g;
+    uint64_t fh;
+    int err;
+
+    fake_init(&f, 5);
+    fake_second(&g, &f, 9);
+    memset(buf, 'x', sizeof(buf) - 1);
+    buf[sizeof(buf) - 1] = 0;
+    assert_int_equal(fake_save(&f, ROOT, "a", buf), 0);
+    assert_int_equal(fake_lookup(&g, ROOT, "a", &e), 0);
+    assert_int_equal(fake_open(&g, e.node, O_RDONLY, &fh), 0);
+    assert_int_equal(fake_unlink(&f, ROOT, "a"), 0);
+    fake_pass(&f, 4000);
+    g.fail_block = of_block;
+    req = fake_req(NWR_FS_READ, e.node, NULL);
+    req->fh = fh;
+    req->size = 4096;
+    r = fake_call(&g, req);
+    err = r.err;
+    nwr_fs_reply_deinit(&r);
+    assert_int_equal(fake_close(&g, e.node, fh), 0);
+    fake_deinit(&g);
+    fake_deinit(&f);
+    return err;
+}
+
+static void reading_an_open_file_that_is_gone_elsewhere_says_so(void **state)
+{
+    (void)state;
+    assert_int_equal(read_what_was_removed(NWR_OK), ESTALE);
+}
+
+static void it_is_not_gone_for_sure_where_who_had_it_is_not_there(void **state)
+{
+    (void)state;
+    assert_int_equal(read_what_was_removed(NWR_E_HOSTDOWN), EHOSTDOWN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_edit_that_comes_while_its_file_is_reaped_is_shown),
+        cmocka_unit_test(so_it_is_where_the_directory_goes_too),
+        cmocka_unit_test(a_link_that_comes_while_its_file_is_reaped_is_refused_or_keeps_it),
+        cmocka_unit_test(reading_an_open_file_that_is_gone_elsewhere_says_so),
+        cmocka_unit_test(it_is_not_gone_for_sure_where_who_had_it_is_not_there),
         cmocka_unit_test(mkdir_overtaken_after_its_inode_was_sent_says_that_the_name_exists),
         cmocka_unit_test(a_name_that_only_the_coordinator_has_exists),
         cmocka_unit_test(a_rename_whose_blocks_are_gone_looks_again),

@@ -99,17 +99,16 @@ static void merge(struct fake_twin *w, uint32_t to, nwr_pg pg, const struct nwr_
             merge_one(w->store[to], w->store[1 - to], pg, &rows->row[i]);
 }
 
-static void exchange(struct fake_twin *w, const struct nwr_request *req, uint64_t percent)
+static void give(struct fake_twin *w, uint32_t from, const struct nwr_request *req,
+                 uint64_t percent)
 {
-    for (uint32_t from = 0; from < 2; from++) {
-        struct nwr_store_op op = {.kind = NWR_STORE_READ, .pg = req->pg};
+    struct nwr_store_op op = {.kind = NWR_STORE_READ, .pg = req->pg};
 
-        op.range = req->range;
-        op.nrange = req->nrange;
-        fake_store_run(w->store[from], &op);
-        merge(w, 1 - from, req->pg, &op.rows, percent);
-        nwr_store_op_deinit(&op);
-    }
+    op.range = req->range;
+    op.nrange = req->nrange;
+    fake_store_run(w->store[from], &op);
+    merge(w, 1 - from, req->pg, &op.rows, percent);
+    nwr_store_op_deinit(&op);
 }
 
 /* ---- what happens --------------------------------------------------------------------------- */
@@ -144,12 +143,23 @@ void fake_twin_wrote(struct fake_twin *w, uint32_t at, nwr_pg pg, struct nwr_row
 
 bool fake_twin_reads(struct fake_twin *w, uint32_t at, const struct nwr_request *req)
 {
-    (void)at;
     if (req->r == NWR_QUORUM_ALL && w->cut)
         return false;
-    if (!w->cut)
-        exchange(w, req, req->r == NWR_QUORUM_ALL ? 100 : 10);
+    if (w->cut)
+        return true;
+    give(w, 1 - at, req, req->r == NWR_QUORUM_ALL ? 100 : 10);
+    give(w, at, req, req->r == NWR_QUORUM_ALL && !w->teaches_itself ? 100 : 10);
     return true;
+}
+
+bool fake_twin_writes(const struct fake_twin *w, const struct nwr_request *req)
+{
+    return req->w != NWR_QUORUM_ALL || !w->cut;
+}
+
+void fake_twin_wrote_all(struct fake_twin *w, uint32_t at, nwr_pg pg, const struct nwr_rows *rows)
+{
+    merge(w, 1 - at, pg, rows, 100);
 }
 
 void fake_twin_settle(struct fake_twin *w)
@@ -163,7 +173,8 @@ void fake_twin_settle(struct fake_twin *w)
         range->prefix.len = 2;
         range->prefix.b[0] = (uint8_t)(pg >> 8);
         range->prefix.b[1] = (uint8_t)pg;
-        exchange(w, req, 100);
+        give(w, 0, req, 100);
+        give(w, 1, req, 100);
         nwr_request_destroy(req);
     }
 }

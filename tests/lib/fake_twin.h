@@ -2,7 +2,8 @@
  *
  * Each answers from its own store. While they are joined a write reaches the other one later, in
  * any order, or never; a read has what it asked for compared in the background, record by record;
- * a read of all replicas merges both first. So replicas are behind in every way that a heal makes.
+ * a read of all replicas merges both first, a write to all is stored at both. So replicas are
+ * behind in every way that a heal makes.
  *
  * Ownership: a twin owns what is under way; the stores are the fakes'. Thread: one.
  */
@@ -17,6 +18,7 @@ struct fake_twin {
     struct nwr_store *store[2];
     struct nwr_rng rng;
     bool cut;
+    bool teaches_itself; /* a read of both brings the other one hardly anything */
     struct fake_late {
         uint32_t to;
         nwr_pg pg;
@@ -31,6 +33,10 @@ void fake_twin_init(struct fake_twin *w, uint64_t seed);
 void fake_twin_deinit(struct fake_twin *w);
 /* A batch was stored at a node, these are its records: taken. */
 void fake_twin_wrote(struct fake_twin *w, uint32_t at, nwr_pg pg, struct nwr_rows *rows);
+/* The same, and it is to be at the other one before it is answered. */
+void fake_twin_wrote_all(struct fake_twin *w, uint32_t at, nwr_pg pg, const struct nwr_rows *rows);
+/* Before a batch is stored. False: it needs the other one, and they are cut. */
+bool fake_twin_writes(const struct fake_twin *w, const struct nwr_request *req);
 /* Before a node answers. False: it needs the other one, and they are cut. */
 bool fake_twin_reads(struct fake_twin *w, uint32_t at, const struct nwr_request *req);
 /* What is under way arrives, some of it if not all. */

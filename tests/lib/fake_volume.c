@@ -47,7 +47,9 @@ static void do_put(struct fake *f, struct nwr_request *req, struct nwr_response 
     run(f, &op);
     res->err = op.err;
     res->acks = 1;
-    if (f->twin && !op.err)
+    if (f->twin && !op.err && req->w == NWR_QUORUM_ALL)
+        fake_twin_wrote_all(f->twin, f->at, req->pg, &op.rows);
+    else if (f->twin && !op.err)
         fake_twin_wrote(f->twin, f->at, req->pg, &op.rows);
     nwr_store_op_deinit(&op);
     nwr_free(apply);
@@ -90,6 +92,10 @@ static void do_block(struct fake *f, struct nwr_request *req, struct nwr_respons
 {
     struct nwr_store_op op = {.kind = NWR_STORE_BLOCK_PUT, .pg = req->pg};
 
+    if (req->op == NWR_OP_BLOCK_GET && f->fail_block) {
+        res->err = f->fail_block;
+        return;
+    }
     if (req->op == NWR_OP_BLOCK_GET)
         op.kind = NWR_STORE_BLOCK_GET;
     op.block = req->block;
@@ -121,6 +127,8 @@ static void answer(struct fake *f, struct nwr_request *req, struct nwr_response 
         break;
     case NWR_OP_PUT:
         res->err = f->puts_tried++ < f->put_max ? f->fail_put : NWR_E_HOSTDOWN;
+        if (f->twin && !fake_twin_writes(f->twin, req))
+            res->err = NWR_E_HOSTDOWN;
         if (!res->err || (f->applied && res->err == f->fail_put))
             do_put(f, req, res);
         if (f->applied && f->fail_put)

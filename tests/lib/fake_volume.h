@@ -27,7 +27,7 @@ struct fake {
     uint32_t nspooled;
     struct fake_spool *spool; /* NULL: the mount has none */
     bool hold;
-    enum nwr_err fail_put, fail_read;
+    enum nwr_err fail_put, fail_read, fail_block;
     bool applied;            /* a PUT that fails was carried out: only its answer is lost */
     enum nwr_err fail_entry; /* of each READ of a name */
     enum nwr_err fail_guess; /* of the first READ of an inode alone, once */
