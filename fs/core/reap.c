@@ -11,6 +11,10 @@
  *      +--not all N-----+------------------------+                       +--not--> pardoned
  *       (twice the wait, up to REAP_MAX_MS)
  *
+ * Each look is a READ with R and W of all: what it shows is at every replica before it is answered
+ * (DESIGN 5). So nobody finds an older state anywhere later on, of which the settled move of a
+ * directory knows nothing, say.
+ *
  * Twice, because a write may reach a replica behind the first answer of that one, and with w=1
  * nobody else hears of it in time. Once all know that the inode is condemned (view_dead.c), none
  * of them takes anything for it any more, and what they say then is final.
@@ -79,6 +83,7 @@ static enum nwr_plan keep(struct nwr_txn *t)
     }
     if (nwr_attr_links(t, t->ino) && !nwr_view_settle(t, t->ino))
         return NWR_PLAN_WAIT;
+    t->w = 0;
     return NWR_PLAN_DONE;
 }
 
@@ -106,7 +111,6 @@ static enum nwr_plan condemn(struct nwr_txn *t)
     remove_registers(t, t->ino);
     nwr_txn_put_off(t);
     t->wid = nwr_view_condemn(t, t->ino);
-    t->w = NWR_QUORUM_ALL;
     t->onward = true;
     return NWR_PLAN_DONE;
 }
@@ -116,7 +120,7 @@ enum nwr_plan nwr_reap_plan(struct nwr_txn *t)
 {
     bool held = nwr_reap_held(t->m, t->ino), spent;
 
-    t->r = NWR_QUORUM_ALL;
+    t->r = t->w = NWR_QUORUM_ALL; /* what is read is at all of them before it is answered */
     if (held && t->wid == 0)
         return nwr_txn_fail(t, EBUSY);
     if (!nwr_txn_object(t, t->ino) || !nwr_view_spent(t, t->ino, &spent))

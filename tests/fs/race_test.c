@@ -158,7 +158,6 @@ static bool reap_so_far(struct race *r, const char *dir, uint32_t steps)
     uint64_t d;
 
     fake_twin_init(&r->twin, 7);
-    r->twin.teaches_itself = true;
     for (uint32_t i = 0; i < 2; i++)
         fake_at(&r->side[i], &r->twin, i, 11 + i);
     if (dir)

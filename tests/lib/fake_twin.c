@@ -148,7 +148,7 @@ bool fake_twin_reads(struct fake_twin *w, uint32_t at, const struct nwr_request 
     if (w->cut)
         return true;
     give(w, 1 - at, req, req->r == NWR_QUORUM_ALL ? 100 : 10);
-    give(w, at, req, req->r == NWR_QUORUM_ALL && !w->teaches_itself ? 100 : 10);
+    give(w, at, req, req->r == NWR_QUORUM_ALL && req->w == NWR_QUORUM_ALL ? 100 : 10);
     return true;
 }
 

@@ -2,8 +2,8 @@
  *
  * Each answers from its own store. While they are joined a write reaches the other one later, in
  * any order, or never; a read has what it asked for compared in the background, record by record;
- * a read of all replicas merges both first, a write to all is stored at both. So replicas are
- * behind in every way that a heal makes.
+ * a read of all replicas has what the other holds, and brings it what is here if its w is all too;
+ * a write to all is stored at both. So replicas are behind in every way that a heal makes.
  *
  * Ownership: a twin owns what is under way; the stores are the fakes'. Thread: one.
  */
@@ -18,7 +18,6 @@ struct fake_twin {
     struct nwr_store *store[2];
     struct nwr_rng rng;
     bool cut;
-    bool teaches_itself; /* a read of both brings the other one hardly anything */
     struct fake_late {
         uint32_t to;
         nwr_pg pg;
