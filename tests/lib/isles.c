@@ -116,8 +116,11 @@ struct nwr_write *nwr_txn_write(struct nwr_txn *t, const struct nwr_key *key,
 struct nwr_guard *nwr_txn_guard(struct nwr_txn *t, enum nwr_guard_kind kind,
                                 const struct nwr_key *key)
 {
-    struct nwr_guard *g = nwr_request_guard(t->staged);
+    struct nwr_guard *g;
 
+    if (!t->staged)
+        t->staged = nwr_request_new(NWR_OP_PUT, 0);
+    g = nwr_request_guard(t->staged);
     g->kind = kind;
     g->key = *key;
     return g;
@@ -137,6 +140,19 @@ bool nwr_attr_merge(const struct nwr_txn *t, nwr_ino root, struct nwr_attr *a)
         if (!(rec->v[i].flags & NWR_V_TOMBSTONE) && nwr_attr_decode(a, rec->v[i].body) == NWR_OK)
             return true;
     return false;
+}
+
+void nwr_attr_put(struct nwr_txn *t, nwr_ino root, const struct nwr_attr *a)
+{
+    struct nwr_key key = nwr_key_reg(root, NWR_REG_ATTR);
+    struct nwr_write *w = nwr_txn_write(t, &key, nwr_txn_peek(t, &key), NULL);
+
+    w->v.body = nwr_attr_encode(a);
+}
+
+void nwr_snapshot_clear(struct nwr_txn *t)
+{
+    (void)t; /* all of the node is in it */
 }
 
 /* ---- the isles ------------------------------------------------------------------------------ */
