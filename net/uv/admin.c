@@ -14,7 +14,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "net/uv/inside.h"
@@ -182,52 +184,64 @@ static void on_admin_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
     }
 }
 
-static void on_admin_connection(uv_stream_t *s, int status)
+static void on_admin_connection(struct nwr_listener *l, int fd)
 {
-    struct nwr_peer *p = s->data;
-    struct client *c;
+    struct nwr_peer *p = l->poll.data;
+    struct client *c = nwr_zalloc(sizeof(*c));
+    int rc;
 
-    if (status < 0)
-        return;
-    c = nwr_zalloc(sizeof(*c));
     c->peer = p;
     c->handles = 2;
     uv_pipe_init(p->loop, &c->pipe, 0);
     uv_timer_init(p->loop, &c->timer);
     c->pipe.data = c->timer.data = c;
     p->admin_clients++;
-    if (uv_accept(s, (uv_stream_t *)&c->pipe) || p->closing || p->admin_clients > CLIENTS_MAX ||
+    rc = uv_pipe_open(&c->pipe, fd);
+    if (rc)
+        close(fd);
+    if (rc || p->closing || p->admin_clients > CLIENTS_MAX ||
         uv_read_start((uv_stream_t *)&c->pipe, on_admin_alloc, on_admin_read))
         client_close(c);
     else
         uv_timer_start(&c->timer, on_client_late, CLIENT_MS, 0);
 }
 
-static int bind_in(struct nwr_peer *p, int dir)
+/* Nobody can connect before it listens. */
+static bool bind_in(int dir, int fd)
 {
-    char path[64];
-    int rc;
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
 
-    snprintf(path, sizeof(path), "/proc/self/fd/%d/admin.sock", dir);
+    snprintf(at.sun_path, sizeof(at.sun_path), "/proc/self/fd/%d/admin.sock", dir);
     unlinkat(dir, "admin.sock", 0);
-    rc = uv_pipe_bind(&p->admin, path);
-    /* Nobody can connect before it listens. */
-    if (!rc && fchmodat(dir, "admin.sock", 0600, 0) != 0)
+    return bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
+           fchmodat(dir, "admin.sock", 0600, 0) == 0;
+}
+
+static int listen_in(struct nwr_peer *p, int dir)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), rc;
+
+    if (fd < 0)
+        return -errno;
+    if (!bind_in(dir, fd)) {
         rc = -errno;
-    return rc ? rc : uv_listen((uv_stream_t *)&p->admin, 8, on_admin_connection);
+        close(fd);
+        return rc;
+    }
+    return nwr_listener_start(&p->admin, p->loop, fd, "admin", on_admin_connection);
 }
 
 enum nwr_err nwr_admin_open(struct nwr_peer *p, char *text, size_t n)
 {
-    int dir = open(p->dir, O_PATH | O_DIRECTORY | O_CLOEXEC), rc;
+    int dir = open(p->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int rc = dir < 0 ? -errno : listen_in(p, dir);
 
-    uv_pipe_init(p->loop, &p->admin, 0);
-    nwr_peer_handle(p, &p->admin);
-    rc = dir < 0 ? -errno : bind_in(p, dir);
     if (dir >= 0)
         close(dir);
-    if (rc == 0)
+    if (rc == 0) {
+        nwr_peer_listener(p, &p->admin);
         return NWR_OK;
+    }
     snprintf(text, n, "data: %s/admin.sock: %s", p->dir, uv_strerror(rc));
     return NWR_E_IO;
 }

@@ -2,6 +2,7 @@
 #include "net/uv/conn.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "net/uv/address.h"
 #include "net/wire/frame.h"
@@ -594,16 +595,19 @@ struct nwr_conn *nwr_conn_dial(uv_loop_t *loop, const struct sockaddr *to,
     return c;
 }
 
-struct nwr_conn *nwr_conn_accept(uv_loop_t *loop, uv_stream_t *listener,
-                                 struct nwr_tls_context *tls, const struct nwr_conn_calls *calls,
-                                 void *user)
+struct nwr_conn *nwr_conn_accept(uv_loop_t *loop, int fd, struct nwr_tls_context *tls,
+                                 const struct nwr_conn_calls *calls, void *user)
 {
     struct nwr_conn *c = conn_new(loop, tls, false, calls, user);
     struct sockaddr_storage ss = {0};
-    int len = sizeof(ss);
+    int len = sizeof(ss), err = uv_tcp_open(&c->tcp, fd);
 
-    if (uv_accept(listener, (uv_stream_t *)&c->tcp) == 0 &&
-        uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&ss, &len) == 0)
+    if (err) {
+        close(fd);
+        nwr_conn_close(c, uv_strerror(err));
+        return c;
+    }
+    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&ss, &len) == 0)
         nwr_address_text((struct sockaddr *)&ss, c->remote);
     opened(c);
     return c;

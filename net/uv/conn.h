@@ -55,9 +55,9 @@ struct nwr_conn_calls {
 struct nwr_conn *nwr_conn_dial(uv_loop_t *loop, const struct sockaddr *to,
                                struct nwr_tls_context *tls, const struct nwr_conn_calls *calls,
                                void *user);
-struct nwr_conn *nwr_conn_accept(uv_loop_t *loop, uv_stream_t *listener,
-                                 struct nwr_tls_context *tls, const struct nwr_conn_calls *calls,
-                                 void *user);
+/* Takes fd, which was accepted. */
+struct nwr_conn *nwr_conn_accept(uv_loop_t *loop, int fd, struct nwr_tls_context *tls,
+                                 const struct nwr_conn_calls *calls, void *user);
 void *nwr_conn_user(const struct nwr_conn *c);
 /* "IP:PORT" of the other side. */
 const char *nwr_conn_remote(const struct nwr_conn *c);

@@ -2,6 +2,7 @@
  *
  *   peer.c    start, ready, close         drive.c   events into the node, effects out of it
  *   open.c    store, META, new volumes    mesh.c    connections: dial, accept, HELLO, duplicates
+ *   listen.c  accepting, without spinning when no descriptor is left
  *   admin.c   DIR/admin.sock              status.c  statfs, the JSON of `nwrfs status`
  *
  * Happy path of a member: open.c reads identity and ring; peer.c listens and creates the node;
@@ -14,6 +15,7 @@
 #include "net/core/node.h"
 #include "net/uv/address.h"
 #include "net/uv/conn.h"
+#include "net/uv/listen.h"
 #include "net/uv/peer.h"
 
 enum {
@@ -121,13 +123,13 @@ struct nwr_peer {
     bool probing, join_ever; /* join_ever: somebody answered */
     char join_why[NWR_TEXT_MAX];
 
-    uv_tcp_t listener;
+    struct nwr_listener listener; /* of members and clients */
     uv_poll_t store_poll;
     uv_timer_t tick, sweep, sync, later;
     uv_prepare_t prepare;
     uv_check_t check;
     uv_idle_t idle;
-    uv_pipe_t admin;
+    struct nwr_listener admin;
     unsigned admin_clients;
     unsigned handles;           /* open ones of this struct */
     bool removed, removed_said; /* by the other members */
@@ -155,7 +157,8 @@ void nwr_drive_submit(struct nwr_volume *v, struct nwr_request *req);
 void nwr_drive_stop(struct nwr_peer *p);
 
 /* mesh.c */
-int nwr_mesh_listen(struct nwr_peer *p);   /* of uv_listen */
+/* Takes fd, which is bound, also when it fails: an error of libuv. */
+int nwr_mesh_listen(struct nwr_peer *p, int fd);
 void nwr_mesh_members(struct nwr_peer *p); /* dials those of the ring, drops others */
 void nwr_mesh_sweep(struct nwr_peer *p);
 /* At once, whatever the back-off. */
@@ -179,6 +182,9 @@ const char *nwr_hello_check(const struct nwr_peer *p, const struct nwr_hello *h,
 /* A handle of this struct was initialised; is to be closed. */
 void nwr_peer_handle(struct nwr_peer *p, void *handle);
 void nwr_peer_handle_close(struct nwr_peer *p, void *handle);
+/* Both of its handles. */
+void nwr_peer_listener(struct nwr_peer *p, struct nwr_listener *l);
+void nwr_peer_listener_close(struct nwr_peer *p, struct nwr_listener *l);
 /* A node that was removed ends. */
 void nwr_peer_maybe_removed(struct nwr_peer *p);
 void nwr_peer_maybe_ready(struct nwr_peer *p);

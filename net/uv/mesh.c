@@ -362,26 +362,25 @@ static void on_stat(struct nwr_conn *c, struct nwr_msg *m)
 
 static const struct nwr_conn_calls calls = {on_open, on_msg, on_closed, on_stat};
 
-static void on_connection(uv_stream_t *s, int status)
+static void on_connection(struct nwr_listener *listener, int fd)
 {
-    struct nwr_peer *p = s->data;
-    struct nwr_line *l;
+    struct nwr_peer *p = listener->poll.data;
+    struct nwr_line *l = line_new(p, NWR_LINE_NEW);
 
-    if (status < 0) {
-        nwr_log_warn("event=accept_failed why=\"%s\"", uv_strerror(status));
-        return;
-    }
-    l = line_new(p, NWR_LINE_NEW);
-    l->conn = nwr_conn_accept(p->loop, s, p->tls, &calls, l);
+    l->conn = nwr_conn_accept(p->loop, fd, p->tls, &calls, l);
     if (p->closing)
         lose(l, "stopping");
 }
 
 /* ---- for the other files ---- */
 
-int nwr_mesh_listen(struct nwr_peer *p)
+int nwr_mesh_listen(struct nwr_peer *p, int fd)
 {
-    return uv_listen((uv_stream_t *)&p->listener, 128, on_connection);
+    int rc = nwr_listener_start(&p->listener, p->loop, fd, "nodes", on_connection);
+
+    if (!rc)
+        nwr_peer_listener(p, &p->listener);
+    return rc;
 }
 
 /* Members that the ring no longer lists are dropped with their connection; new ones are dialed

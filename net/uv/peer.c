@@ -86,11 +86,25 @@ void nwr_peer_handle_close(struct nwr_peer *p, void *handle)
         uv_close(handle, on_handle_closed);
 }
 
+void nwr_peer_listener(struct nwr_peer *p, struct nwr_listener *l)
+{
+    nwr_peer_handle(p, &l->poll);
+    nwr_peer_handle(p, &l->retry);
+}
+
+void nwr_peer_listener_close(struct nwr_peer *p, struct nwr_listener *l)
+{
+    nwr_listener_stop(l);
+    nwr_peer_handle_close(p, &l->poll);
+    nwr_peer_handle_close(p, &l->retry);
+}
+
 static void close_handles(struct nwr_peer *p)
 {
-    void *all[] = {&p->listener, &p->admin, &p->prepare, &p->check, &p->idle,
-                   &p->tick,     &p->sweep, &p->sync,    &p->later};
+    void *all[] = {&p->prepare, &p->check, &p->idle, &p->tick, &p->sweep, &p->sync, &p->later};
 
+    nwr_peer_listener_close(p, &p->listener);
+    nwr_peer_listener_close(p, &p->admin);
     for (size_t i = 0; i < NWR_COUNT(all); i++)
         nwr_peer_handle_close(p, all[i]);
 }
@@ -341,7 +355,7 @@ static enum nwr_err check_reach(const struct nwr_peer *p, const struct sockaddr_
 static enum nwr_err bind_listener(struct nwr_peer *p, char *text, size_t n)
 {
     struct sockaddr_storage at;
-    int len = sizeof(at), rc;
+    int rc;
     enum nwr_err err = choose_address(p, &at, text, n);
 
     if (err)
@@ -350,13 +364,9 @@ static enum nwr_err bind_listener(struct nwr_peer *p, char *text, size_t n)
     err = check_reach(p, &at, text, n);
     if (err)
         return err;
-    uv_tcp_init(p->loop, &p->listener);
-    nwr_peer_handle(p, &p->listener);
-    rc = uv_tcp_bind(&p->listener, (struct sockaddr *)&at, 0);
-    if (!rc)
-        rc = nwr_mesh_listen(p);
-    if (!rc)
-        rc = uv_tcp_getsockname(&p->listener, (struct sockaddr *)&at, &len);
+    rc = nwr_listener_bind(&at);
+    if (rc >= 0)
+        rc = nwr_mesh_listen(p, rc);
     if (rc) {
         snprintf(text, n, "listen: %s: %s; %s", p->address, uv_strerror(rc),
                  rc == UV_EADDRINUSE ? "end what uses it" : "give another --listen");
@@ -463,9 +473,9 @@ static void start_failed(struct nwr_peer *p)
         peer_free(p);
         return;
     }
-    if (p->admin.loop)
-        nwr_peer_handle_close(p, &p->admin);
-    nwr_peer_handle_close(p, &p->listener);
+    if (p->admin.poll.loop)
+        nwr_peer_listener_close(p, &p->admin);
+    nwr_peer_listener_close(p, &p->listener);
 }
 
 enum nwr_err nwr_peer_start(struct nwr_peer **out, uv_loop_t *loop,

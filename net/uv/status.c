@@ -228,7 +228,8 @@ static void put_counters(struct nwr_peer *p, struct nwr_out *o)
                {"blocks", st.blocks},
                {"segment_bytes", st.segment_bytes},
                {"segment_live", st.segment_live},
-               {"disk_errors", p->disk_errors}};
+               {"disk_errors", p->disk_errors},
+               {"accept_failures", p->listener.failures + p->admin.failures}};
 
     put(o, "\"counters\":{");
     for (size_t i = 0; i < NWR_COUNT(all); i++)

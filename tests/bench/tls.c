@@ -9,10 +9,11 @@
 
 #include "net/uv/address.h"
 #include "net/uv/conn.h"
+#include "net/uv/listen.h"
 
 struct bench {
     uv_loop_t loop;
-    uv_tcp_t listener;
+    struct nwr_listener listener;
     struct sockaddr_storage at;
     struct nwr_tls_context *tls;
     struct nwr_conn *a, *b;
@@ -54,12 +55,11 @@ static void on_closed(struct nwr_conn *c, const char *why)
 
 static const struct nwr_conn_calls calls = {on_open, on_msg, on_closed, NULL};
 
-static void on_connection(uv_stream_t *s, int status)
+static void on_connection(struct nwr_listener *l, int fd)
 {
-    struct bench *t = s->data;
+    struct bench *t = l->poll.data;
 
-    nwr_assert(status == 0);
-    t->b = nwr_conn_accept(&t->loop, s, t->tls, &calls, t);
+    t->b = nwr_conn_accept(&t->loop, fd, t->tls, &calls, t);
     nwr_conn_trust(t->b);
 }
 
@@ -104,16 +104,12 @@ static void trips(struct bench *t, uint64_t n)
 static void run(struct nwr_tls_context *tls, uint64_t mib, uint64_t ntrip, uint64_t us[2])
 {
     struct bench t = {.tls = tls};
-    int len = sizeof(t.at);
     uint64_t begin;
 
     uv_loop_init(&t.loop);
-    uv_tcp_init(&t.loop, &t.listener);
-    t.listener.data = &t;
     nwr_address_parse("127.0.0.1:0", true, &t.at);
-    uv_tcp_bind(&t.listener, (struct sockaddr *)&t.at, 0);
-    uv_listen((uv_stream_t *)&t.listener, 8, on_connection);
-    uv_tcp_getsockname(&t.listener, (struct sockaddr *)&t.at, &len);
+    nwr_listener_start(&t.listener, &t.loop, nwr_listener_bind(&t.at), "bench", on_connection);
+    t.listener.poll.data = &t;
     t.a = nwr_conn_dial(&t.loop, (struct sockaddr *)&t.at, tls, &calls, &t);
     nwr_conn_trust(t.a);
     while (!t.open || !t.b)
@@ -127,7 +123,9 @@ static void run(struct nwr_tls_context *tls, uint64_t mib, uint64_t ntrip, uint6
     nwr_conn_close(t.a, "end");
     while (t.a || t.b)
         uv_run(&t.loop, UV_RUN_ONCE);
-    uv_close((uv_handle_t *)&t.listener, NULL);
+    nwr_listener_stop(&t.listener);
+    uv_close((uv_handle_t *)&t.listener.poll, NULL);
+    uv_close((uv_handle_t *)&t.listener.retry, NULL);
     uv_run(&t.loop, UV_RUN_DEFAULT);
     uv_loop_close(&t.loop);
 }

@@ -6,11 +6,13 @@
 #include <cmocka.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "net/uv/address.h"
 #include "net/uv/conn.h"
+#include "net/uv/listen.h"
 #include "net/wire/frame.h"
 
 /* Two ends on one loop; `got` counts messages by end, `why` is how an end was closed. */
@@ -26,7 +28,7 @@ struct end {
 
 struct fix {
     uv_loop_t loop;
-    uv_tcp_t listener;
+    struct nwr_listener listener;
     struct sockaddr_storage at;
     struct end a, b; /* a dials, b accepts */
     bool b_trusts;
@@ -62,12 +64,11 @@ static void on_closed(struct nwr_conn *c, const char *why)
 
 static const struct nwr_conn_calls calls = {on_open, on_msg, on_closed, NULL};
 
-static void on_connection(uv_stream_t *s, int status)
+static void on_connection(struct nwr_listener *l, int fd)
 {
-    struct fix *f = s->data;
+    struct fix *f = l->poll.data;
 
-    assert_int_equal(status, 0);
-    f->b.conn = nwr_conn_accept(&f->loop, s, f->accepts, &calls, &f->b);
+    f->b.conn = nwr_conn_accept(&f->loop, fd, f->accepts, &calls, &f->b);
     f->b.open = true;
     if (f->b_trusts)
         nwr_conn_trust(f->b.conn);
@@ -76,16 +77,15 @@ static void on_connection(uv_stream_t *s, int status)
 static struct fix *fix_new(bool b_trusts)
 {
     struct fix *f = nwr_zalloc(sizeof(*f));
-    int len = sizeof(f->at);
+    int fd;
 
     f->b_trusts = b_trusts;
     assert_int_equal(uv_loop_init(&f->loop), 0);
-    uv_tcp_init(&f->loop, &f->listener);
-    f->listener.data = f;
     assert_null(nwr_address_parse("127.0.0.1:0", true, &f->at));
-    assert_int_equal(uv_tcp_bind(&f->listener, (struct sockaddr *)&f->at, 0), 0);
-    assert_int_equal(uv_listen((uv_stream_t *)&f->listener, 8, on_connection), 0);
-    uv_tcp_getsockname(&f->listener, (struct sockaddr *)&f->at, &len);
+    fd = nwr_listener_bind(&f->at);
+    assert_true(fd >= 0);
+    assert_int_equal(nwr_listener_start(&f->listener, &f->loop, fd, "test", on_connection), 0);
+    f->listener.poll.data = f;
     return f;
 }
 
@@ -115,7 +115,9 @@ static void fix_free(struct fix *f)
         nwr_conn_close(f->a.conn, "end of test");
     if (f->b.conn)
         nwr_conn_close(f->b.conn, "end of test");
-    uv_close((uv_handle_t *)&f->listener, NULL);
+    nwr_listener_stop(&f->listener);
+    uv_close((uv_handle_t *)&f->listener.poll, NULL);
+    uv_close((uv_handle_t *)&f->listener.retry, NULL);
     uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_null(f->a.conn);
     assert_null(f->b.conn);
@@ -418,6 +420,37 @@ static void with_a_key_garbage_and_a_cut_are_told_apart(void **state)
     fix_free(f);
 }
 
+static void limit_descriptors(rlim_t to)
+{
+    struct rlimit r;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &r), 0);
+    r.rlim_cur = to;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &r), 0);
+}
+
+static void who_connects_while_no_descriptor_is_left_is_accepted_later(void **state)
+{
+    struct fix *f = fix_new(true);
+    struct rlimit before;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    f->a.conn = nwr_conn_dial(&f->loop, (struct sockaddr *)&f->at, NULL, &calls, &f->a);
+    nwr_conn_trust(f->a.conn);
+    limit_descriptors(1); /* below what is in use */
+    until(f, &f->listener.paused);
+    until(f, &f->a.open); /* everything else goes on */
+    assert_false(f->b.open);
+    assert_int_equal(uv_is_active((uv_handle_t *)&f->listener.poll), 0);
+    assert_int_equal(uv_is_active((uv_handle_t *)&f->listener.retry), 1);
+    limit_descriptors(before.rlim_cur);
+    until(f, &f->b.open);
+    assert_true(f->listener.failures > 0);
+    assert_false(f->listener.paused);
+    fix_free(f);
+}
+
 static void nobody_there_is_said(void **state)
 {
     struct fix *f = fix_new(true);
@@ -472,6 +505,7 @@ int main(void)
         cmocka_unit_test(a_key_on_the_accepting_side_only_ends_it_on_both),
         cmocka_unit_test(a_handshake_that_is_not_finished_ends),
         cmocka_unit_test(with_a_key_garbage_and_a_cut_are_told_apart),
+        cmocka_unit_test(who_connects_while_no_descriptor_is_left_is_accepted_later),
         cmocka_unit_test(nobody_there_is_said),
         cmocka_unit_test(addresses_are_read_and_written),
     };
