@@ -16,6 +16,7 @@
  */
 #include "net/core/job.h"
 
+#include "net/core/ancestor.h"
 #include "net/core/scrub.h"
 
 enum state {
@@ -493,6 +494,13 @@ static void note_result(struct write *wr, const struct nwr_store_op *op)
     }
 }
 
+/* Whoever had what was replaced keeps it by itself, and in a conflict all of it is sent. */
+static void strip(struct nwr_rows *rows)
+{
+    for (uint32_t i = 0; i < rows->n; i++)
+        nwr_kept_give_up(&rows->row[i].rec);
+}
+
 static void applied(struct nwr_node *n, struct write *wr, struct nwr_store_op *op)
 {
     struct nwr_msg size = {.kind = NWR_MSG_ROWS};
@@ -501,6 +509,7 @@ static void applied(struct nwr_node *n, struct write *wr, struct nwr_store_op *o
     note_result(wr, op);
     wr->batch = batch_of(wr);
     if (wr->op == NWR_OP_PUT) {
+        strip(&op->rows);
         size.u.rows.rows = op->rows;
         wr->batch->bytes += nwr_msg_bytes(&size);
         wr->batch->rows = op->rows;

@@ -98,6 +98,10 @@ run without_a_base_the_siblings_are_compared 1 '^-line \(left\|right\)$' "$NWRFS
 run diff_of_what_was_made_on_both_sides_has_no_base 2 'no common ancestor is kept' \
     "$NWRFS" diff --base "$MA/new"
 
+remote x 127.0.0.1:7001,127.0.0.1:7002 || fail a_mount_without_storage_mounts "see above"
+run a_mount_without_storage_shows_the_same 1 '^+line right$' \
+    "$NWRFS" diff --base "$T/mnt.x/both"
+
 # ---- merging ----
 
 # merges NAME FILE CONTENT -- without a marker, on both

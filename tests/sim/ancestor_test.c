@@ -345,6 +345,27 @@ static void what_is_kept_for_a_replica_that_is_away_does_not_grow(void **state)
     sim_destroy(s);
 }
 
+static void a_write_does_not_carry_what_it_replaces(void **state)
+{
+    static char large[20001];
+    struct sim *s = kit_three(76, 2, 2);
+    uint64_t before;
+
+    (void)state;
+    memset(large, 'x', sizeof(large) - 1);
+    write_block(s, 0, large, 11);
+    let_floors_rise(s);
+    for (int node = 0; node < 3; node++)
+        assert_kept(s, node, 0);
+    before = s->wire_bytes;
+    write_block(s, 1, "small", 12);
+    sim_run(s, 1000000);
+    assert_in_range(s->wire_bytes - before, 100, sizeof(large) - 1);
+    for (int node = 0; node < 3; node++)
+        assert_kept(s, node, 1);
+    sim_destroy(s);
+}
+
 /* Both sides of a cut go on; w=1 r=1. */
 static struct sim *in_conflict(uint64_t seed)
 {
@@ -465,6 +486,7 @@ int main(void)
         cmocka_unit_test(pasts_would_tell_wrong_bases),
         cmocka_unit_test(a_base_has_its_blocks_until_its_successor_is_below_the_floor),
         cmocka_unit_test(what_is_kept_for_a_replica_that_is_away_does_not_grow),
+        cmocka_unit_test(a_write_does_not_carry_what_it_replaces),
         cmocka_unit_test(a_conflict_keeps_its_base_with_its_blocks_until_it_is_over),
         cmocka_unit_test(a_replica_that_lost_its_base_in_a_conflict_gets_it_with_its_blocks),
         cmocka_unit_test(what_is_kept_and_came_without_its_blocks_delays_no_write),
