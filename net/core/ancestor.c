@@ -16,9 +16,32 @@ bool nwr_keeps_ancestors(const struct nwr_key *key)
     return nwr_key_parse(key, &p) && p.kind == 'I' && p.reg == NWR_REG_CONTENT;
 }
 
+static bool is_live(const struct nwr_version *v)
+{
+    return (v->flags & (NWR_V_TOMBSTONE | NWR_V_HIDDEN | NWR_V_MARK)) == 0;
+}
+
+/* Copies of one write are no siblings: its retry through another coordinator leaves two, until the
+ * next write, and the file is in no conflict that anybody sees. */
+static bool in_conflict(const struct nwr_record *r)
+{
+    const struct nwr_version *first = NULL;
+
+    for (uint32_t i = 0; i < r->n; i++) {
+        const struct nwr_version *v = &r->v[i];
+
+        if (!is_live(v))
+            continue;
+        if (first && (v->wid == 0 || v->wid != first->wid))
+            return true;
+        first = v;
+    }
+    return false;
+}
+
 bool nwr_kept_counts(const struct nwr_record *r)
 {
-    return r->nkept && nwr_record_live(r) > 1;
+    return r->nkept && in_conflict(r);
 }
 
 /* ---- what a write names ---------------------------------------------------------------------- */
@@ -57,7 +80,7 @@ static struct bases over(const struct nwr_record *r, const struct nwr_seen *s,
         return b;
     }
     settled = nwr_vv_has(floor, v->dot) || !NWR_RULE(KEPT_SETTLED);
-    single = nwr_record_live(r) == 1 || !NWR_RULE(KEPT_SINGLE);
+    single = !in_conflict(r) || !NWR_RULE(KEPT_SINGLE);
     if (v->nbase == 0 || (settled && single)) {
         add(&b, v->dot);
         if (v->nbase)

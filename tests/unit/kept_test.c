@@ -177,6 +177,37 @@ static void an_end_of_the_conflict_and_a_removal_let_the_base_go(void **state)
     nwr_record_deinit(&b);
 }
 
+static void copies_of_one_write_are_no_conflict(void **state)
+{
+    struct nwr_version retry = {.dot = DOT(B, 1), .wid = 77, .nbase = 1, .base = {DOT(A, 1)}};
+    struct nwr_version first = {.dot = DOT(A, 2), .wid = 77, .nbase = 1, .base = {DOT(A, 1)}};
+    struct nwr_seen seen = {DOT(A, 1), 76};
+    struct nwr_version begun = {.dot = DOT(A, 1), .wid = 76, .flags = NWR_V_ONCE};
+    struct nwr_record a = {0}, b = {0};
+    struct nwr_vv floor = {0};
+
+    (void)state;
+    nwr_record_put(&a, &begun, NULL, 0, NULL, 0, NULL);
+    nwr_record_sync(&b, &a);
+    nwr_record_put(&a, &first, &seen, 1, NULL, 0, NULL);
+    nwr_record_put(&b, &retry, &seen, 1, NULL, 0, NULL);
+    nwr_record_sync(&a, &b);
+    assert_int_equal(a.n, 2);
+    assert_int_equal(a.nkept, 1);
+    assert_false(nwr_kept_counts(&a));
+    nwr_vv_raise(&floor, DOT(A, 2));
+    assert_false(nwr_kept_settle(&a, &floor));
+    nwr_vv_raise(&floor, DOT(B, 1));
+    assert_true(nwr_kept_settle(&a, &floor));
+    assert_int_equal(a.nkept, 0);
+    write(&a, DOT(A, 3), &floor);
+    assert_int_equal(a.n, 1);
+    assert_int_equal(a.v[0].nbase, 1);
+    nwr_vv_deinit(&floor);
+    nwr_record_deinit(&a);
+    nwr_record_deinit(&b);
+}
+
 /* ---- bytes ----------------------------------------------------------------------------------- */
 
 static struct nwr_out bytes(const struct nwr_record *r)
@@ -279,6 +310,7 @@ int main(void)
         cmocka_unit_test(siblings_show_their_base_whoever_merges_whom),
         cmocka_unit_test(a_replica_without_the_base_differs_in_a_conflict_only),
         cmocka_unit_test(an_end_of_the_conflict_and_a_removal_let_the_base_go),
+        cmocka_unit_test(copies_of_one_write_are_no_conflict),
         cmocka_unit_test(bases_and_what_is_kept_come_back),
         cmocka_unit_test(what_no_version_names_is_refused),
         cmocka_unit_test(a_settled_record_takes_no_more_room_than_one_without_bases),
