@@ -183,7 +183,7 @@ static bool read_answer(struct clocks *c, struct nwr_in *in)
         b->here.peer_clock = &b->clock;
         b->here.peer_floor = &b->floor;
         /* What both had when the peer looked: what came here since does not matter. */
-        if (!nwr_digest_equal(&b->digest, &b->told))
+        if (!nwr_digest_equal(&b->digest, &b->told) && NWR_RULE(CLOCK_EQUAL))
             b->here.peer_clock = NULL;
     }
     return nwr_in_done(in);

@@ -2,6 +2,7 @@
 #include "net/core/floor.h"
 
 #include "net/core/ancestor.h"
+#include "net/core/rules.h"
 
 bool nwr_vv_has(const struct nwr_vv *vv, struct nwr_dot d)
 {
@@ -85,6 +86,14 @@ static bool is_below(const struct nwr_record *r, const struct nwr_vv *floor)
     return nwr_vv_covers(floor, &r->ctx.vv);
 }
 
+static bool any_above(const struct nwr_record *r, const struct nwr_vv *floor)
+{
+    for (uint32_t i = 0; i < r->n; i++)
+        if (!nwr_vv_has(floor, r->v[i].dot))
+            return true;
+    return false;
+}
+
 /* True if it is shorter now. The version's own dot and what is above the floor stay. */
 static bool fold_past(struct nwr_version *v, const struct nwr_vv *floor)
 {
@@ -121,10 +130,12 @@ bool nwr_record_fold(struct nwr_record *r, const struct nwr_vv *floor)
     uint32_t kept = 0;
     bool shorter = nwr_kept_settle(r, floor);
 
-    if (floor->n == 0 || !is_below(r, floor))
+    if (floor->n == 0 || (NWR_RULE(FOLD_ALL) ? !is_below(r, floor) : any_above(r, floor)))
         return shorter;
-    for (uint32_t i = 0; i < r->n; i++)
+    for (uint32_t i = 0; i < r->n && NWR_RULE(FOLD_PAST); i++)
         shorter |= fold_past(&r->v[i], floor);
+    if (!NWR_RULE(RETIRED_STAYS))
+        r->nretired = 0;
     if (is_folded(r))
         return shorter;
     for (uint32_t i = 0; i < r->n; i++)

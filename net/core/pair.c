@@ -246,6 +246,11 @@ static void got_digests(struct nwr_node *n, struct pair *p, struct nwr_in *in)
     nwr_free(pg);
 }
 
+static bool is_behind(const struct nwr_vv *clock, const struct nwr_vv *floor)
+{
+    return !nwr_vv_covers(clock, floor) && NWR_RULE(BEHIND_DROPS);
+}
+
 /* Groups whose records differ stay. */
 static void got_clocks(struct nwr_node *n, struct pair *p, struct nwr_job *child)
 {
@@ -258,10 +263,9 @@ static void got_clocks(struct nwr_node *n, struct pair *p, struct nwr_job *child
     for (uint32_t i = 0; i < nboth; i++) {
         if (nwr_digest_equal(&both[i].digest, &both[i].here.digest))
             continue;
-        p->differing[kept] =
-            (struct nwr_differing){both[i].here.pg, both[i].digest.records,
-                                   !nwr_vv_covers(&both[i].here.clock, &both[i].floor),
-                                   !nwr_vv_covers(&both[i].clock, &both[i].here.floor)};
+        p->differing[kept] = (struct nwr_differing){both[i].here.pg, both[i].digest.records,
+                                                    is_behind(&both[i].here.clock, &both[i].floor),
+                                                    is_behind(&both[i].clock, &both[i].here.floor)};
         kept++;
     }
     p->result.left = p->ndiffering = kept;

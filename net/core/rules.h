@@ -50,7 +50,16 @@
     X(KEPT_DIGEST, "replicas compare what is kept in a conflict")                                  \
     X(KEPT_DROPPED, "a version alone and below the floor keeps nothing")                           \
     X(KEPT_BLOCKS, "what is kept counts its blocks")                                               \
-    X(KEPT_WAITS, "no write waits for what is kept")
+    X(KEPT_WAITS, "no write waits for what is kept")                                               \
+    X(CLOCK_EQUAL, "a clock is joined only where both hold the same")                              \
+    X(CLOCK_LOST, "an unreadable record ends what its replica claims to have")                     \
+    X(FLOOR_COVERED, "a floor is taken only by a replica whose clock covers it")                   \
+    X(FLOOR_REFUSES, "what is below the floor and not here is not taken again")                    \
+    X(BEHIND_DROPS, "who is behind a floor drops what others dropped")                             \
+    X(FOLD_ALL, "a record folds when all that its context names is below the floor")               \
+    X(FOLD_PAST, "pasts fold with it")                                                             \
+    X(RETIRED_STAYS, "retired write_ids do not")                                                   \
+    X(REMOVAL_DOT, "a removal that writes nothing has a dot")
 
 #define NWR_RULE_NAME(name, why) NWR_RULE_##name,
 enum nwr_rule {

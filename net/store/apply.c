@@ -136,7 +136,8 @@ static void discard(struct item *it, const struct nwr_write *w)
     uint32_t before = rec->n + rec->nretired + rec->ctx.dots.n, n = rec->n;
 
     nwr_record_discard(rec, w->seen, w->nseen, w->retire, w->nretire);
-    if (w->v.dot.counter && (n != rec->n || before != rec->n + rec->nretired + rec->ctx.dots.n))
+    if (w->v.dot.counter && NWR_RULE(REMOVAL_DOT) &&
+        (n != rec->n || before != rec->n + rec->nretired + rec->ctx.dots.n))
         nwr_ctx_event(&rec->ctx, w->v.dot);
 }
 
@@ -273,8 +274,8 @@ static void change_all(struct applying *a)
             continue;
         }
         it->brought |= brings_kept(&it->rec, op->apply[i].rec);
-        nwr_record_sync_under(&it->rec, it->healed ? NULL : a->floor, op->apply[i].rec,
-                              op->peer_floor);
+        nwr_record_sync_under(&it->rec, it->healed || !NWR_RULE(FLOOR_REFUSES) ? NULL : a->floor,
+                              op->apply[i].rec, op->peer_floor);
     }
     spare(a);
     for (uint32_t i = 0; i < a->nitem; i++) {

@@ -120,7 +120,7 @@ enum nwr_err nwr_txn_clock_lost(struct nwr_txn *t, nwr_pg pg)
     struct nwr_clock_slot nothing = {0};
     enum nwr_err err = t->has_digest ? NWR_OK : nwr_digest_load(t->e, pg, &digest);
 
-    if (err)
+    if (err || !NWR_RULE(CLOCK_LOST))
         return err;
     t->e->gapped[pg] = true;
     digest.given = (struct nwr_dot){0};
@@ -200,9 +200,10 @@ static bool learn(struct nwr_clock_slot *slot, const struct nwr_group *g)
 {
     bool news = false, raised;
 
-    if (g->peer_clock && (!g->peer_digest || nwr_digest_equal(g->peer_digest, &g->digest)))
+    if (g->peer_clock &&
+        (!g->peer_digest || nwr_digest_equal(g->peer_digest, &g->digest) || !NWR_RULE(CLOCK_EQUAL)))
         news |= nwr_vv_join(&slot->clock, g->peer_clock);
-    if (!g->peer_floor || !nwr_vv_covers(&slot->clock, g->peer_floor))
+    if (!g->peer_floor || (!nwr_vv_covers(&slot->clock, g->peer_floor) && NWR_RULE(FLOOR_COVERED)))
         return news;
     raised = nwr_vv_join(&slot->floor, g->peer_floor);
     slot->folding |= raised;

@@ -39,8 +39,8 @@ struct nwr_listener {
 /* A TCP socket bound to at, which becomes what was bound (a port may have been left open). An error
  * of libuv if negative. */
 int nwr_listener_bind(struct sockaddr_storage *at);
-/* Takes fd, which is bound, also when it fails; whose is borrowed. An error of libuv: neither handle
- * is open. */
+/* Takes fd, which is bound, also when it fails; whose is borrowed. An error of libuv: neither
+ * handle is open. */
 int nwr_listener_start(struct nwr_listener *l, uv_loop_t *loop, int fd, const char *whose,
                        void (*on_fd)(struct nwr_listener *l, int fd));
 /* Nobody is accepted any more; for the handles to be closed. Also twice. */

@@ -82,10 +82,7 @@ static void assert_gone(struct sim *s)
 /* The process ends and comes back with another disk. */
 static void change_disk(struct sim *s, int node, struct nwr_store *disk)
 {
-    sim_crash(s, node, false);
-    s->node[node].store->destroy(s->node[node].store);
-    s->node[node].store = disk;
-    sim_restart(s, node);
+    sim_change_disk(s, node, disk);
     kit_notice(s);
 }
 
@@ -167,29 +164,6 @@ static void an_old_disk_keeps_what_was_written_beside_what_was_deleted(void **st
     sim_destroy(s);
 }
 
-static void on_applied(struct nwr_store_op *op)
-{
-    *(bool *)op->user = true;
-}
-
-/* What a delayed hint, a paused reader's repair or a send from a queue brings. */
-static void arrive_late(struct sim *s, int node, const struct nwr_key *key,
-                        const struct nwr_record *rec)
-{
-    struct nwr_apply apply = {.key = *key, .rec = rec};
-    struct nwr_store_op op = {
-        .kind = NWR_STORE_APPLY, .pg = nwr_key_pg(key), .apply = &apply, .napply = 1};
-    bool done = false;
-
-    op.done = on_applied;
-    op.user = &done;
-    s->node[node].store->submit(s->node[node].store, &op);
-    s->node[node].store->poll(s->node[node].store);
-    assert_true(done);
-    assert_int_equal(op.err, NWR_OK);
-    nwr_store_op_deinit(&op);
-}
-
 static void what_comes_late_meets_the_floor(void **state)
 {
     struct sim *s = kit_three(55, 2, 2);
@@ -209,7 +183,7 @@ static void what_comes_late_meets_the_floor(void **state)
     for (uint32_t i = 0; i < KEYS; i++) {
         struct nwr_key key = kit_key(PG, i);
 
-        arrive_late(s, (int)(i % 3), &key, &first[i]);
+        sim_arrive(s, (int)(i % 3), &key, &first[i]);
         nwr_record_deinit(&first[i]);
     }
     assert_gone(s);

@@ -66,6 +66,15 @@ KEPT_DIGEST ancestor_test siblings_have_the_base_they_come_from
 KEPT_DROPPED ancestor_test a_base_has_its_blocks_until_its_successor_is_below_the_floor
 KEPT_BLOCKS ancestor_test a_conflict_keeps_its_base_with_its_blocks_until_it_is_over
 KEPT_WAITS ancestor_test what_is_kept_and_came_without_its_blocks_delays_no_write
+CLOCK_EQUAL sim [lost] --aged --seeds 30
+CLOCK_LOST floor_test a_group_that_leaves_a_node_and_comes_again_brings_nothing_back
+FLOOR_COVERED floor_test an_old_disk_keeps_what_was_written_beside_what_was_deleted
+FLOOR_REFUSES sim [returned] --aged --seeds 30
+BEHIND_DROPS floor_test an_old_disk_brings_nothing_back
+FOLD_ALL floor_test a_removal_without_a_version_reaches_who_was_away
+FOLD_PAST floor_test overwriting_with_restarts_leaves_no_trace
+RETIRED_STAYS sim [differ] --aged --seeds 30
+REMOVAL_DOT floor_test a_removal_without_a_version_reaches_who_was_away
 TABLE
 
 for rule in $(sed -nE 's/^ *X\(([A-Z_]+),.*/\1/p' net/core/rules.h); do

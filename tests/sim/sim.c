@@ -30,12 +30,12 @@ struct sums {
 
 static int usage(void)
 {
-    fprintf(stderr,
-            "usage: sim [--first N] [--seeds COUNT | --seconds S] [--jobs N]\n"
-            "           [--nodes N] [--ops N] [--mounts] | sim [--mounts] --seed N [--trace]\n"
-            "--nodes and --ops fix what a seed else chooses; --digests 1 prints one of\n"
-            "each seed's messages, stores and answers; with --mounts the seeds are\n"
-            "those of clusters with mounts\n");
+    fprintf(stderr, "usage: sim [--first N] [--seeds COUNT | --seconds S] [--jobs N]\n"
+                    "           [--nodes N] [--ops N] [--mounts | --aged]\n"
+                    "       sim [--mounts | --aged] --seed N [--trace]\n"
+                    "--nodes and --ops fix what a seed else chooses; --digests 1 prints one of\n"
+                    "each seed's messages, stores and answers; with --mounts the seeds are\n"
+                    "those of clusters with mounts, with --aged of clusters that live long\n");
     return 2;
 }
 
@@ -51,7 +51,7 @@ static void print(uint64_t seed, const struct sim_outcome *o)
 
 /* A panic of the core knows nothing of seeds. */
 static uint64_t running;
-static bool mounts;
+static bool mounts, aged;
 
 static bool parse(struct args *a, int argc, char **argv)
 {
@@ -65,6 +65,11 @@ static bool parse(struct args *a, int argc, char **argv)
         }
         if (strcmp(argv[i], "--mounts") == 0) {
             a->mounts = mounts = true;
+            i--;
+            continue;
+        }
+        if (strcmp(argv[i], "--aged") == 0) {
+            a->opt.aged = aged = true;
             i--;
             continue;
         }
@@ -95,7 +100,10 @@ static bool parse(struct args *a, int argc, char **argv)
 static void on_panic(void)
 {
     fprintf(stderr, "replay: build/release/tests/sim/sim %s--seed %llu\n",
-            mounts ? "--mounts " : "", (unsigned long long)running);
+            mounts ? "--mounts "
+            : aged ? "--aged "
+                   : "",
+            (unsigned long long)running);
 }
 
 static struct sums run(const struct args *a, uint64_t job)

@@ -24,6 +24,7 @@ struct sim_load {
     uint16_t pgs;
     bool strong;     /* W + R > N: what was read may not vanish */
     bool power_loss; /* all writes ask for the disk */
+    bool old_disks;  /* inode counters of one node are given again (README.md) */
     bool stopping;
     uint64_t ops, failed;
     uint64_t (*given)[3]; /* inode counters: first, end, ordinal */
@@ -31,7 +32,9 @@ struct sim_load {
 };
 
 void sim_load_start(struct sim_load *l, struct sim *s, uint16_t pgs, bool strong, bool power_loss);
+/* Between the two no client begins anything. */
 void sim_load_stop(struct sim_load *l);
+void sim_load_go_on(struct sim_load *l);
 /* Stopped, and nothing is wrong any more: a put succeeds. */
 void sim_load_must_put(struct sim_load *l, int node, nwr_pg pg);
 void sim_load_deinit(struct sim_load *l);

@@ -346,6 +346,15 @@ void sim_mend_disk(struct sim *s, int node)
 }
 
 /* Clocks stay as they are: none of them is the right one. */
+void sim_change_disk(struct sim *s, int node, struct nwr_store *disk)
+{
+    if (s->node[node].alive)
+        sim_crash(s, node, false);
+    s->node[node].store->destroy(s->node[node].store);
+    s->node[node].store = disk;
+    sim_restart(s, node);
+}
+
 void sim_heal(struct sim *s)
 {
     memset(s->cut, 0, sizeof(s->cut));

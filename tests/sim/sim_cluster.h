@@ -141,6 +141,8 @@ void sim_crash(struct sim *s, int node, bool power_loss);
 void sim_restart(struct sim *s, int node);
 /* fn is called for every node that dies. */
 void sim_on_crash(struct sim *s, void (*fn)(void *arg, int node), void *arg);
+/* The process ends, and starts with another disk, which is taken. */
+void sim_change_disk(struct sim *s, int node, struct nwr_store *disk);
 /* The process is stopped for a while; its peers find it silent. */
 void sim_pause(struct sim *s, int node, sim_us us);
 void sim_set_clock(struct sim *s, int node, int64_t skew_ms);
@@ -169,6 +171,8 @@ struct nwr_response sim_ask(struct sim *s, int node, struct nwr_request *req);
 /* What a node's store holds of ranges, at once; err of the op. */
 enum nwr_err sim_look(struct sim *s, int node, nwr_pg pg, const struct nwr_range *range,
                       uint32_t nrange, struct nwr_rows *rows);
+/* A record is merged into a node's store, as whatever delivers it does. */
+void sim_arrive(struct sim *s, int node, const struct nwr_key *key, const struct nwr_record *rec);
 bool sim_has_block(struct sim *s, int node, const struct nwr_block_id *id);
 const struct nwr_ring *sim_ring(const struct sim *s, int node);
 /* Of the first node that is a member. */

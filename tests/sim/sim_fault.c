@@ -111,6 +111,77 @@ static void reshape(struct sim_trouble *t)
         sim_event(s, node, &ev);
 }
 
+/* ---- what needs time ------------------------------------------------------------------------- */
+
+static void away(struct sim *s)
+{
+    int node = below(s, s->nnode);
+
+    for (int i = 0; i < s->nnode; i++)
+        if (i != node) {
+            sim_cut(s, i, node, true);
+            sim_cut(s, node, i, true);
+        }
+}
+
+static bool holds(struct sim *s, int node, nwr_pg pg)
+{
+    return node >= 0 && s->node[node].joined &&
+           nwr_ring_holds(sim_ring(s, node), pg, nwr_node_ordinal(s->node[node].node));
+}
+
+static void take_late(struct sim_trouble *t)
+{
+    struct sim *s = t->s;
+    int node = some_node(s, true);
+    struct nwr_range all = {.prefix = {.len = 2}};
+
+    nwr_rows_deinit(&t->late);
+    if (node < 0 || !s->node[node].joined)
+        return;
+    t->late_pg = (nwr_pg)sim_below(s, sim_ring(s, node)->pgs);
+    t->late_epoch = sim_ring(s, node)->epoch;
+    all.prefix.b[1] = (uint8_t)t->late_pg;
+    if (sim_look(s, node, t->late_pg, &all, 1, &t->late))
+        nwr_rows_deinit(&t->late);
+}
+
+/* What was in a queue, in a paused process or in the hands of a reader. */
+static void late(struct sim_trouble *t)
+{
+    struct sim *s = t->s;
+    int node = some_node(s, true);
+
+    if (t->late.n == 0 || sim_below(s, 4) == 0) {
+        take_late(t);
+        return;
+    }
+    if (!holds(s, node, t->late_pg) || sim_ring(s, node)->epoch != t->late_epoch)
+        return;
+    sim_tell(s, "what was sent long ago arrives at %d", node);
+    for (uint32_t i = 0; i < t->late.n; i++)
+        if (sim_below(s, 2))
+            sim_arrive(s, node, &t->late.row[i].key, &t->late.row[i].rec);
+}
+
+static void image(struct sim_trouble *t)
+{
+    if (t->image)
+        t->image->destroy(t->image);
+    t->image = nwr_store_mem_copy(t->s->node[t->victim].store, nwr_rng_next(&t->s->rng));
+}
+
+static void old_disk(struct sim_trouble *t)
+{
+    struct sim *s = t->s;
+
+    if (!t->image)
+        return;
+    sim_tell(s, "node %d gets an old disk", t->victim);
+    sim_change_disk(s, t->victim, t->image);
+    t->image = NULL;
+}
+
 static void go_wrong(struct sim_trouble *t, enum sim_fault fault)
 {
     struct sim *s = t->s;
@@ -132,6 +203,10 @@ static void go_wrong(struct sim_trouble *t, enum sim_fault fault)
     case SIM_PAUSE: pause(s); break;
     case SIM_JOIN: join(s); break;
     case SIM_RESHAPE: reshape(t); break;
+    case SIM_AWAY: away(s); break;
+    case SIM_LATE: late(t); break;
+    case SIM_IMAGE: image(t); break;
+    case SIM_OLD_DISK: old_disk(t); break;
     case SIM_FAULTS: break;
     }
 }
@@ -168,7 +243,7 @@ void sim_trouble_draw(struct sim_trouble *t, struct sim *s, bool power_loss, boo
                       bool reshapes)
 {
     *t = (struct sim_trouble){.s = s};
-    for (int i = 0; i < SIM_FAULTS; i++) {
+    for (int i = 0; i < SIM_YOUNG; i++) {
         bool on = sim_below(s, 3) != 0;
         uint32_t weight = 1 + (uint32_t)sim_below(s, WEIGHT_MAX);
 
@@ -178,6 +253,24 @@ void sim_trouble_draw(struct sim_trouble *t, struct sim *s, bool power_loss, boo
         t->weight[i] = on ? weight : 0;
         t->all += t->weight[i];
     }
+}
+
+void sim_trouble_age(struct sim_trouble *t, bool old_disks)
+{
+    t->victim = below(t->s, t->s->nnode);
+    for (int i = SIM_YOUNG; i < SIM_FAULTS; i++) {
+        t->weight[i] = 2 + (uint32_t)sim_below(t->s, 2 * WEIGHT_MAX);
+        if (i >= SIM_IMAGE && !old_disks)
+            t->weight[i] = 0;
+        t->all += t->weight[i];
+    }
+}
+
+void sim_trouble_deinit(struct sim_trouble *t)
+{
+    nwr_rows_deinit(&t->late);
+    if (t->image)
+        t->image->destroy(t->image);
 }
 
 void sim_trouble_strike(struct sim_trouble *t)

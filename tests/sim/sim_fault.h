@@ -27,6 +27,11 @@ enum sim_fault {
     SIM_PAUSE, /* a process is stopped for up to seconds */
     SIM_JOIN,
     SIM_RESHAPE, /* a member goes, is replaced or weighs other, or N is another */
+    SIM_YOUNG,   /* so many; below are those of clusters that live long (sim_trouble_age) */
+    SIM_AWAY = SIM_YOUNG, /* a node is cut from all others until all is made good */
+    SIM_LATE,             /* what a replica held long ago arrives at another, after any delay */
+    SIM_IMAGE,            /* a copy is made of a disk */
+    SIM_OLD_DISK,         /* it takes the place of that disk; always of the same node */
     SIM_FAULTS
 };
 
@@ -35,11 +40,19 @@ struct sim_trouble {
     uint32_t weight[SIM_FAULTS], all;
     bool majorities; /* N may change only where both quorums are: others may meet no more */
     uint64_t struck;
+    int victim; /* of the two last */
+    struct nwr_store *image;
+    struct nwr_rows late; /* of late_pg, under the ring of late_epoch */
+    nwr_pg late_pg;
+    uint64_t late_epoch;
 };
 
 /* power_loss, joins, reshapes: these may happen at all. */
 void sim_trouble_draw(struct sim_trouble *t, struct sim *s, bool power_loss, bool joins,
                       bool reshapes);
+/* Adds what happens only to those who live long. */
+void sim_trouble_age(struct sim_trouble *t, bool old_disks);
+void sim_trouble_deinit(struct sim_trouble *t);
 /* One thing goes wrong, or something is made good again. */
 void sim_trouble_strike(struct sim_trouble *t);
 

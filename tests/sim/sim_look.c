@@ -74,6 +74,22 @@ enum nwr_err sim_look(struct sim *s, int node, nwr_pg pg, const struct nwr_range
     return err;
 }
 
+void sim_arrive(struct sim *s, int node, const struct nwr_key *key, const struct nwr_record *rec)
+{
+    struct nwr_store *store = s->node[node].store;
+    struct nwr_apply apply = {.key = *key, .rec = rec};
+    struct nwr_store_op op = {
+        .kind = NWR_STORE_APPLY, .pg = nwr_key_pg(key), .apply = &apply, .napply = 1};
+    bool done = false;
+
+    op.done = on_op_done;
+    op.user = &done;
+    store->submit(store, &op);
+    store->poll(store);
+    nwr_assert(done);
+    nwr_store_op_deinit(&op);
+}
+
 bool sim_has_block(struct sim *s, int node, const struct nwr_block_id *id)
 {
     struct nwr_store *store = s->node[node].store;

@@ -18,10 +18,22 @@ struct plan {
     struct sim_load load;
     struct sim_trouble trouble;
     uint16_t pgs;
-    bool strong, power_loss;
+    bool strong, power_loss, old_disks;
 };
 
 /* ---- phases ---------------------------------------------------------------------------------- */
+
+/* A disk that is set back takes with it what was acknowledged there: W - 1 others have it. A read
+ * of R may miss it until all were compared. */
+static void age(struct plan *p, uint8_t w, bool changes)
+{
+    bool old_disks = w != 1 && p->s->nnode >= 3 && !changes && sim_below(p->s, 2);
+
+    sim_trouble_age(&p->trouble, old_disks);
+    p->old_disks = old_disks;
+    if (old_disks)
+        p->strong = false;
+}
 
 static void set_up(struct plan *p)
 {
@@ -50,8 +62,11 @@ static void set_up(struct plan *p)
     sim_members(s, members, p->pgs, 3, weak ? 1 : w, weak ? 1 : r);
     sim_trouble_draw(&p->trouble, s, p->power_loss, joins, reshapes);
     p->trouble.majorities = w == 0;
+    if (p->opt->aged)
+        age(p, w, joins || reshapes);
     /* Of a single member w = r = 1 is strong, but it may not stay single. */
     sim_load_start(&p->load, s, p->pgs, p->strong, p->power_loss);
+    p->load.old_disks = p->old_disks;
 }
 
 static void trouble(struct plan *p)
@@ -61,6 +76,46 @@ static void trouble(struct plan *p)
     while (p->opt->ops ? p->load.ops < p->opt->ops : p->s->now < until) {
         sim_run(p->s, 10000 + sim_below(p->s, 1500000));
         sim_trouble_strike(&p->trouble);
+    }
+}
+
+/* Members tell each other what they have, or try. */
+static void compare_all(struct plan *p)
+{
+    struct sim *s = p->s;
+
+    for (int i = 0; i < s->nnode; i++) {
+        struct nwr_node_event ev = {.kind = NWR_EV_REPAIR, .pg = NWR_PGS_MAX};
+
+        if (sim_is_awake(s, i) && s->node[i].joined)
+            sim_event(s, i, &ev);
+        sim_run(s, 1000000 + sim_below(s, 2000000));
+    }
+}
+
+/* Bursts of work, some of it while all is well, and quiet hours, not all of them without faults. */
+static void trouble_for_long(struct plan *p)
+{
+    struct sim *s = p->s;
+
+    for (uint64_t round = 3 + sim_below(s, 8); round > 0; round--) {
+        uint64_t strikes = sim_below(s, 5);
+
+        sim_run(s, 50000 + sim_below(s, 500000));
+        for (uint64_t i = 0; i < strikes; i++) {
+            sim_trouble_strike(&p->trouble);
+            sim_run(s, 10000 + sim_below(s, 300000));
+        }
+        sim_load_stop(&p->load);
+        if (sim_below(s, 3))
+            sim_heal(s);
+        sim_run(s, sim_below(s, 5) ? 3000000 : NWR_DEADLINE_MS * 1000);
+        for (uint64_t i = sim_below(s, 4); i > 0; i--) {
+            compare_all(p);
+            if (sim_below(s, 4) == 0)
+                sim_trouble_strike(&p->trouble);
+        }
+        sim_load_go_on(&p->load);
     }
 }
 
@@ -213,9 +268,13 @@ struct sim_outcome sim_plan_run(uint64_t seed, const struct sim_options *opt)
 
     p.s->trace = opt->trace;
     p.s->defect = opt->defect;
-    p.s->replay = "build/release/tests/sim/sim --seed";
+    p.s->replay = opt->aged ? "build/release/tests/sim/sim --aged --seed"
+                            : "build/release/tests/sim/sim --seed";
     set_up(&p);
-    trouble(&p);
+    if (opt->aged)
+        trouble_for_long(&p);
+    else
+        trouble(&p);
     heal(&p);
     end(&p, &out);
     out.ops = p.load.ops;
@@ -225,6 +284,7 @@ struct sim_outcome sim_plan_run(uint64_t seed, const struct sim_options *opt)
     out.nodes = p.s->nnode;
     out.digest = p.s->digest;
     sim_load_deinit(&p.load);
+    sim_trouble_deinit(&p.trouble);
     sim_destroy(p.s);
     return out;
 }

@@ -11,6 +11,7 @@
 /* What a seed else chooses; zero: it does. */
 struct sim_options {
     bool trace;   /* tells the story */
+    bool aged;    /* the cluster lives long: there is time for floors to rise */
     int nodes;    /* members; none joins later */
     uint64_t ops; /* trouble goes on until so many requests were answered, no longer */
     enum sim_defect defect;
