@@ -14,7 +14,7 @@
 #define NWR_READS_MAX 1024 /* names; a power of two */
 #define NWR_READS_WAYS 4
 #define NWR_WROTE_MAX 1024 /* versions */
-#define NWR_ONCE_MAX 16384 /* write_ids; a power of two */
+#define NWR_ONCE_MAX 65536 /* write_ids; a power of two */
 
 struct nwr_read {
     uint64_t process, name; /* key of the process, nwr_name_hash */

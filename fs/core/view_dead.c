@@ -25,13 +25,16 @@ static bool is_known(const struct nwr_txn *t, nwr_ino ino)
     return i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &key);
 }
 
+/* What this batch writes of it anyway stays. */
 void nwr_slots_hold(struct nwr_txn *t, nwr_ino ino)
 {
+    struct nwr_key key = nwr_key_reg(ino, NWR_REG_ATTR);
     struct nwr_attr a;
 
     if (!nwr_attr_merge(t, ino, &a))
         return;
-    nwr_attr_put(t, ino, &a);
+    if (!nwr_txn_write(t, &key, nwr_txn_peek(t, &key), NULL)->v.body)
+        nwr_attr_put(t, ino, &a);
     nwr_attr_deinit(&a);
 }
 

@@ -147,6 +147,7 @@ void nwr_attr_put(struct nwr_txn *t, nwr_ino root, const struct nwr_attr *a)
     struct nwr_key key = nwr_key_reg(root, NWR_REG_ATTR);
     struct nwr_write *w = nwr_txn_write(t, &key, nwr_txn_peek(t, &key), NULL);
 
+    nwr_blob_unref(w->v.body);
     w->v.body = nwr_attr_encode(a);
 }
 

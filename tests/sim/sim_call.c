@@ -245,8 +245,8 @@ int call_close(struct sim_program *p, const struct call_file *f)
     return give_back(p, &w, err);
 }
 
-static int set_attr(struct sim_program *p, const char *path, uint32_t set, uint32_t mode,
-                    uint64_t size)
+static int try_set_attr(struct sim_program *p, const char *path, uint32_t set, uint32_t mode,
+                        uint64_t size)
 {
     struct way w = {0};
     char name[CALL_NAME];
@@ -266,6 +266,16 @@ static int set_attr(struct sim_program *p, const char *path, uint32_t set, uint3
     req->mode = (e.st.st_mode & S_IFMT) | mode;
     req->size = size;
     return give_back(p, &w, plain(p, req));
+}
+
+/* What a path led to may be gone for good before its inode is changed: the kernel looks once more
+ * (retry_estale). */
+static int set_attr(struct sim_program *p, const char *path, uint32_t set, uint32_t mode,
+                    uint64_t size)
+{
+    int err = try_set_attr(p, path, set, mode, size);
+
+    return err == ESTALE ? try_set_attr(p, path, set, mode, size) : err;
 }
 
 int call_truncate(struct sim_program *p, const char *path, uint64_t size)
