@@ -86,15 +86,13 @@ void nwr_survey_take(struct nwr_txn *t, struct nwr_response *res)
 {
     struct nwr_survey *s = t->survey;
 
-    for (uint32_t i = 0; i < res->rows.n; i++) {
-        nwr_record_sync(&nwr_rows_at(&s->found, &res->rows.row[i].key)->rec, &res->rows.row[i].rec);
-    }
     if (res->more && res->rows.n) {
         const struct nwr_key *last = &res->rows.row[res->rows.n - 1].key;
 
         if (s->cut.len == 0 || nwr_key_cmp(last, &s->cut) < 0)
             s->cut = *last;
     }
+    nwr_rows_merge(&s->found, &res->rows);
 }
 
 static bool ask(struct nwr_txn *t, const struct place *from, nwr_pg end)

@@ -491,8 +491,7 @@ static void take_rows(struct nwr_txn *t, struct nwr_rows *rows)
         *rows = (struct nwr_rows){0};
         return;
     }
-    for (uint32_t i = 0; i < rows->n; i++)
-        nwr_record_sync(&nwr_rows_at(&t->rows, &rows->row[i].key)->rec, &rows->row[i].rec);
+    nwr_rows_merge(&t->rows, rows);
 }
 
 /* An inode with more names than an answer holds: the rest is asked for. */

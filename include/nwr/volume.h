@@ -167,6 +167,8 @@ void nwr_guard_seen(struct nwr_guard *g, struct nwr_dot dot, nwr_wid wid);
 void nwr_rows_deinit(struct nwr_rows *rows);
 /* Inserts or finds the row of key; rows stay sorted. A new one has an empty record. */
 struct nwr_row *nwr_rows_at(struct nwr_rows *rows, const struct nwr_key *key);
+/* All of `from` comes into `rows` too (nwr_record_sync), in one pass; both are sorted. */
+void nwr_rows_merge(struct nwr_rows *rows, const struct nwr_rows *from);
 const struct nwr_row *nwr_rows_find(const struct nwr_rows *rows, const struct nwr_key *key);
 /* First index whose key is >= key. */
 uint32_t nwr_rows_lower(const struct nwr_rows *rows, const struct nwr_key *key);

@@ -140,6 +140,30 @@ struct nwr_row *nwr_rows_at(struct nwr_rows *rows, const struct nwr_key *key)
     return &rows->row[i];
 }
 
+/* From the end, so that each row moves once, and those before the first of `from` not at all. */
+void nwr_rows_merge(struct nwr_rows *rows, const struct nwr_rows *from)
+{
+    uint32_t i = rows->n, j = from->n, end = i + j, k = end;
+
+    rows->row = nwr_grow(rows->row, &rows->cap, end, sizeof(*rows->row));
+    while (j) {
+        int c = i ? nwr_key_cmp(&rows->row[i - 1].key, &from->row[j - 1].key) : -1;
+        struct nwr_row *row = &rows->row[--k];
+
+        if (c >= 0) {
+            *row = rows->row[--i];
+        } else {
+            row->key = from->row[--j].key;
+            nwr_record_copy(&row->rec, &from->row[j].rec);
+        }
+        if (c == 0)
+            nwr_record_sync(&row->rec, &from->row[--j].rec);
+    }
+    if (end > k)
+        memmove(rows->row + i, rows->row + k, (end - k) * sizeof(*rows->row));
+    rows->n = i + end - k;
+}
+
 void nwr_response_deinit(struct nwr_response *res)
 {
     nwr_rows_deinit(&res->rows);

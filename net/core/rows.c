@@ -24,34 +24,6 @@ uint64_t nwr_rows_digest(const struct nwr_rows *rows, bool more)
     return h;
 }
 
-void nwr_rows_merge(struct nwr_rows *into, const struct nwr_rows *from)
-{
-    struct nwr_rows out = {0};
-    uint32_t i = 0, j = 0;
-
-    out.cap = into->n + from->n;
-    out.floor = into->floor;
-    out.row = nwr_alloc(out.cap * sizeof(*out.row));
-    while (i < into->n || j < from->n) {
-        int c = i == into->n   ? 1
-                : j == from->n ? -1
-                               : nwr_key_cmp(&into->row[i].key, &from->row[j].key);
-        struct nwr_row *row = &out.row[out.n++];
-
-        if (c <= 0) {
-            *row = into->row[i++];
-        } else {
-            row->key = from->row[j].key;
-            nwr_record_copy(&row->rec, &from->row[j].rec);
-        }
-        if (c == 0)
-            nwr_record_sync(&row->rec, &from->row[j].rec);
-        j += c >= 0;
-    }
-    nwr_free(into->row);
-    *into = out;
-}
-
 static void keep_if(struct nwr_rows *rows, const bool *keep)
 {
     uint32_t n = 0;

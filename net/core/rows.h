@@ -14,7 +14,6 @@
 uint64_t nwr_rows_digest(const struct nwr_rows *rows, bool more);
 bool nwr_record_same(const struct nwr_record *a, const struct nwr_record *b);
 
-void nwr_rows_merge(struct nwr_rows *into, const struct nwr_rows *from);
 /* Removes records that say nothing: no version, nothing retired, empty context. */
 void nwr_rows_prune(struct nwr_rows *rows);
 

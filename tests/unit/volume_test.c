@@ -55,6 +55,36 @@ static void new_row_holds_an_empty_record_and_a_known_one_keeps_its_own(void **s
     nwr_rows_deinit(&rows);
 }
 
+static void merged_rows_are_those_of_both(void **state)
+{
+    struct nwr_rng rng;
+
+    (void)state;
+    nwr_rng_init(&rng, 2);
+    for (int round = 0; round < 200; round++) {
+        struct nwr_rows part[2] = {{0}, {0}}, want = {0};
+        uint32_t events = (uint32_t)nwr_rng_below(&rng, 40);
+
+        for (uint32_t i = 1; i <= events; i++) {
+            struct nwr_key k = key_of(nwr_rng_below(&rng, 30));
+            struct nwr_dot dot = {1, i};
+
+            nwr_ctx_event(&nwr_rows_at(&part[i % 2], &k)->rec.ctx, dot);
+            nwr_ctx_event(&nwr_rows_at(&want, &k)->rec.ctx, dot);
+        }
+        nwr_rows_merge(&part[0], &part[1]);
+        assert_int_equal(part[0].n, want.n);
+        for (uint32_t i = 0; i < want.n; i++) {
+            assert_int_equal(nwr_key_cmp(&part[0].row[i].key, &want.row[i].key), 0);
+            assert_int_equal(nwr_vv_get(&part[0].row[i].rec.ctx.vv, 1),
+                             nwr_vv_get(&want.row[i].rec.ctx.vv, 1));
+        }
+        nwr_rows_deinit(&part[0]);
+        nwr_rows_deinit(&part[1]);
+        nwr_rows_deinit(&want);
+    }
+}
+
 static void lower_bound_is_the_first_row_not_before_the_key(void **state)
 {
     struct nwr_rows rows = {0};
@@ -131,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_stay_sorted_whatever_the_order_of_arrival),
         cmocka_unit_test(new_row_holds_an_empty_record_and_a_known_one_keeps_its_own),
+        cmocka_unit_test(merged_rows_are_those_of_both),
         cmocka_unit_test(lower_bound_is_the_first_row_not_before_the_key),
         cmocka_unit_test(request_owns_everything_it_was_given),
         cmocka_unit_test(response_is_empty_after_deinit),
