@@ -109,6 +109,8 @@ static bool take_page(struct nwr_txn *t, struct nwr_node *n, struct nwr_dir *d)
             d->complete = true;
             add_kept(t, n, d);
         }
+        if (!p->more || nwr_key_cmp(&p->last, &p->after) > 0)
+            t->runs = 1; /* a page further on is no run in vain */
         t->page.ready = false;
     }
     nwr_shown_list_deinit(&list);
@@ -128,6 +130,8 @@ enum nwr_plan nwr_plan_readdir(struct nwr_txn *t)
     if (t->page.ready && !take_page(t, n, h->dir))
         return NWR_PLAN_WAIT;
     if (!h->dir->complete && (h->dir->n == 0 || t->req->off >= h->dir->n + DOTS)) {
+        /* A page that gave nothing to reply with, all of it removed: it is not held any longer. */
+        nwr_snapshot_clear(t);
         nwr_txn_page(t, n->dirs.ino[h->dir->part], &h->dir->after);
         return NWR_PLAN_WAIT;
     }

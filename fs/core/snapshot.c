@@ -119,7 +119,7 @@ void nwr_snapshot_learn_page(struct nwr_txn *t, const struct nwr_range *range, b
 
     t->page = (struct nwr_page){.ready = true, .more = more};
     t->page.prefix = range->prefix;
-    t->page.after = range->after;
+    t->page.after = t->page.last = range->after;
     for (; i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &range->prefix); i++)
         if (nwr_key_cmp(&t->rows.row[i].key, &range->after) > 0) {
             t->page.last = t->rows.row[i].key;

@@ -1,4 +1,5 @@
 /* names_test.c -- stories of names and files on one mount, over a volume in memory. */
+#include "fs/core/state.h"
 #include "tests/lib/fake_volume.h"
 
 #include <setjmp.h>
@@ -452,6 +453,58 @@ static void listing_with_attributes_is_one_scan_a_page(void **state)
     nwr_fs_reply_deinit(&r);
 }
 
+/* Names that the snapshots under way hold. */
+static uint32_t names_held(const struct fake *f)
+{
+    uint32_t n = 0;
+
+    for (const struct nwr_txn *t = f->mount->txns; t; t = t->next)
+        for (uint32_t i = 0; i < t->rows.n; i++)
+            n += t->rows.row[i].key.b[2] == 'E';
+    return n;
+}
+
+static void listing_what_was_removed_holds_a_page_at_a_time(void **state)
+{
+    const uint32_t names = 4 * NWR_SCAN_ROWS;
+    struct fake *f = *state;
+    uint64_t dir, node, fh, born;
+    uint32_t most = 0;
+    struct nwr_fs_req *req;
+    char name[32];
+
+    assert_int_equal(fake_mkdir(f, ROOT, "d", &dir), 0);
+    for (uint32_t i = 0; i < names; i++) {
+        snprintf(name, sizeof(name), "n%05u", i);
+        assert_int_equal(fake_create(f, dir, name, 01, &node, &fh), 0);
+        assert_int_equal(fake_close(f, node, fh), 0);
+    }
+    for (uint32_t i = 0; i < names; i++) {
+        snprintf(name, sizeof(name), "n%05u", i);
+        if (i != names / 2 && i != names - 1)
+            assert_int_equal(fake_unlink(f, dir, name), 0);
+    }
+    fake_pass(f, 3000);
+    assert_int_equal(fake_create(f, dir, "n00001+", 01, &born, &fh), 0); /* nobody else knows */
+    assert_string_equal(fake_ls(f, dir, buf, sizeof(buf)), "n00001+ n02048 n04095");
+
+    /* A cookie behind the end: all pages in one call. */
+    req = fake_req(NWR_FS_OPENDIR, dir, NULL);
+    fh = fake_call(f, req).fh;
+    fake_reset(f);
+    req = fake_req(NWR_FS_READDIR, dir, NULL);
+    req->fh = fh;
+    req->off = 100;
+    req->size = 4096;
+    f->hold = true;
+    for (fake_begin(f, req); !f->answered; most = NWR_MAX(most, names_held(f)))
+        fake_answer(f);
+    f->hold = false;
+    assert_int_equal(fake_end(f).ndirent, 0);
+    assert_true(f->pages >= 4);
+    assert_in_range(most, 0, NWR_SCAN_ROWS);
+}
+
 static void names_just_listed_are_looked_up_from_the_listing(void **state)
 {
     struct fake *f = *state, g;
@@ -650,6 +703,7 @@ int main(void)
         T(mtime_that_was_set_ends_with_the_next_content),
         T(truncate_by_name_is_sent_at_once),
         T(listing_with_attributes_is_one_scan_a_page),
+        T(listing_what_was_removed_holds_a_page_at_a_time),
         T(names_just_listed_are_looked_up_from_the_listing),
         T(fsync_goes_to_disk),
         T(removed_file_gives_its_space_back),

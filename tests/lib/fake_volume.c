@@ -155,6 +155,8 @@ static void answer(struct fake *f, struct nwr_request *req, struct nwr_response 
 static void count(struct fake *f, const struct nwr_request *req)
 {
     f->reads += req->op == NWR_OP_READ;
+    for (uint32_t i = 0; i < req->nrange; i++)
+        f->pages += req->range[i].prefix.b[2] == 'E' && !req->range[i].exact;
     f->puts += req->op == NWR_OP_PUT;
     f->blocks += req->op == NWR_OP_BLOCK_PUT || req->op == NWR_OP_BLOCK_GET;
     if (req->op == NWR_OP_PUT) {
@@ -365,6 +367,7 @@ void fake_deinit(struct fake *f)
 void fake_reset(struct fake *f)
 {
     f->puts_tried = f->reads = f->puts = f->blocks = f->writes = f->invals = 0;
+    f->pages = 0;
     f->bytes_put = 0;
 }
 
