@@ -384,12 +384,15 @@ enum nwr_plan nwr_plan_rename(struct nwr_txn *t)
 
 void nwr_finish_rename(struct nwr_txn *t)
 {
+    bool dirs = t->x.type == NWR_TYPE_DIR || (t->y.ino && t->y.type == NWR_TYPE_DIR);
+
     nwr_entry_touch(t->m, t->node);
-    t->node->counted = 0;
-    if (t->node2) {
+    if (dirs)
+        t->node->counted = 0;
+    if (t->node2)
         nwr_entry_touch(t->m, t->node2);
+    if (t->node2 && dirs)
         t->node2->counted = 0;
-    }
     nwr_reads_put(t->m->reads, t->req->process,
                   nwr_name_hash((t->node2 ? t->node2 : t->node)->dirs.ino[0], t->req->name2,
                                 strlen(t->req->name2)),

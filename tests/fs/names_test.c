@@ -273,6 +273,36 @@ static void rename_refuses_as_it_must(void **state)
     assert_string_equal(fake_cat(f, ROOT, "y", buf, sizeof(buf)), "one");
 }
 
+static void renamed_files_leave_the_count_of_subdirectories(void **state)
+{
+    struct fake *f = *state;
+    uint64_t a, b, sub;
+    struct stat st;
+
+    assert_int_equal(fake_mkdir(f, ROOT, "a", &a), 0);
+    assert_int_equal(fake_mkdir(f, ROOT, "b", &b), 0);
+    assert_int_equal(fake_mkdir(f, a, "sub", &sub), 0);
+    assert_int_equal(fake_save(f, a, "x", "1"), 0);
+    fake_pass(f, 3000);
+    assert_int_equal(fake_stat(f, a, &st), 0);
+    assert_int_equal(st.st_nlink, 3);
+    assert_int_equal(fake_stat(f, b, &st), 0);
+    assert_int_equal(fake_rename(f, a, "x", a, "y", 0), 0);
+    assert_int_equal(fake_rename(f, a, "y", b, "z", 0), 0);
+    fake_reset(f);
+    assert_int_equal(fake_stat(f, a, &st), 0);
+    assert_int_equal(st.st_nlink, 3);
+    assert_int_equal(fake_stat(f, b, &st), 0);
+    assert_int_equal(st.st_nlink, 2);
+    assert_int_equal(f->pages, 0);
+    assert_int_equal(fake_rename(f, a, "sub", b, "sub", 0), 0);
+    assert_int_equal(fake_stat(f, a, &st), 0);
+    assert_int_equal(st.st_nlink, 2);
+    assert_int_equal(fake_stat(f, b, &st), 0);
+    assert_int_equal(st.st_nlink, 3);
+    assert_true(f->pages > 0);
+}
+
 static void links_are_counted(void **state)
 {
     struct fake *f = *state;
@@ -695,6 +725,7 @@ int main(void)
         T(old_name_given_anew_is_no_broken_rename),
         T(entry_without_its_inode_asks_the_others),
         T(rename_refuses_as_it_must),
+        T(renamed_files_leave_the_count_of_subdirectories),
         T(links_are_counted),
         T(unlinked_open_file_goes_on),
         T(failed_push_is_reported_at_close),
