@@ -31,15 +31,6 @@ static void end(void)
     fake_twin_deinit(&twin);
 }
 
-static void meet(void)
-{
-    for (int round = 0; round < 3; round++) {
-        for (uint32_t i = 0; i < 2; i++)
-            fake_pass(&side[i], 3000);
-        fake_twin_settle(&twin);
-    }
-}
-
 /* Node 1 is restarted with its clock far ahead, or right again. */
 static void set_ahead(bool ahead)
 {
@@ -78,16 +69,16 @@ static void what_is_left_of_a_file_shows_at_the_name_that_was_removed_last(void 
     begin(1);
     assert_int_equal(fake_save(&side[0], ROOT, "a", "one"), 0);
     assert_int_equal(fake_link(&side[0], node_of(0, "a"), ROOT, "b"), 0);
-    meet();
+    fake_meet(&twin, side);
     set_ahead(true);
     assert_int_equal(fake_unlink(&side[1], ROOT, "a"), 0);
-    meet();
+    fake_meet(&twin, side);
     set_ahead(false);
     assert_true(node_of(1, "b"));
     twin.cut = true;
     assert_int_equal(fake_save(&side[1], ROOT, "b", "two"), 0);
     assert_int_equal(fake_unlink(&side[0], ROOT, "b"), 0);
-    meet();
+    fake_meet(&twin, side);
     all_list("b");
     all_hold("b", "two");
     end();
@@ -106,23 +97,23 @@ static void what_replaces_a_file_from_the_future_keeps_the_name(void **state)
     (void)state;
     begin(2);
     assert_int_equal(fake_save(&side[0], ROOT, "f", "one"), 0);
-    meet();
+    fake_meet(&twin, side);
     assert_true(node_of(1, "f"));
     set_ahead(true);
     twin.cut = true;
     assert_int_equal(fake_save(&side[0], ROOT, "f", "two"), 0);
     renamed_over(1, "f", "three");
-    meet();
+    fake_meet(&twin, side);
     set_ahead(false);
     all_hold("f", "three");
     fake_ls(&side[0], ROOT, names, sizeof(names));
     snprintf(sibling, sizeof(sibling), "%s", names + 2);
     renamed_over(0, "f", "four");
     assert_string_equal(fake_cat(&side[0], ROOT, "f", text, sizeof(text)), "four");
-    meet();
+    fake_meet(&twin, side);
     all_hold("f", "four");
     assert_int_equal(fake_save(&side[1], ROOT, "f", "five"), 0);
-    meet();
+    fake_meet(&twin, side);
     all_hold("f", "five");
     all_hold(sibling, "two");
     all_list(names);

@@ -54,15 +54,6 @@ static void end(void)
     fake_twin_deinit(&twin);
 }
 
-static void meet(void)
-{
-    for (int round = 0; round < 3; round++) {
-        for (uint32_t i = 0; i < 2; i++)
-            fake_pass(&side[i], 3000);
-        fake_twin_settle(&twin);
-    }
-}
-
 static uint64_t node_of(uint32_t i, const char *path)
 {
     char copy[256], *rest = copy, *name;
@@ -152,13 +143,13 @@ static void move_apart(void)
     made(0, "", "c");
     made(0, "a", "d");
     assert_int_equal(fake_save(&side[0], node_of(0, "a/d"), "f", "F"), 0);
-    meet();
+    fake_meet(&twin, side);
     is_dir(1, "a/d");
     twin.cut = true;
     assert_int_equal(moved(0, "a", "d", "b", "d"), 0);
     fake_pass(&side[1], 5000);
     assert_int_equal(moved(1, "a", "d", "c", "e"), 0);
-    meet();
+    fake_meet(&twin, side);
 }
 
 static void a_directory_moved_on_two_sides_is_where_the_later_one_put_it(void **state)
@@ -199,7 +190,7 @@ static void the_symbolic_link_that_is_left_can_be_removed_but_not_changed(void *
     assert_int_equal(moved(0, "b", name, "b", "other"), EXDEV); /* mv copies it */
     assert_int_equal(fake_rmdir(&side[0], node_of(0, "b"), name), ENOTDIR);
     assert_int_equal(fake_unlink(&side[0], node_of(0, "b"), name), 0);
-    meet();
+    fake_meet(&twin, side);
     for (uint32_t i = 0; i < 2; i++) {
         lists(i, "b", "");
         lists(i, "c/e", "f");
@@ -214,17 +205,17 @@ static void a_directory_that_shows_a_restored_file_is_not_empty(void **state)
     begin(4);
     made(0, "", "d");
     assert_int_equal(fake_save(&side[0], node_of(0, "d"), "f", "one"), 0);
-    meet();
+    fake_meet(&twin, side);
     assert_true(node_of(1, "d/f"));
     twin.cut = true;
     assert_int_equal(fake_save(&side[1], node_of(1, "d"), "f", "two"), 0);
     assert_int_equal(fake_unlink(&side[0], node_of(0, "d"), "f"), 0);
-    meet();
+    fake_meet(&twin, side);
     lists(0, "d", "f");
     assert_int_equal(fake_rmdir(&side[0], ROOT, "d"), ENOTEMPTY);
     assert_int_equal(fake_unlink(&side[0], node_of(0, "d"), "f"), 0);
     assert_int_equal(fake_rmdir(&side[0], ROOT, "d"), 0);
-    meet();
+    fake_meet(&twin, side);
     for (uint32_t i = 0; i < 2; i++)
         lists(i, "", "");
     end();
@@ -243,7 +234,7 @@ static void a_directory_whose_files_were_removed_is_empty(void **state)
         assert_int_equal(fake_save(&side[0], node_of(0, "d"), name, "text"), 0);
     }
     made(0, "d", "in");
-    meet();
+    fake_meet(&twin, side);
     for (int i = 0; i < 3; i++) {
         snprintf(name, sizeof(name), "f%d", i);
         assert_int_equal(fake_unlink(&side[0], node_of(0, "d"), name), 0);
@@ -251,7 +242,7 @@ static void a_directory_whose_files_were_removed_is_empty(void **state)
     assert_int_equal(fake_rmdir(&side[0], node_of(0, "d"), "in"), 0);
     assert_int_equal(fake_rmdir(&side[0], ROOT, "d"), 0);
     lists(0, "", "");
-    meet();
+    fake_meet(&twin, side);
     lists(1, "", "");
     end();
 }
@@ -264,19 +255,19 @@ static void a_rename_does_not_replace_a_directory_that_shows_a_restored_file(voi
     made(0, "", "d");
     made(0, "", "e");
     assert_int_equal(fake_save(&side[0], node_of(0, "e"), "f", "one"), 0);
-    meet();
+    fake_meet(&twin, side);
     assert_true(node_of(1, "e/f"));
     twin.cut = true;
     assert_int_equal(fake_save(&side[1], node_of(1, "e"), "f", "two"), 0);
     assert_int_equal(fake_unlink(&side[0], node_of(0, "e"), "f"), 0);
-    meet();
+    fake_meet(&twin, side);
     lists(0, "e", "f");
     assert_int_equal(moved(0, "", "d", "", "e"), ENOTEMPTY);
     lists(0, "", "d e");
     lists(0, "e", "f");
     assert_int_equal(fake_unlink(&side[0], node_of(0, "e"), "f"), 0);
     assert_int_equal(moved(0, "", "d", "", "e"), 0);
-    meet();
+    fake_meet(&twin, side);
     for (uint32_t i = 0; i < 2; i++)
         lists(i, "", "e");
     end();
@@ -292,17 +283,17 @@ static void a_directory_that_is_back_takes_new_names(void **state)
     made(0, "", "d");
     made(0, "", "from");
     assert_int_equal(fake_save(&side[0], node_of(0, "from"), "c", "three"), 0);
-    meet();
+    fake_meet(&twin, side);
     assert_true(node_of(1, "d"));
     twin.cut = true;
     assert_int_equal(fake_rmdir(&side[0], ROOT, "d"), 0);
     assert_int_equal(fake_save(&side[1], node_of(1, "d"), "late", "one"), 0);
-    meet();
+    fake_meet(&twin, side);
     lists(0, "d", "late");
     assert_int_equal(fake_save(&side[0], node_of(0, "d"), "a", "two"), 0);
     assert_int_equal(moved(0, "from", "c", "d", "c"), 0);
     made(1, "d", "b");
-    meet();
+    fake_meet(&twin, side);
     for (uint32_t i = 0; i < 2; i++) {
         lists(i, "d", "a b c late");
         assert_string_equal(fake_cat(&side[i], node_of(i, "d"), "a", text, sizeof(text)), "two");
@@ -312,13 +303,13 @@ static void a_directory_that_is_back_takes_new_names(void **state)
     assert_int_equal(fake_unlink(&side[0], node_of(0, "d"), "a"), 0);
     assert_int_equal(fake_unlink(&side[0], node_of(0, "d"), "c"), 0);
     assert_int_equal(fake_rmdir(&side[0], node_of(0, "d"), "b"), 0);
-    meet();
+    fake_meet(&twin, side);
     for (uint32_t i = 0; i < 2; i++) {
         is_dir(i, "d");
         lists(i, "d", "");
     }
     assert_int_equal(fake_rmdir(&side[1], ROOT, "d"), 0);
-    meet();
+    fake_meet(&twin, side);
     for (uint32_t i = 0; i < 2; i++)
         lists(i, "", "from");
     end();
@@ -332,7 +323,7 @@ static void a_directory_that_one_replica_took_for_empty_takes_new_names(void **s
     begin(8);
     for (char d[] = "a"; *d <= 'z'; ++*d) {
         made(0, "", d);
-        meet();
+        fake_meet(&twin, side);
         assert_true(node_of(1, d));
         twin.cut = true;
         assert_int_equal(fake_save(&side[1], node_of(1, d), "f", "one"), 0);
@@ -342,7 +333,7 @@ static void a_directory_that_one_replica_took_for_empty_takes_new_names(void **s
         assert_int_not_equal(fake_rmdir(&side[0], ROOT, d), 0);
         side[0].fail_put = NWR_OK;
         side[0].applied = false;
-        meet();
+        fake_meet(&twin, side);
         for (uint32_t i = 0; i < 2; i++)
             lists(i, d, "f");
         assert_int_equal(fake_save(&side[1], node_of(1, d), "g", "two"), 0);
@@ -350,7 +341,7 @@ static void a_directory_that_one_replica_took_for_empty_takes_new_names(void **s
         assert_int_equal(fake_unlink(&side[1], node_of(1, d), "g"), 0);
         is_dir(1, d);
         assert_int_equal(fake_save(&side[1], node_of(1, d), "h", "three"), 0);
-        meet();
+        fake_meet(&twin, side);
         for (uint32_t i = 0; i < 2; i++)
             lists(i, d, "h");
     }
@@ -364,7 +355,7 @@ static void a_directory_takes_its_symbolic_links_along_when_it_is_removed(void *
     move_apart();
     assert_int_equal(fake_unlink(&side[1], node_of(1, "c/e"), "f"), 0);
     assert_int_equal(fake_rmdir(&side[1], node_of(1, "c"), "e"), 0);
-    meet();
+    fake_meet(&twin, side);
     for (uint32_t i = 0; i < 2; i++) {
         lists(i, "b", "");
         lists(i, "c", "");
@@ -378,7 +369,7 @@ static void the_symbolic_link_follows_a_directory_that_moves_on(void **state)
     begin(4);
     move_apart();
     assert_int_equal(moved(0, "c", "e", "", "far"), 0);
-    meet();
+    fake_meet(&twin, side);
     for (uint32_t i = 0; i < 2; i++) {
         leads(i, "b", "../far");
         lists(i, "c", "");
@@ -396,14 +387,14 @@ static void of_two_moves_that_close_a_loop_the_later_is_not_made(void **state)
     made(0, "", "a");
     made(0, "", "b");
     assert_int_equal(fake_save(&side[0], node_of(0, "a"), "f", "F"), 0);
-    meet();
+    fake_meet(&twin, side);
     is_dir(1, "a");
     is_dir(1, "b");
     twin.cut = true;
     assert_int_equal(moved(0, "", "a", "b", "a"), 0);
     fake_pass(&side[1], 5000);
     assert_int_equal(moved(1, "", "b", "a", "b"), 0);
-    meet();
+    fake_meet(&twin, side);
     for (uint32_t i = 0; i < 2; i++) {
         lists(i, "", "b");
         sibling_in(i, "b/a", name, sizeof(name));
@@ -440,7 +431,7 @@ static void a_directory_is_in_the_index_until_its_move_is_settled(void **state)
     begin(9);
     made(0, "", "a");
     made(0, "", "b");
-    meet();
+    fake_meet(&twin, side);
     assert_int_equal(indexed(0), 0);
     twin.cut = true;
     assert_int_equal(moved(0, "", "a", "b", "a"), 0);
@@ -449,14 +440,14 @@ static void a_directory_is_in_the_index_until_its_move_is_settled(void **state)
     twin.cut = false;
     for (int round = 0; round < 10; round++) {
         fake_pass(&side[0], 60000);
-        meet();
+        fake_meet(&twin, side);
     }
     for (uint32_t i = 0; i < 2; i++) {
         assert_int_equal(indexed(i), 0);
         lists(i, "b", "a");
     }
     assert_int_equal(moved(0, "b", "a", "b", "c"), 0);
-    meet();
+    fake_meet(&twin, side);
     assert_int_equal(indexed(0), 0);
     end();
 }
@@ -469,19 +460,19 @@ static void a_directory_whose_move_was_not_made_can_be_removed_with_all_below_it
     begin(6);
     made(0, "", "a");
     made(0, "", "b");
-    meet();
+    fake_meet(&twin, side);
     is_dir(1, "a");
     is_dir(1, "b");
     twin.cut = true;
     assert_int_equal(moved(0, "", "a", "b", "a"), 0);
     fake_pass(&side[1], 5000);
     assert_int_equal(moved(1, "", "b", "a", "b"), 0);
-    meet();
+    fake_meet(&twin, side);
     sibling_in(0, "b/a", name, sizeof(name));
     assert_int_equal(fake_unlink(&side[0], node_of(0, "b/a"), name), 0);
     assert_int_equal(fake_rmdir(&side[0], node_of(0, "b"), "a"), 0);
     assert_int_equal(fake_rmdir(&side[0], ROOT, "b"), 0);
-    meet();
+    fake_meet(&twin, side);
     for (uint32_t i = 0; i < 2; i++)
         lists(i, "", "");
     end();
@@ -663,14 +654,14 @@ static const char *history(uint64_t seed)
         work((uint32_t)below(2), step);
     }
     for (int round = 0; round < 3; round++) { /* who looks finishes what was broken off */
-        meet();
+        fake_meet(&twin, side);
         look(0);
         look(1);
     }
     wrong = what_is_wrong();
     if (!wrong) {
         remove_all(0);
-        meet();
+        fake_meet(&twin, side);
         for (uint32_t i = 0; i < 2 && !wrong; i++)
             wrong = look(i) && nseen == 0 ? NULL : "something is left after rm -rf";
     }

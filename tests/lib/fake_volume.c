@@ -333,6 +333,15 @@ void fake_at(struct fake *f, struct fake_twin *twin, uint32_t at, uint64_t seed)
     start(f, seed);
 }
 
+void fake_meet(struct fake_twin *twin, struct fake side[2])
+{
+    for (int round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < 2; i++)
+            fake_pass(&side[i], 3000);
+        fake_twin_settle(twin);
+    }
+}
+
 void fake_second(struct fake *f, struct fake *first, uint64_t seed)
 {
     memset(f, 0, sizeof(*f));

@@ -64,6 +64,8 @@ void fake_deinit(struct fake *f);
 void fake_reset(struct fake *f);
 /* Time passes; what was due is done. */
 void fake_pass(struct fake *f, nwr_ms ms);
+/* The two sides of a twin see each other three times, with time to do what is due. */
+void fake_meet(struct fake_twin *twin, struct fake side[2]);
 /* Makes the request and waits for its reply. */
 struct nwr_fs_reply fake_call(struct fake *f, struct nwr_fs_req *req);
 /* An event; replies to others than the call under way are dropped. */

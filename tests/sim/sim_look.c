@@ -6,6 +6,19 @@ static void on_op_done(struct nwr_store_op *op)
     *(bool *)op->user = true;
 }
 
+/* Carries out op at a node's store, which answers at once. */
+static void run(struct sim *s, int node, struct nwr_store_op *op)
+{
+    struct nwr_store *store = s->node[node].store;
+    bool done = false;
+
+    op->done = on_op_done;
+    op->user = &done;
+    store->submit(store, op);
+    store->poll(store);
+    nwr_assert(done);
+}
+
 struct asked {
     bool done;
     struct nwr_response res;
@@ -57,16 +70,10 @@ int sim_of_ordinal(const struct sim *s, uint16_t ordinal)
 enum nwr_err sim_look(struct sim *s, int node, nwr_pg pg, const struct nwr_range *range,
                       uint32_t nrange, struct nwr_rows *rows)
 {
-    struct nwr_store *store = s->node[node].store;
     struct nwr_store_op op = {.kind = NWR_STORE_READ, .pg = pg, .range = range, .nrange = nrange};
     enum nwr_err err;
-    bool done = false;
 
-    op.done = on_op_done;
-    op.user = &done;
-    store->submit(store, &op);
-    store->poll(store);
-    nwr_assert(done);
+    run(s, node, &op);
     err = op.err;
     *rows = op.rows;
     op.rows = (struct nwr_rows){0};
@@ -76,33 +83,22 @@ enum nwr_err sim_look(struct sim *s, int node, nwr_pg pg, const struct nwr_range
 
 void sim_arrive(struct sim *s, int node, const struct nwr_key *key, const struct nwr_record *rec)
 {
-    struct nwr_store *store = s->node[node].store;
     struct nwr_apply apply = {.key = *key, .rec = rec};
     struct nwr_store_op op = {
         .kind = NWR_STORE_APPLY, .pg = nwr_key_pg(key), .apply = &apply, .napply = 1};
-    bool done = false;
 
-    op.done = on_op_done;
-    op.user = &done;
-    store->submit(store, &op);
-    store->poll(store);
-    nwr_assert(done);
+    run(s, node, &op);
     nwr_store_op_deinit(&op);
 }
 
 bool sim_has_block(struct sim *s, int node, const struct nwr_block_id *id)
 {
-    struct nwr_store *store = s->node[node].store;
     struct nwr_block b = {.id = *id};
     struct nwr_store_op op = {
         .kind = NWR_STORE_BLOCK_GET, .pg = nwr_ino_pg(id->ino), .block = &b, .nblock = 1};
-    bool done = false, has;
+    bool has;
 
-    op.done = on_op_done;
-    op.user = &done;
-    store->submit(store, &op);
-    store->poll(store);
-    nwr_assert(done);
+    run(s, node, &op);
     has = op.err == NWR_OK;
     nwr_store_op_deinit(&op);
     return has;
