@@ -241,7 +241,7 @@ static void submit(struct nwr_txn *t, struct nwr_request *req)
     req->hlc = t->dated;
     req->sloppy = t->sloppy;
     for (uint32_t i = 0; i < req->nwrite; i++)
-        req->write[i].fresh |= req->write[i].v.flags & NWR_V_ONCE;
+        req->write[i].fresh = req->write[i].v.flags & NWR_V_ONCE;
     nwr_mount_submit(t->m, req, t->id);
 }
 
@@ -642,7 +642,7 @@ static void note_error(struct nwr_txn *t, const struct nwr_request *vreq, enum n
         err = NWR_E_STALE; /* the version that named it was replaced long ago */
     if (vreq->op == NWR_OP_PUT && t->runs < NWR_TXN_REPLANS_MAX &&
         (t->req ? may_replan(t, err) : err == NWR_E_DEAD && nwr_push_dead(t))) {
-        t->stale = t->refused = true;
+        t->stale = true;
         if (err == NWR_E_NOTEMPTY)
             t->refilled = t->looks_inside = true;
         t->look.len = 0;

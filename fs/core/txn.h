@@ -85,7 +85,6 @@ struct nwr_txn {
     bool dead;      /* a directory was to take a name, and a replica said it takes none */
     bool sent_only; /* the snapshot is without what this mount has not sent */
     bool stale;     /* it must be: a guard refused what was planned on it */
-    bool refused;   /* that happened: a replica may have what was sent */
     bool onward;    /* what is staged is a step: once it is acknowledged the plan runs again */
     bool raises;    /* a guard said that the inode it pushes is being removed (reap.c) */
     bool walks;     /* the snapshot came from what the thread was told before */

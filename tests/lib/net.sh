@@ -7,6 +7,7 @@
 #   place NAME K     before the node is started: it gets the address 127.0.0.1:700K
 #   listen NAME      the arguments for that
 #   part NAME, heal NAME
+#   two_nodes        a and b, w=1 r=1, mounted at $MA and $MB
 # shellcheck shell=bash
 
 if [ -z "${NWR_IN_NETWORK:-}" ] && [ "$(id -u)" = 0 ]; then
@@ -51,4 +52,16 @@ part() {
 heal() {
     nft delete element inet cut gone "{ ${PLACE[$1]} }"
     nft delete element inet cut ports "{ ${PLACE[$1]} }"
+}
+
+two_nodes() {
+    export MA=$T/mnt.a MB=$T/mnt.b
+    place a 1
+    place b 2
+    # shellcheck disable=SC2046
+    node a mount $(listen a) --n 2 --w 1 --r 1 "$MA" &&
+        node b mount $(listen b) --join 127.0.0.1:7001 "$MB" || {
+        fail two_nodes_form_a_volume "see above"
+        exit 1
+    }
 }

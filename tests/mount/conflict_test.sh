@@ -5,16 +5,8 @@
 need_fuse
 need git
 export CALLS="python3 $ROOT/tests/lib/calls.py"
-export MA=$T/mnt.a MB=$T/mnt.b
 
-place a 1
-place b 2
-# shellcheck disable=SC2046
-node a mount $(listen a) --n 2 --w 1 --r 1 "$MA" &&
-    node b mount $(listen b) --join 127.0.0.1:7001 "$MB" || {
-    fail two_nodes_form_a_volume "see above"
-    exit 1
-}
+two_nodes
 
 # Everything below a directory in one line: "name=content", a directory with a slash.
 state() {

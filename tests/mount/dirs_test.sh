@@ -4,16 +4,8 @@
 . "$(dirname "$0")/../lib/net.sh"
 need_fuse
 eval "$TRY_WORDS"
-export MA=$T/mnt.a MB=$T/mnt.b
 
-place a 1
-place b 2
-# shellcheck disable=SC2046
-node a mount $(listen a) --n 2 --w 1 --r 1 "$MA" &&
-    node b mount $(listen b) --join 127.0.0.1:7001 "$MB" || {
-    fail two_nodes_form_a_volume "see above"
-    exit 1
-}
+two_nodes
 
 # Everything below a directory in one line: "dir/ file=content link>text"; numbers are not said.
 state() {

@@ -4,16 +4,8 @@
 . "$(dirname "$0")/../lib/net.sh"
 need_fuse
 need git
-MA=$T/mnt.a MB=$T/mnt.b
 
-place a 1
-place b 2
-# shellcheck disable=SC2046
-node a mount $(listen a) --n 2 --w 1 --r 1 "$MA" &&
-    node b mount $(listen b) --join 127.0.0.1:7001 "$MB" || {
-    fail two_nodes_form_a_volume "see above"
-    exit 1
-}
+two_nodes
 
 on_both() { eventually 20 "$1" "$MA" "${@:2}" && eventually 20 "$1" "$MB" "${@:2}"; }
 is() { [ "$(cat "$1/$2" 2>/dev/null)" = "$3" ]; }
