@@ -109,6 +109,19 @@ else
     fail records_of_deleted_files_go_from_every_replica "$(paste <(all_records) "$T/most")"
 fi
 
+# A mount knows of what it wrote itself that no copy of it can come late: of that, one record a file
+# stays (the mark that says that it is gone).
+try a_mount_removes_what_it_made <<'END'
+all_records | awk '{ print $1 + 130 }' >"$T/most"
+for i in $(seq 100); do echo "$i" >"$MA/e/own$i"; done
+rm "$MA"/e/own*
+END
+if eventually 200 few; then
+    ok hardly_anything_stays_of_what_its_own_mount_removes
+else
+    fail hardly_anything_stays_of_what_its_own_mount_removes "$(paste <(all_records) "$T/most")"
+fi
+
 C=$(address c)
 halt a
 halt b
