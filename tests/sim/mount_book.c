@@ -16,6 +16,11 @@ void mount_book_deinit(struct mount_book *b)
     nwr_free(b->deed);
 }
 
+static uint32_t life_of(const struct mount_book *b, int mount)
+{
+    return NWR_MIN(b->mount[mount]->life, (uint32_t)BOOK_LIVES - 1);
+}
+
 static char letter(int64_t id, size_t at)
 {
     return (char)('a' + ((uint64_t)id * 7 + at) % 26);
@@ -29,7 +34,7 @@ int64_t mount_book_write(struct mount_book *b, int mount, const char *path, char
     b->content = nwr_grow(b->content, &b->capcontent, b->ncontent + 1, sizeof(*b->content));
     c = &b->content[b->ncontent++];
     *c = (struct book_content){.mount = mount, .begun = b->s->now};
-    c->got[mount] = b->s->now;
+    c->got[mount][life_of(b, mount)] = b->s->now;
     snprintf(c->path, sizeof(c->path), "%s", path);
     id = b->ncontent;
     *len = b->large ? BOOK_LARGE : BOOK_TEXT;
@@ -39,9 +44,11 @@ int64_t mount_book_write(struct mount_book *b, int mount, const char *path, char
     return id;
 }
 
-void mount_book_acked(struct mount_book *b, int64_t id)
+void mount_book_acked(struct mount_book *b, int64_t id, bool on_disk)
 {
     b->content[id - 1].acked = true;
+    b->content[id - 1].acked_at = b->s->now;
+    b->content[id - 1].on_disk = on_disk;
 }
 
 static int64_t head_at(const struct mount_book *b, const char *text)
@@ -74,8 +81,10 @@ int64_t mount_book_is(const struct mount_book *b, const char *text, size_t len)
 
 void mount_book_given(struct mount_book *b, int mount, int64_t id)
 {
-    if (id > 0 && !b->content[id - 1].got[mount])
-        b->content[id - 1].got[mount] = b->s->now;
+    uint32_t life = life_of(b, mount);
+
+    if (id > 0 && !b->content[id - 1].got[mount][life])
+        b->content[id - 1].got[mount][life] = b->s->now;
 }
 
 void mount_book_block(struct mount_book *b, const struct nwr_block *block)
@@ -107,6 +116,7 @@ uint32_t mount_book_deed(struct mount_book *b, enum book_kind kind, int mount, c
     d = &b->deed[b->ndeed++];
     *d = (struct book_deed){.kind = kind, .mount = mount, .begun = b->s->now, .read = read};
     d->ended = UINT64_MAX;
+    d->life = life_of(b, mount);
     d->err = -1;
     snprintf(d->from, sizeof(d->from), "%s", from);
     snprintf(d->to, sizeof(d->to), "%s", to ? to : "");

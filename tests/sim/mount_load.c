@@ -47,14 +47,16 @@ static int write_all(struct sim_program *p, const struct call_file *f, const cha
     size_t len;
     int64_t id = mount_book_write(b, p->m->no, path, w->text, &len);
     int err = call_write(p, f, 0, w->text, len), closed;
+    bool synced = !err && below(w->load, 4) == 0;
 
-    if (!err && below(w->load, 4) == 0)
+    b->deed[deed].written = id;
+    if (synced)
         err = call_fsync(p, f);
     closed = call_close(p, f);
     err = err ? err : closed;
     mount_book_done(b, deed, err);
     if (!err)
-        mount_book_acked(b, id);
+        mount_book_acked(b, id, synced);
     sim_tell(w->load->s, "mount %d: wrote %lld, had read %lld", p->m->no, (long long)id,
              (long long)read);
     return err;
@@ -315,6 +317,8 @@ static void work(struct sim_program *p)
     while (!l->stopping) {
         if (p->m->core)
             turn(p);
+        else if (l->s->node[p->m->node].removed)
+            sim_mount_move(p->m);
         else if (sim_mount_can_start(p->m))
             sim_mount_start(p->m);
         sim_sleep(p, 100 + sim_below(l->s, below(l, 4) ? 10000 : 300000));
@@ -352,6 +356,7 @@ void mount_load_init(struct mount_load *l, struct sim *s, int mounts)
         w->buf = nwr_zalloc(BOOK_BUFFER);
         w->text = nwr_zalloc(BOOK_BUFFER);
         sim_mount_init(&w->mount, s, i, i % s->nnode);
+        l->book.mount[i] = &w->mount;
         w->mount.on_rows = on_rows;
         w->mount.on_put = on_put;
     }
@@ -361,6 +366,8 @@ void mount_load_run(struct mount_load *l, int i, void (*main)(struct sim_program
 {
     struct mount_worker *w = &l->worker[i];
 
+    if (!w->mount.core && l->s->node[w->mount.node].removed)
+        sim_mount_move(&w->mount);
     if (!w->mount.core)
         sim_mount_start(&w->mount);
     sim_program_start(&w->program, &w->mount, main, arg);

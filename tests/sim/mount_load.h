@@ -12,7 +12,8 @@ struct mount_load {
     int mounts;
     uint32_t names; /* how many different ones */
     bool stopping;
-    bool rot; /* what is read may be rotten: then there is EIO */
+    bool rot;   /* what is read may be rotten: then there is EIO */
+    int losers; /* so many nodes without power may take with them what a close acknowledged */
     uint64_t calls, failed;
     struct mount_book book;
     struct mount_worker {

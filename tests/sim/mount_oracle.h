@@ -5,6 +5,7 @@
  *   [invented]  wherever a content is read: somebody wrote it
  *   [reply]     sim_mount.c       a call is answered once, in time
  *   [errno]     mount_load.c      no call ends with EIO or ESTALE
+ *   [block]     oracle_block.c    stores are whole
  */
 #ifndef NWR_MOUNT_ORACLE_H
 #define NWR_MOUNT_ORACLE_H
@@ -15,6 +16,7 @@ struct mount_tree {
     struct mount_book *book;
     char *text; /* a line an entry */
     uint32_t len, cap;
+    bool losses; /* a name may lead to what power loss took, and says EIO (oracle_tree.c) */
     char unlike[2 * CALL_PATH + 128]; /* what a listing said and was not so; empty: none */
 };
 

@@ -21,6 +21,13 @@ static void store_whole(struct sim *s, int node, bool restarted)
                  (unsigned long long)v.idle);
 }
 
+void oracle_stores(struct sim *s, int rots)
+{
+    for (int i = 0; i < s->nnode; i++)
+        if (!s->node[i].removed && i != rots)
+            store_whole(s, i, false);
+}
+
 static void blocks_of(struct sim *s, int node, const struct sim_history *h,
                       const struct nwr_rows *rows)
 {

@@ -95,22 +95,47 @@ static bool may_have_removed(const struct book_deed *d, const struct book_conten
                              const struct names *n)
 {
     bool there = d->kind == BOOK_MOVE ? has(n, d->to) : has(n, d->from);
-    sim_us got = c->got[d->mount];
+    sim_us got = c->got[d->mount][d->life];
 
     if (d->kind == BOOK_LINK || !there || d->ended < c->begun)
         return false;
     return got && got <= d->ended;
 }
 
+/* A close is acknowledged by W nodes that have it in memory, for a second at most (DESIGN 5): it
+ * may be lost only if so many of them lost power, each before it was on its disk. What an fsync
+ * acknowledged may not. */
+static bool may_be_lost(const struct mount_load *l, int64_t id)
+{
+    const struct book_content *c = &l->book.content[id - 1];
+
+    return !c->on_disk && sim_losers(l->s, c->begun, c->acked_at) >= l->losers;
+}
+
+/* A rename is a name more, and then one less, in batches of their own where the groups differ or
+ * coordinators do: power may take the first of them from W nodes, and not the second. A file that
+ * is saved then has no name that anybody else sees. Whoever asked for fsync is not told so. */
+static bool may_be_half(const struct mount_load *l, const struct book_deed *d,
+                        const struct book_content *c, const struct names *n)
+{
+    return d->kind == BOOK_MOVE && !c->on_disk && has(n, d->from) &&
+           sim_losers(l->s, d->begun, NWR_MIN(d->ended, d->begun + SIM_CALL_MS * 1000)) >=
+               l->losers;
+}
+
 static void check_there(const struct mount_load *l, uint32_t i, const struct names *n)
 {
     const struct book_content *c = &l->book.content[i];
 
-    for (uint32_t k = 0; k < l->book.ndeed; k++)
+    for (uint32_t k = 0; k < l->book.ndeed; k++) {
+        const struct book_deed *d = &l->book.deed[k];
+
         /* Its own writing is a deed too. */
-        if (may_have_removed(&l->book.deed[k], c, n) &&
-            !(l->book.deed[k].mount == c->mount && l->book.deed[k].begun == c->begun))
+        if (may_have_removed(d, c, n) && !(d->mount == c->mount && d->begun == c->begun))
             return;
+        if (may_be_half(l, d, c, n))
+            return;
+    }
     sim_fail(l->s,
              "[content] %u, acknowledged at mount %d as %s, is nowhere, and nobody removed it",
              i + 1, c->mount, c->path);
@@ -123,7 +148,7 @@ static void check_gone(const struct mount_load *l, const struct book_deed *d, st
     if (d->kind != BOOK_REPLACE || d->err || d->read <= 0)
         return;
     c = &l->book.content[d->read - 1];
-    if (!c->seen || !c->acked)
+    if (!c->seen || !c->acked || may_be_lost(l, d->written))
         return;
     find_names(&l->book, c, n);
     if (n->n == 1 && !n->full)
@@ -137,7 +162,7 @@ void oracle_content(struct mount_load *l)
     struct names *n = nwr_zalloc(sizeof(*n));
 
     for (uint32_t i = 0; i < l->book.ncontent; i++) {
-        if (!l->book.content[i].acked || l->book.content[i].seen)
+        if (!l->book.content[i].acked || l->book.content[i].seen || may_be_lost(l, i + 1))
             continue;
         find_names(&l->book, &l->book.content[i], n);
         check_there(l, i, n);

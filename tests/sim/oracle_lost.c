@@ -14,7 +14,7 @@ static void check_key(void *arg, struct sim_history *h, const struct sim_written
     for (uint32_t i = 0; i < list->n; i++) {
         struct sim_write *w = &h->w[list->w[i]];
 
-        if (w->known_at && w->known_at < l->since && !sim_history_over(h, w, rec))
+        if (w->known_at && !w->low && w->known_at < l->since && !sim_history_over(h, w, rec))
             sim_fail(l->s, "[lost] write %llx of key %llx was %s and is gone",
                      (unsigned long long)w->wid,
                      (unsigned long long)nwr_hash64(w->key.b, w->key.len, 0),
@@ -51,7 +51,9 @@ void oracle_note_shown(struct sim *s, struct sim_history *h, const struct nwr_ro
         for (uint32_t j = 0; j < rows->row[i].rec.n; j++) {
             struct sim_write *w = sim_history_find(h, rows->row[i].rec.v[j].wid);
 
-            if (w && !w->known_at)
+            if (w && (!w->known_at || w->low))
                 w->known_at = s->now;
+            if (w)
+                w->low = false;
         }
 }

@@ -6,12 +6,13 @@ struct look {
     sim_us since;
 };
 
-/* A write that nobody is sure of may be overtaken by what it replaced: it may come too late. A
+/* A write that nobody is sure of may be overtaken by what it replaced: it may come too late. So may
+ * one that fewer than W replicas have (W + R > N is what DESIGN 5 promises to see writes by). A
  * delete is forgotten by those that have it, so it need not be seen to hold. */
 static bool holds(const struct look *l, struct sim_history *h, struct sim_write *by,
                   const struct nwr_record *rec)
 {
-    if (!by->known_at)
+    if (!by->known_at || by->low || (h->less && by->known_at >= l->since))
         return false;
     return (by->tombstone && by->known_at < l->since) || sim_history_there(h, by, rec);
 }

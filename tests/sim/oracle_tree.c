@@ -27,6 +27,15 @@ static void must(struct sim_program *p, int err, const char *what, const char *p
                  err);
 }
 
+/* What W = 1 node acknowledged and lost with its power is gone where nobody else got it, and so may
+ * be half of what a program did: a name is there, its inode is nowhere. That is EIO (DESIGN 13: no
+ * good copy), the same at every mount. So it is where the only copy rotted, of what nobody
+ * acknowledged: scrub has said so then. */
+static bool is_lost(struct mount_tree *t, int err)
+{
+    return t->losses && err == EIO;
+}
+
 static int by_name(const void *a, const void *b)
 {
     return strcmp(((const struct call_dirent *)a)->name, ((const struct call_dirent *)b)->name);
@@ -55,6 +64,8 @@ static void look_file(struct sim_program *p, struct looker *k, const char *path)
                  path);
         return;
     }
+    if (is_lost(k->t, err))
+        return say(k->t, " is lost");
     must(p, err, "open", path);
     must(p, call_read(p, &f, k->buf, BOOK_BUFFER, &len), "read", path);
     must(p, call_close(p, &f), "close", path);
@@ -77,6 +88,11 @@ static bool is_as_listed(struct sim_program *p, struct looker *k, const char *pa
 {
     int err = call_stat(p, path, st);
 
+    if (is_lost(k->t, err)) {
+        say(k->t, path);
+        say(k->t, " is lost\n");
+        return false;
+    }
     if (err != ENOENT)
         must(p, err, "stat", path);
     if (!err && (st->st_mode & S_IFMT) == e->type && st->st_ino == e->ino)

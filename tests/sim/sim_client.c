@@ -12,6 +12,7 @@ struct sim_client {
     uint32_t again;          /* so often the PUT under way is tried once more */
     bool in_doubt;           /* one try may have been done */
     sim_us asked_at;
+    bool low;              /* the request under way asks for less than the volume's W or R */
     uint32_t first, count; /* writes of the request under way */
     struct nwr_key prefix; /* of the read under way */
     struct nwr_rows seen;  /* records last read, by key */
@@ -160,7 +161,7 @@ static void check_read(struct sim_client *c, const struct nwr_rows *rows)
     struct sim_load *l = c->load;
 
     oracle_invented(l->s, &l->history, rows);
-    if (!l->strong)
+    if (!l->strong || c->low)
         return;
     oracle_lost(l->s, &l->history, &c->prefix, rows, c->asked_at);
     oracle_returned(l->s, &l->history, &c->prefix, rows, c->asked_at);
@@ -216,9 +217,9 @@ static void tell_shown(struct sim *s, const struct nwr_key *key, const struct nw
 static void tell(struct sim *s, const struct sim_client *c, int node, const struct nwr_request *req,
                  struct nwr_response *res)
 {
-    sim_tell(s, "client %d at node %d: op %d group %u: %s, %u acks, dot %u.%llu", c->no, node,
-             req->op, req->pg, nwr_err_name(res->err), res->acks, nwr_actor_ordinal(res->dot.actor),
-             (unsigned long long)res->dot.counter);
+    sim_tell(s, "client %d at node %d: op %d%s group %u: %s, %u acks, dot %u.%llu", c->no, node,
+             req->op, c->low ? " for less" : "", req->pg, nwr_err_name(res->err), res->acks,
+             nwr_actor_ordinal(res->dot.actor), (unsigned long long)res->dot.counter);
     for (uint32_t i = 0; i < req->nwrite; i++) {
         const struct nwr_write *w = &req->write[i];
 
@@ -305,6 +306,23 @@ void sim_load_must_put(struct sim_load *l, int node, nwr_pg pg)
     nwr_response_deinit(&res);
 }
 
+/* Some ask for less: what they are told holds by itself (DESIGN 5: W acknowledgements, whoever
+ * gives them), but it takes W + R > N for another to see it before all is healed. */
+static void ask_less(struct sim_client *c, struct nwr_request *req)
+{
+    struct sim_load *l = c->load;
+
+    c->low = false;
+    if (l->low && sim_below(l->s, 3) == 0) {
+        req->w = req->r = 1;
+        c->low = true;
+    }
+    if (l->sloppy && sim_below(l->s, 3) == 0)
+        req->sloppy = c->low = true;
+    for (uint32_t i = 0; i < c->count; i++)
+        l->history.w[c->first + i].low = c->low;
+}
+
 /* ---- turns ----------------------------------------------------------------------------------- */
 
 static void turn(struct sim *s, void *arg)
@@ -315,7 +333,7 @@ static void turn(struct sim *s, void *arg)
     struct nwr_request *req;
     uint64_t what;
 
-    if (l->stopping || c->waiting)
+    if (l->stopping || c->waiting || c->req)
         return;
     c->node = (c->no + (int)sim_below(s, 2)) % s->nnode;
     if (!sim_is_awake(s, c->node) || !s->node[c->node].joined) {
@@ -335,6 +353,7 @@ static void turn(struct sim *s, void *arg)
         req = ids(c);
     req->level = l->power_loss || sim_below(s, 4) == 0 ? NWR_LEVEL_DISK : NWR_LEVEL_MEMORY;
     req->user = c;
+    ask_less(c, req);
     c->in_doubt = false;
     c->again = req->op == NWR_OP_PUT && c->first % 3 == 0 ? 2 : 0;
     if (c->again)

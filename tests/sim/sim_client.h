@@ -22,9 +22,10 @@ struct sim_load {
     struct sim_history history;
     struct sim_client *client[SIM_CLIENTS];
     uint16_t pgs;
-    bool strong;     /* W + R > N: what was read may not vanish */
-    bool power_loss; /* all writes ask for the disk */
-    bool old_disks;  /* inode counters of one node are given again (README.md) */
+    bool strong;      /* W + R > N: what was read may not vanish */
+    bool power_loss;  /* all writes ask for the disk */
+    bool low, sloppy; /* some requests ask for W = 1 or R = 1; for stand-ins */
+    bool old_disks;   /* inode counters of one node are given again (README.md) */
     bool stopping;
     uint64_t ops, failed;
     uint64_t (*given)[3]; /* inode counters: first, end, ordinal */

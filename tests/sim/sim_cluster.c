@@ -39,6 +39,44 @@ static const char *store_verb(const struct nwr_store_op *op)
     return NULL;
 }
 
+/* What the driver's store does by itself (DESIGN 5: nothing stays off the disk longer than 1 s); a
+ * process that is stopped does not. */
+static void sync_in_time(struct sim *s, void *arg)
+{
+    struct sim_node *sn = arg;
+    struct nwr_store_op op = {.kind = NWR_STORE_SYNC};
+    bool done = false;
+
+    if (!sn->alive || !sn->unsynced_since)
+        return;
+    if (sn->paused_until > s->now) {
+        sim_at(s, sn->paused_until + 1, sync_in_time, sn);
+        return;
+    }
+    if (s->now < sn->unsynced_since + s->sync_us) {
+        sim_at(s, sn->unsynced_since + s->sync_us, sync_in_time, sn);
+        return;
+    }
+    op.done = on_op_done;
+    op.user = &done;
+    if (s->defect != SIM_NEVER_SYNCS)
+        sn->store->submit(sn->store, &op);
+    sn->store->poll(sn->store);
+    sn->unsynced_since = 0;
+}
+
+static void note_unsynced(struct sim *s, struct sim_node *sn, const struct nwr_store_op *op)
+{
+    if (s->sync_us == 0)
+        return;
+    if (op->kind == NWR_STORE_SYNC || op->kind == NWR_STORE_META_PUT) {
+        sn->unsynced_since = 0;
+    } else if (store_verb(op) && !sn->unsynced_since) {
+        sn->unsynced_since = s->now;
+        sim_at(s, s->now + s->sync_us, sync_in_time, sn);
+    }
+}
+
 /* It takes effect now and completes later. */
 static void carry_store(struct sim *s, int i, struct nwr_store_op *op)
 {
@@ -50,7 +88,10 @@ static void carry_store(struct sim *s, int i, struct nwr_store_op *op)
     sim_defect_store(s, i, op);
     op->done = on_op_done;
     op->user = &done;
-    sn->store->submit(sn->store, op);
+    if (op->kind == NWR_STORE_SYNC && s->defect == SIM_NEVER_SYNCS)
+        done = true;
+    else
+        sn->store->submit(sn->store, op);
     sn->store->poll(sn->store);
     nwr_assert(done);
     if (verb && op->err)
@@ -63,6 +104,7 @@ static void carry_store(struct sim *s, int i, struct nwr_store_op *op)
     sim_push(s, ev);
     if (verb && ++s->durable == s->crash_at)
         sn->doomed = true;
+    note_unsynced(s, sn, op);
 }
 
 static void carry_answer(struct sim *s, int i, struct nwr_node_effect *e)
@@ -107,6 +149,8 @@ static void carry_out(struct sim *s, int i, struct nwr_node_effect *e)
         s->node[i].removed = true;
         s->node[i].joined = false;
         sim_tell(s, "node %d was removed", i);
+        for (uint32_t k = 0; k < s->nheir; k++)
+            s->heir[k].fn(s->heir[k].arg, i);
         break;
     case NWR_EF_LOG:
         if (!s->recording)
@@ -285,6 +329,33 @@ void sim_members(struct sim *s, int count, uint16_t pgs, uint8_t n, uint8_t w, u
     sim_run(s, 100000);
 }
 
+static void note_loss(struct sim *s, int node)
+{
+    struct sim_node *sn = &s->node[node];
+
+    if (!sn->unsynced_since)
+        return;
+    s->loss = nwr_grow(s->loss, &s->caploss, s->nloss + 1, sizeof(*s->loss));
+    s->loss[s->nloss++] = (struct sim_loss){node, sn->unsynced_since, s->now};
+    sn->unsynced_since = 0;
+}
+
+int sim_losers(const struct sim *s, sim_us from, sim_us until)
+{
+    bool lost[SIM_NODES] = {false};
+    int n = 0;
+
+    for (uint32_t i = 0; i < s->nloss; i++) {
+        const struct sim_loss *l = &s->loss[i];
+
+        if (l->at < from || l->from > until || lost[l->node])
+            continue;
+        lost[l->node] = true;
+        n++;
+    }
+    return n;
+}
+
 void sim_crash(struct sim *s, int node, bool power_loss)
 {
     struct sim_node *sn = &s->node[node];
@@ -295,6 +366,8 @@ void sim_crash(struct sim *s, int node, bool power_loss)
     sn->alive = sn->doomed = false;
     sn->paused_until = 0;
     nwr_store_mem_crash(sn->store, power_loss);
+    if (power_loss)
+        note_loss(s, node);
     nwr_node_destroy(sn->node);
     sn->node = NULL;
     oracle_asker_died(s, node);
@@ -307,6 +380,13 @@ void sim_on_crash(struct sim *s, void (*fn)(void *arg, int node), void *arg)
     nwr_assert(s->nmourner < NWR_COUNT(s->mourner));
     s->mourner[s->nmourner].fn = fn;
     s->mourner[s->nmourner++].arg = arg;
+}
+
+void sim_on_removal(struct sim *s, void (*fn)(void *arg, int node), void *arg)
+{
+    nwr_assert(s->nheir < NWR_COUNT(s->heir));
+    s->heir[s->nheir].fn = fn;
+    s->heir[s->nheir++].arg = arg;
 }
 
 void sim_restart(struct sim *s, int node)
@@ -490,6 +570,7 @@ void sim_destroy(struct sim *s)
     nwr_effects_deinit(&s->spare);
     nwr_free(s->queue);
     nwr_free(s->asked);
+    nwr_free(s->loss);
     nwr_free(s->story);
     nwr_free(s);
 }

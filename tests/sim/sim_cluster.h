@@ -47,6 +47,13 @@ struct sim_node {
     int64_t clock_skew_ms; /* of its wall clock */
     sim_us paused_until;   /* its process is stopped: what is for it waits */
     sim_us resumed_at;
+    sim_us unsynced_since; /* its oldest change that power loss takes; 0: none (sim.sync_us) */
+};
+
+/* What a node wrote from..at may be gone there. */
+struct sim_loss {
+    int node;
+    sim_us from, at;
 };
 
 struct sim_conn {
@@ -79,6 +86,8 @@ enum sim_defect {
     SIM_NEVER_ANSWERS,
     SIM_LOSES_BLOCKS, /* bytes of new blocks never reach the medium */
     SIM_LEAKS_BLOCKS, /* bytes of removed blocks stay */
+    SIM_DROPS_HINTS,  /* who stands in for others tells them nothing */
+    SIM_NEVER_SYNCS,  /* what is said to be on the disk is not */
     /* of mounts: */
     SIM_HIDES_NAMES,  /* mount 0 is not given some entries */
     SIM_SHOWS_OTHER,  /* a read shows other bytes */
@@ -112,11 +121,14 @@ struct sim {
     /* The node that makes the durable write of this number dies there; 0: none. */
     uint64_t durable, crash_at;
     bool crash_power_loss;
+    sim_us sync_us; /* a change is on the disk after at most so long, asked or not; 0: if asked */
+    struct sim_loss *loss; /* of power, with sync_us */
+    uint32_t nloss, caploss;
     struct {
         void (*fn)(void *arg, int node);
         void *arg;
-    } mourner[4];
-    uint32_t nmourner;
+    } mourner[4], heir[4];
+    uint32_t nmourner, nheir;
     uint64_t digest; /* of all that was sent, stored and answered, in its order */
     bool trace;      /* the story goes to standard output */
     bool recording;  /* it goes to story, without times */
@@ -141,6 +153,10 @@ void sim_crash(struct sim *s, int node, bool power_loss);
 void sim_restart(struct sim *s, int node);
 /* fn is called for every node that dies. */
 void sim_on_crash(struct sim *s, void (*fn)(void *arg, int node), void *arg);
+/* fn is called for every node that hears that it was removed. */
+void sim_on_removal(struct sim *s, void (*fn)(void *arg, int node), void *arg);
+/* How many nodes lost, with their power, what they may have taken between from and until. */
+int sim_losers(const struct sim *s, sim_us from, sim_us until);
 /* The process ends, and starts with another disk, which is taken. */
 void sim_change_disk(struct sim *s, int node, struct nwr_store *disk);
 /* The process is stopped for a while; its peers find it silent. */

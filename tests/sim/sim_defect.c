@@ -55,6 +55,8 @@ void sim_defect_store(struct sim *s, int node, struct nwr_store_op *op)
         return;
     faults->lost_put = s->defect == SIM_LOSES_BLOCKS ? 4096 : 0;
     faults->lost_del = s->defect == SIM_LEAKS_BLOCKS ? 4096 : 0;
+    if (s->defect == SIM_DROPS_HINTS)
+        op->nhint = 0;
     if (op->kind != NWR_STORE_APPLY)
         return;
     if (s->defect == SIM_SKIPS_MERGES && node == 0)

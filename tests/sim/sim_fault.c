@@ -26,13 +26,15 @@ static int some_node(struct sim *s, bool alive)
 
 /* ---- what goes wrong ------------------------------------------------------------------------- */
 
-static void crash(struct sim *s, bool power_loss)
+static void crash(struct sim_trouble *t, bool power_loss)
 {
+    struct sim *s = t->s;
     int node = some_node(s, true);
 
     if (node < 0)
         return;
-    nwr_store_mem_faults(s->node[node].store)->torn_batch = power_loss ? 32768 : 0;
+    nwr_store_mem_faults(s->node[node].store)->torn_batch =
+        power_loss && !t->whole_batches ? 32768 : 0;
     sim_crash(s, node, power_loss);
 }
 
@@ -182,13 +184,22 @@ static void old_disk(struct sim_trouble *t)
     t->image = NULL;
 }
 
+static void rot(struct sim_trouble *t)
+{
+    struct sim *s = t->s;
+    uint32_t few = 65536 / 20, n;
+
+    n = nwr_store_mem_rot(s->node[t->victim].store, (uint32_t)sim_below(s, 4) ? few : 65536 / 2);
+    sim_tell(s, "%u records and blocks of node %d rot", n, t->victim);
+}
+
 static void go_wrong(struct sim_trouble *t, enum sim_fault fault)
 {
     struct sim *s = t->s;
 
     switch (fault) {
-    case SIM_KILL: crash(s, false); break;
-    case SIM_POWER: crash(s, true); break;
+    case SIM_KILL: crash(t, false); break;
+    case SIM_POWER: crash(t, true); break;
     case SIM_CUT_ONE: cut(s, false); break;
     case SIM_CUT_BOTH: cut(s, true); break;
     case SIM_SPLIT: split(s); break;
@@ -207,6 +218,7 @@ static void go_wrong(struct sim_trouble *t, enum sim_fault fault)
     case SIM_LATE: late(t); break;
     case SIM_IMAGE: image(t); break;
     case SIM_OLD_DISK: old_disk(t); break;
+    case SIM_ROT: rot(t); break;
     case SIM_FAULTS: break;
     }
 }
@@ -258,12 +270,19 @@ void sim_trouble_draw(struct sim_trouble *t, struct sim *s, bool power_loss, boo
 void sim_trouble_age(struct sim_trouble *t, bool old_disks)
 {
     t->victim = below(t->s, t->s->nnode);
-    for (int i = SIM_YOUNG; i < SIM_FAULTS; i++) {
+    for (int i = SIM_YOUNG; i < SIM_OLD; i++) {
         t->weight[i] = 2 + (uint32_t)sim_below(t->s, 2 * WEIGHT_MAX);
         if (i >= SIM_IMAGE && !old_disks)
             t->weight[i] = 0;
         t->all += t->weight[i];
     }
+}
+
+void sim_trouble_rot(struct sim_trouble *t)
+{
+    t->victim = below(t->s, t->s->nnode);
+    t->weight[SIM_ROT] = 1 + (uint32_t)sim_below(t->s, WEIGHT_MAX);
+    t->all += t->weight[SIM_ROT];
 }
 
 void sim_trouble_deinit(struct sim_trouble *t)

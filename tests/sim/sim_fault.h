@@ -32,15 +32,22 @@ enum sim_fault {
     SIM_LATE,             /* what a replica held long ago arrives at another, after any delay */
     SIM_IMAGE,            /* a copy is made of a disk */
     SIM_OLD_DISK,         /* it takes the place of that disk; always of the same node */
+    SIM_OLD,              /* so many; below are those that only harsh seeds have */
+    SIM_ROT = SIM_OLD,    /* what is stored rots, for good; always at the same node */
     SIM_FAULTS
 };
+
+/* Seeds from here on are harsh: faults that came later happen in them only, so a seed below keeps
+ * its story. */
+#define SIM_HARSH 500000
 
 struct sim_trouble {
     struct sim *s;
     uint32_t weight[SIM_FAULTS], all;
-    bool majorities; /* N may change only where both quorums are: others may meet no more */
+    bool whole_batches; /* power loss tears none */
+    bool majorities;    /* N may change only where both quorums are: others may meet no more */
     uint64_t struck;
-    int victim; /* of the two last */
+    int victim; /* of the last three */
     struct nwr_store *image;
     struct nwr_rows late; /* of late_pg, under the ring of late_epoch */
     nwr_pg late_pg;
@@ -52,6 +59,8 @@ void sim_trouble_draw(struct sim_trouble *t, struct sim *s, bool power_loss, boo
                       bool reshapes);
 /* Adds what happens only to those who live long. */
 void sim_trouble_age(struct sim_trouble *t, bool old_disks);
+/* Adds what happens only in harsh seeds. */
+void sim_trouble_rot(struct sim_trouble *t);
 void sim_trouble_deinit(struct sim_trouble *t);
 /* One thing goes wrong, or something is made good again. */
 void sim_trouble_strike(struct sim_trouble *t);

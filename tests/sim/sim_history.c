@@ -74,6 +74,12 @@ void sim_history_walk(struct sim_history *h, const struct nwr_key *prefix,
     }
 }
 
+void sim_history_healed(struct sim_history *h)
+{
+    for (uint32_t i = 0; i < h->n; i++)
+        h->w[i].low = false;
+}
+
 bool sim_history_shown(const struct sim_write *w, const struct nwr_record *rec)
 {
     for (uint32_t i = 0; rec && i < rec->n; i++)

@@ -310,6 +310,20 @@ void sim_mount_init(struct sim_mount *m, struct sim *s, int no, int node)
 {
     *m = (struct sim_mount){.s = s, .no = no, .node = node};
     sim_on_crash(s, on_crash, m);
+    sim_on_removal(s, on_crash, m);
+}
+
+bool sim_mount_move(struct sim_mount *m)
+{
+    struct sim *s = m->s;
+
+    nwr_assert(!m->core);
+    for (int n = 0; n < s->nnode; n++)
+        if (sim_is_awake(s, n) && s->node[n].joined && !s->node[n].removed) {
+            m->node = n;
+            return true;
+        }
+    return false;
 }
 
 void sim_mount_deinit(struct sim_mount *m)

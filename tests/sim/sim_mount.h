@@ -60,6 +60,8 @@ void sim_mount_start(struct sim_mount *m);
 /* As kill -9 does. */
 void sim_mount_kill(struct sim_mount *m);
 bool sim_mount_can_start(const struct sim_mount *m);
+/* Not mounted, its node was removed: it is mounted at another from now on. False: none is there. */
+bool sim_mount_move(struct sim_mount *m);
 void sim_mount_deinit(struct sim_mount *m);
 
 /* main runs as the program of m, from now on. */

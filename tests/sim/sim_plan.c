@@ -35,6 +35,16 @@ static void age(struct plan *p, uint8_t w, bool changes)
         p->strong = false;
 }
 
+/* A member that is removed while all call it down takes with it what it stood in for. */
+static void ask_less(struct plan *p, bool reshapes)
+{
+    p->load.low = sim_below(p->s, 2);
+    p->load.sloppy = !reshapes && sim_below(p->s, 2);
+    p->load.history.less = p->load.low || p->load.sloppy;
+    sim_tell(p->s, "requests: %s%s", p->load.low ? "some with w=1 r=1 " : "",
+             p->load.sloppy ? "some sloppy" : "");
+}
+
 static void set_up(struct plan *p)
 {
     struct sim *s = p->s;
@@ -67,6 +77,8 @@ static void set_up(struct plan *p)
     /* Of a single member w = r = 1 is strong, but it may not stay single. */
     sim_load_start(&p->load, s, p->pgs, p->strong, p->power_loss);
     p->load.old_disks = p->old_disks;
+    if (s->seed >= SIM_HARSH && !p->old_disks)
+        ask_less(p, reshapes);
 }
 
 static void trouble(struct plan *p)
@@ -169,6 +181,16 @@ static void restart_all(struct sim *s)
     }
 }
 
+/* Who stood in for others has told them. */
+static bool all_told(const struct sim *s)
+{
+    for (int i = 0; i < s->nnode; i++)
+        for (uint16_t o = 1; o <= SIM_NODES && !s->node[i].removed; o++)
+            if (nwr_node_hints(s->node[i].node, o)->count)
+                return false;
+    return true;
+}
+
 static void heal(struct plan *p)
 {
     struct sim *s = p->s;
@@ -187,6 +209,10 @@ static void heal(struct plan *p)
             sim_fail(s, "[live] node %d did not finish joining, or the ring a change: %s", n,
                      s->node[n].join_text);
     sim_run(s, 3000000);
+    for (int i = 0; i < 600 && p->load.sloppy && !all_told(s); i++)
+        sim_run(s, 100000);
+    if (p->load.sloppy && !all_told(s))
+        sim_fail(s, "[live] all is healed, and a hint does not come to whom it is for");
 }
 
 /* All pages of a group as node shows them. */
@@ -250,6 +276,7 @@ static void end(struct plan *p, struct sim_outcome *out)
     /* The volume's own R heals as a program's reads do; then every replica is asked. */
     read_all(p, 0, p->strong);
     check_alive(p);
+    sim_history_healed(&p->load.history);
     read_all(p, NWR_QUORUM_ALL, true);
     oracle_converged(s);
     oracle_blocks(s, &p->load.history, false);
