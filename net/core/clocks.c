@@ -95,7 +95,8 @@ static void least(const struct nwr_node *n, nwr_pg pg, const struct nwr_vv *own,
     uint32_t m = nwr_ring_place(&n->ring, pg, list);
 
     *out = (struct nwr_vv){0};
-    if (n->ring.joint || n->joining || n->hints.pg[pg] || n->confirms_epoch != n->ring.epoch)
+    if ((n->ring.joint && NWR_RULE(FLOOR_SETTLED)) || n->joining || n->hints.pg[pg] ||
+        n->confirms_epoch != n->ring.epoch)
         return;
     nwr_vv_copy(out, own);
     for (uint32_t i = 0; i < m; i++) {
@@ -103,10 +104,10 @@ static void least(const struct nwr_node *n, nwr_pg pg, const struct nwr_vv *own,
 
         if (list[i] == n->ordinal)
             continue;
-        if (e)
-            nwr_vv_least(out, &e->clock);
-        else
+        if (!e && (NWR_RULE(FLOOR_OF_ALL) || nwr_is_up(n, list[i])))
             out->n = 0;
+        else if (e && NWR_RULE(FLOOR_LEAST))
+            nwr_vv_least(out, &e->clock);
     }
 }
 
@@ -140,7 +141,8 @@ static struct nwr_in data_of(const struct nwr_msg *m)
 static void settle(struct nwr_node *n, struct clocks *c, enum state state)
 {
     c->state = state;
-    nwr_settle_start(n, &c->job, 0, c->both + c->at, c->end - c->at, state == TAKING);
+    nwr_settle_start(n, &c->job, 0, c->both + c->at, c->end - c->at,
+                     state == TAKING && NWR_RULE(CONFIRM_DISK));
 }
 
 static void chunk(struct nwr_node *n, struct clocks *c)
@@ -407,7 +409,7 @@ void nwr_clocks_message(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
     a->from = (struct nwr_origin){.kind = NWR_FROM_PEER, .peer = peer, .id = m->id};
     a->both = nwr_zalloc(CHUNK * sizeof(*a->both));
     if (read_question(n, a, peer, &in))
-        nwr_settle_start(n, &a->job, 0, a->both, a->nboth, true);
+        nwr_settle_start(n, &a->job, 0, a->both, a->nboth, NWR_RULE(CONFIRM_DISK));
     else
         reply(n, a, NWR_E_FORMAT);
 }

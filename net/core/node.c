@@ -105,7 +105,8 @@ static void peer_up(struct nwr_node *n, uint16_t peer)
         n->link_up = true;
     } else if (!n->peer[peer].up) {
         n->peer[peer] = (struct nwr_peer_state){.up = true, .known = true};
-        nwr_confirms_forget(n, peer);
+        if (NWR_RULE(CONFIRM_FORGOTTEN))
+            nwr_confirms_forget(n, peer);
         nwr_epoch_tell(n, peer);
         nwr_gossip_link(n, peer, true);
     }
@@ -127,7 +128,7 @@ static void peer_down(struct nwr_node *n, uint16_t peer)
     p->knock_until = 0;
     nwr_gossip_link(n, peer, false);
     nwr_calls_lost(n, peer);
-    if (peer && news) /* it may come back without what it had */
+    if (peer && news && NWR_RULE(CONFIRM_FORGOTTEN)) /* it may come back without what it had */
         nwr_confirms_forget(n, peer);
     if (news) /* it is dialed again and again while it is away */
         nwr_jobs_changed(n);

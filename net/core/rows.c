@@ -5,6 +5,7 @@
 
 #include "net/core/digest.h"
 #include "net/core/floor.h"
+#include "net/core/rules.h"
 
 bool nwr_record_same(const struct nwr_record *a, const struct nwr_record *b)
 {
@@ -150,7 +151,7 @@ void nwr_rows_refuse(struct nwr_rows *rows, const struct nwr_rows *other, const 
 {
     static const struct nwr_record nothing;
 
-    for (uint32_t i = 0; other->floor.n && i < rows->n; i++) {
+    for (uint32_t i = 0; other->floor.n && NWR_RULE(READ_FLOORS) && i < rows->n; i++) {
         struct nwr_row *row = &rows->row[i];
         const struct nwr_row *same = nwr_rows_find(other, &row->key);
 

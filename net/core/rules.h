@@ -1,4 +1,4 @@
-/* rules.h -- the rules of DESIGN 5, 6 and 7 that can be switched off, to see what goes wrong.
+/* rules.h -- rules of DESIGN 3, 5, 6 and 7 that can be switched off, to see what goes wrong.
  *
  * `NWR_RULE(X)` stands where rule X is kept. In the product it is true and leaves no trace; built
  * with NWR_RULES_SWITCH (Makefile, "rules") it asks a table that tests/sim/sim_rules.c fills, and
@@ -53,9 +53,16 @@
     X(KEPT_WAITS, "no write waits for what is kept")                                               \
     X(CLOCK_EQUAL, "a clock is joined only where both hold the same")                              \
     X(CLOCK_LOST, "an unreadable record ends what its replica claims to have")                     \
+    X(FLOOR_OF_ALL, "a floor takes every member, who is away too")                                 \
+    X(FLOOR_LEAST, "it is the least of their clocks")                                              \
+    X(FLOOR_SETTLED, "it rises in a settled ring")                                                 \
+    X(CONFIRM_DISK, "what is confirmed is on disk")                                                \
+    X(CONFIRM_FORGOTTEN, "and counts no more once its member was away")                            \
     X(FLOOR_COVERED, "a floor is taken only by a replica whose clock covers it")                   \
     X(FLOOR_REFUSES, "what is below the floor and not here is not taken again")                    \
     X(BEHIND_DROPS, "who is behind a floor drops what others dropped")                             \
+    X(READ_FLOORS, "a read takes floors into account")                                             \
+    X(UNKNOWN, "an unreadable record is unknown, never empty")                                     \
     X(FOLD_ALL, "a record folds when all that its context names is below the floor")               \
     X(FOLD_PAST, "pasts fold with it")                                                             \
     X(RETIRED_STAYS, "retired write_ids do not")                                                   \

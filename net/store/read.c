@@ -66,6 +66,10 @@ static bool on_direct(void *arg, const struct nwr_skey *key, const void *value, 
     r->direct = nwr_grow(r->direct, &r->capdirect, r->ndirect + 1, sizeof(*r->direct));
     d = &r->direct[r->ndirect];
     r->err = nwr_unseal_record(key, value, len, &d->row.rec);
+    if (r->err && !NWR_RULE(UNKNOWN)) {
+        r->err = NWR_OK;
+        return true;
+    }
     if (r->err)
         return false;
     d->row.key = to_key(key);

@@ -219,6 +219,8 @@ void nwr_store_mem_crash(struct nwr_store *s, bool lose_unsynced);
 /* What is stored rots, for good: one byte of each key of `in_65536` of 65536 records, entries and
  * bytes of blocks. Returns how many. */
 uint32_t nwr_store_mem_rot(struct nwr_store *s, uint32_t in_65536);
+/* One record does, which is there. */
+void nwr_store_mem_rot_record(struct nwr_store *s, const struct nwr_key *key);
 /* The records of a PG are gone, as with a file of a database: the PG is in doubt. */
 void nwr_store_mem_lose(struct nwr_store *s, nwr_pg pg);
 

@@ -301,25 +301,37 @@ enum nwr_err nwr_store_mem_verify(struct nwr_store *s, struct nwr_verify *out)
     return nwr_engine_verify(&of_store(s)->engine, out);
 }
 
+static void rot_one(struct mem *m, struct nwr_sorted_node *at)
+{
+    struct nwr_blob *rotten = nwr_blob_copy(at->value->data, at->value->len);
+    uint64_t where = nwr_rng_below(&m->rng, rotten->len);
+
+    rotten->data[where] ^= (uint8_t)(1 + nwr_rng_below(&m->rng, 255));
+    nwr_blob_unref(at->value);
+    at->value = rotten;
+}
+
 uint32_t nwr_store_mem_rot(struct nwr_store *s, uint32_t in_65536)
 {
     struct mem *m = of_store(s);
     uint32_t n = 0;
 
     for (struct nwr_sorted_node *at = m->map.head[0]; at; at = at->next[0]) {
-        struct nwr_blob *rotten;
-        uint64_t where;
-
         if (at->space == NWR_SPACE_META || at->value->len == 0 || !chance(m, in_65536))
             continue;
-        rotten = nwr_blob_copy(at->value->data, at->value->len);
-        where = nwr_rng_below(&m->rng, rotten->len);
-        rotten->data[where] ^= (uint8_t)(1 + nwr_rng_below(&m->rng, 255));
-        nwr_blob_unref(at->value);
-        at->value = rotten;
+        rot_one(m, at);
         n++;
     }
     return n;
+}
+
+void nwr_store_mem_rot_record(struct nwr_store *s, const struct nwr_key *key)
+{
+    struct nwr_skey skey = nwr_skey_of(NWR_SPACE_RECORDS, key->b, key->len);
+    struct nwr_sorted_node *at = nwr_sorted_find(&of_store(s)->map, &skey);
+
+    nwr_assert(at);
+    rot_one(of_store(s), at);
 }
 
 void nwr_store_mem_lose(struct nwr_store *s, nwr_pg pg)

@@ -141,6 +141,29 @@ static void an_old_disk_brings_nothing_back(void **state)
     sim_destroy(s);
 }
 
+static void an_old_disk_does_not_outvote_what_was_deleted(void **state)
+{
+    struct sim *s = kit_three_by_reads(60, 2, 2);
+    struct nwr_store *old;
+
+    (void)state;
+    write_keys(s, "x", 1000);
+    sim_run(s, 2000000);
+    old = nwr_store_mem_copy(s->node[2].store, 1);
+    write_keys(s, NULL, 2000);
+    repair(s);
+    assert_gone(s);
+    change_disk(s, 2, old);
+    kit_isolate(s, 1, true);
+    kit_notice(s);
+    for (uint32_t i = 0; i < KEYS; i++) {
+        struct nwr_key key = kit_key(PG, i);
+
+        assert_string_equal(kit_read_text(s, 2 * (int)(i % 2), &key), "");
+    }
+    sim_destroy(s);
+}
+
 static void an_old_disk_keeps_what_was_written_beside_what_was_deleted(void **state)
 {
     struct sim *s = kit_three(54, 2, 2);
@@ -302,6 +325,7 @@ int main(void)
         cmocka_unit_test(deleted_records_go_from_every_replica),
         cmocka_unit_test(a_tombstone_stays_as_long_as_a_replica_is_away),
         cmocka_unit_test(an_old_disk_brings_nothing_back),
+        cmocka_unit_test(an_old_disk_does_not_outvote_what_was_deleted),
         cmocka_unit_test(an_old_disk_keeps_what_was_written_beside_what_was_deleted),
         cmocka_unit_test(what_comes_late_meets_the_floor),
         cmocka_unit_test(a_name_can_be_used_again_and_deleted_again),
