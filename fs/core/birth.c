@@ -81,6 +81,7 @@ bool nwr_birth_send(struct nwr_txn *t, struct nwr_node *n)
             w->v.dot = (struct nwr_dot){0};
             w->v.hlc = 0;
             w->v.flags &= (uint8_t)~NWR_V_ONCE;
+            w->fresh = !n->tried && !t->refused && !t->dead;
         }
     for (uint32_t i = 0; i < n->held->nguard; i++) {
         struct nwr_key_parts dir;

@@ -241,7 +241,7 @@ static void submit(struct nwr_txn *t, struct nwr_request *req)
     req->hlc = t->dated;
     req->sloppy = t->sloppy;
     for (uint32_t i = 0; i < req->nwrite; i++)
-        req->write[i].fresh = req->write[i].v.flags & NWR_V_ONCE;
+        req->write[i].fresh |= req->write[i].v.flags & NWR_V_ONCE;
     nwr_mount_submit(t->m, req, t->id);
 }
 
@@ -569,6 +569,11 @@ static void apply_batch(struct nwr_txn *t, const struct nwr_request *vreq,
         w->v.dot = res->dot;
         w->v.hlc = res->hlc;
         w->v.k = res->k;
+        if (w->v.wid == t->wid) {
+            t->last.dot = res->dot;
+            t->last.hlc = res->hlc;
+            t->last.k = res->k;
+        }
         nwr_walk_changed(t->m, &w->key, t->id);
         if (w->discard)
             nwr_record_discard(rec, w->seen, w->nseen, w->retire, w->nretire);
@@ -582,10 +587,6 @@ static void on_put(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_respo
     if (vreq->op == NWR_OP_PUT) {
         nwr_mount_seen(t->m, res->hlc);
         t->dated = NWR_MAX(t->dated, res->hlc);
-        t->last.dot = res->dot;
-        t->last.hlc = res->hlc;
-        t->last.k = res->k;
-        t->last.acks = res->acks;
         apply_batch(t, vreq, res);
     }
 }
@@ -642,7 +643,7 @@ static void note_error(struct nwr_txn *t, const struct nwr_request *vreq, enum n
         err = NWR_E_STALE; /* the version that named it was replaced long ago */
     if (vreq->op == NWR_OP_PUT && t->runs < NWR_TXN_REPLANS_MAX &&
         (t->req ? may_replan(t, err) : err == NWR_E_DEAD && nwr_push_dead(t))) {
-        t->stale = true;
+        t->stale = t->refused = true;
         if (err == NWR_E_NOTEMPTY)
             t->refilled = t->looks_inside = true;
         t->look.len = 0;

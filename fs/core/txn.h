@@ -85,6 +85,7 @@ struct nwr_txn {
     bool dead;      /* a directory was to take a name, and a replica said it takes none */
     bool sent_only; /* the snapshot is without what this mount has not sent */
     bool stale;     /* it must be: a guard refused what was planned on it */
+    bool refused;   /* that happened: a replica may have what was sent */
     bool onward;    /* what is staged is a step: once it is acknowledged the plan runs again */
     bool raises;    /* a guard said that the inode it pushes is being removed (reap.c) */
     bool walks;     /* the snapshot came from what the thread was told before */
@@ -117,7 +118,7 @@ struct nwr_txn {
     uint8_t w, r;
     bool sloppy;
     enum nwr_level level;
-    struct nwr_response last;  /* dot, hlc, k, ack of the last batch; bytes of STATFS */
+    struct nwr_response last;  /* dot, hlc, k of the version with t's wid; bytes of STATFS */
     struct nwr_request *other; /* a request that is neither READ nor PUT: STATFS, STATUS, WHY */
     bool other_done;
     bool unfinished;   /* finish needs what is not read yet, and runs again */

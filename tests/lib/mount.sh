@@ -26,6 +26,9 @@
 #                                   which succeeds when cmd fails, and `same WANT GOT`
 #   limited SECONDS cmd...          status of the command, 124 when it took too long
 #   eventually SECONDS cmd...       repeats the command until it succeeds
+#   repaired [--data DIR | MOUNT]   replicas come to be equal: `nwrfs repair --wait` finds no
+#                                   difference. Not always at once: a mount still removes what was
+#                                   unlinked, say, and writes a directory's times
 # shellcheck shell=bash
 
 if [ -z "${NWR_IN_NAMESPACE:-}" ] && [ "$(id -u)" = 0 ]; then
@@ -196,6 +199,17 @@ eventually() {
         sleep 0.1
     done
 }
+
+no_difference() {
+    local said
+    said=$("$NWRFS" repair "$@" --wait) && [ "${said#0 differences found}" != "$said" ]
+}
+repaired() {
+    eventually 60 no_difference "$@" && return
+    "$NWRFS" repair "$@" --wait
+    return 1
+}
+export -f eventually no_difference repaired
 
 # ---- nodes --------------------------------------------------------------------------------------
 

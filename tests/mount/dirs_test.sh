@@ -48,7 +48,7 @@ mkdir "$MA"/refill/d "$MA"/rmrf/d "$MA"/over/{d,e} "$MA"/hard/{p,q} "$MA"/alive/
 echo seen >"$MA/rmrf/d/seen"
 echo h >"$MA/hard/name"
 echo f >"$MA/alive/d/f"
-mkdir "$MA"/shows/{d,e}
+mkdir "$MA"/shows/{d,e} "$MA/back"
 echo f >"$MA/shows/d/f"
 for m in "$MA" "$MB"; do
     eventually 15 is_state "$m" alive "d/ d/f=f to/ " || fail before_the_cut "$(state "$m")"
@@ -73,6 +73,7 @@ ln "$MB/hard/name" "$MB/hard/q/b" && echo other >"$MB/hard/q/b"
 mv "$MA/alive/d" "$MA/alive/to/" && echo late >"$MB/alive/d/g"
 ln -s here "$MA/links/l" && ln -s there "$MB/links/l"
 rm "$MA/shows/d/f" && echo late >"$MB/shows/d/f"
+rmdir "$MA/back" && echo late >"$MB/back/f"
 heal a
 
 expect a_directory_moved_on_two_sides_is_where_the_later_one_put_it moved \
@@ -113,6 +114,12 @@ echo new >"$MA/refill/d/new"
 check a_directory_that_is_back_takes_a_file sync -f "$MA/refill/d/new"
 check and_a_directory mkdir "$MB/refill/d/sub"
 check and_what_is_moved_there mv "$MB/rmrf/d/unseen" "$MB/refill/d/moved"
+# Its file goes to two groups, and is closed twice: what it had is replaced, not kept beside it.
+expect a_directory_of_the_root_is_back back "f=late "
+exec 3>"$MA/back/new" 4>&3 4>&-
+echo new >&3
+exec 3>&-
+expect what_is_made_there_shows_once back "f=late new=new "
 expect and_shows_them_all refill "d/ d/f=late d/moved=late d/new=new d/sub/ "
 
 # ---- the index of conflicts ----

@@ -105,7 +105,7 @@ check meanwhile_it_waited_and_did_not_spin waits c $((SECONDS - since + 1))
 check all_descriptors_of_a_mount_can_be_taken exhaust a
 go_on a_mount_without_descriptors_goes_on fds3
 relieve a
-check replicas_agree_afterwards "$NWRFS" repair "$MA" --wait
+check replicas_agree_afterwards repaired "$MA"
 
 # ---- a read-only disk ----
 
@@ -124,7 +124,7 @@ kill9 c
 umount -l "$T/c"
 mount -o loop "$T/c.disk" "$T/c"
 check it_starts_on_the_repaired_disk again c
-check and_catches_up "$NWRFS" repair "$MA" --wait
+check and_catches_up repaired "$MA"
 # While four programs sync, which is when RocksDB once ended the process.
 for i in 1 2 3 4; do
     for k in 1 2 3 4 5 6 7 8; do

@@ -52,7 +52,7 @@ for m in "$MA" "$MB"; do
 done
 END
 feed c
-check the_node_that_was_full_catches_up "$NWRFS" repair "$MA" --wait
+check the_node_that_was_full_catches_up repaired "$MA"
 check and_then_holds_everything eventually 20 equal_replicas one
 
 # ---- two of three, so W of them ----
@@ -78,7 +78,7 @@ mkdir "$MA/two/dir"
 cmp "$T/one.5" "$MB/two/1" && cmp "$T/one.6" "$MA/two/later"
 same "" "$(find "$MA" -name '*.conflict.*')"
 END
-check after_repair_replicas_agree "$NWRFS" repair "$MA" --wait
+check after_repair_replicas_agree repaired "$MA"
 check and_hold_everything eventually 20 equal_replicas two
 
 # ---- all, by what is written into the mount itself ----
@@ -106,7 +106,7 @@ for i in 1 2 3 4 5; do cmp "$T/one.7" "$MA/all/more.$i"; done
 for i in 1 2 3 4; do cmp "$T/all.$i" "$MB/all/$i"; done
 same "" "$(find "$MA" -name '*.conflict.*')"
 END
-check after_all_that_replicas_agree "$NWRFS" repair "$MA" --wait
+check after_all_that_replicas_agree repaired "$MA"
 check and_each_holds_everything eventually 20 equal_replicas all
 for n in a b c; do
     if grep -q 'level=error' "$T/$n/log"; then

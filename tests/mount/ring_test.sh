@@ -103,10 +103,7 @@ for sum in "$T"/sums/*; do
 done
 END
 
-try replicas_are_equal_in_the_end <<'END'
-"$NWRFS" repair --data "$T/a" --wait >/dev/null
-"$NWRFS" repair --data "$T/a" --wait | grep -q '^0 differences found'
-END
+check replicas_are_equal_in_the_end repaired --data "$T/a"
 
 refuse an_ordinal_that_no_member_has_is_refused 'no member has' \
     "$NWRFS" ring remove 99 --data "$T/a"
