@@ -119,7 +119,7 @@ static void add_key(struct group *g, const struct nwr_key *key)
 static void place(const struct nwr_node *n, const struct handoff *h, struct group *g)
 {
     struct nwr_sides sides;
-    bool is_one = false;
+    bool is_one = !NWR_RULE(HINT_FOLLOWS);
 
     nwr_ring_sides(&n->ring, g->pg, &sides);
     for (uint32_t i = 0; i < sides.n; i++)

@@ -27,6 +27,8 @@
     X(HINT_ACTOR, "dots given while standing in are of an actor that ends with them")              \
     X(HINT_UNTIL_DISK, "a hint ends when its target has it on disk")                               \
     X(HINT_LATE, "who was sent a write and did not answer gets a hint")                            \
+    X(HINT_FOLLOWS, "a hint for who holds the group no more goes to those who do")                 \
+    X(STAND_IN_LISTS, "while joint a stand-in counts in the lists of whom it stands in for")       \
     X(HAND_OVER, "what this node stood in for is handed over before it is erased")                 \
     X(HAND_OVER_DISK, "and is on the disks of a quorum then")                                      \
     X(HINTS_FIRST, "nothing is erased that a hint still names")                                    \
@@ -63,6 +65,7 @@
     X(BEHIND_DROPS, "who is behind a floor drops what others dropped")                             \
     X(READ_FLOORS, "a read takes floors into account")                                             \
     X(UNKNOWN, "an unreadable record is unknown, never empty")                                     \
+    X(DOUBT, "nor is a group of which records may have been lost")                                 \
     X(FOLD_ALL, "a record folds when all that its context names is below the floor")               \
     X(FOLD_PAST, "pasts fold with it")                                                             \
     X(RETIRED_STAYS, "retired write_ids do not")                                                   \

@@ -95,7 +95,7 @@ static struct side *stand_in_of(struct write *wr, uint16_t target)
 
 static void stand_in(struct write *wr, uint16_t ordinal, const struct side *away)
 {
-    uint8_t in = away->in;
+    uint8_t in = NWR_RULE(STAND_IN_LISTS) ? away->in : 1 << NWR_LIST_NOW;
     uint16_t target = away->ordinal;
 
     if (wr->nside < NWR_COUNT(wr->side))
@@ -128,7 +128,7 @@ static void place_spares(struct nwr_node *n, struct write *wr)
 
         if (!s->in || s->hint_for)
             continue;
-        if (standing)
+        if (standing && NWR_RULE(STAND_IN_LISTS))
             standing->in = s->in;
         if (standing || s->state == SIDE_HAS || nwr_is_up(n, s->ordinal))
             continue;

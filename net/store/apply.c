@@ -592,7 +592,7 @@ void nwr_run_apply(struct nwr_engine *e, struct nwr_store_op *op)
     const struct nwr_clock_slot *clock;
 
     /* What is not there may only not be there any more. */
-    if ((op->coordinator || op->nguard) && nwr_engine_doubts(e, op->pg)) {
+    if ((op->coordinator || op->nguard) && nwr_engine_doubts(e, op->pg) && NWR_RULE(DOUBT)) {
         op->err = NWR_E_CORRUPT;
         return;
     }

@@ -239,7 +239,7 @@ void nwr_run_read(struct nwr_engine *e, struct nwr_store_op *op)
     struct reading r = {.e = e, .op = op};
 
     op->more = false;
-    if (nwr_engine_doubts(e, op->pg)) {
+    if (nwr_engine_doubts(e, op->pg) && NWR_RULE(DOUBT)) {
         op->err = NWR_E_CORRUPT;
         return;
     }
