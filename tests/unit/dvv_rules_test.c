@@ -38,6 +38,34 @@ static bool absorb_as_container(struct nwr_record *dst, const struct nwr_record 
     return changed;
 }
 
+static bool merge_as_if_whole(struct nwr_record *dst, const struct nwr_record *src)
+{
+    bool changed = false;
+
+    for (uint32_t i = dst->n; i > 0; i--)
+        if (src->n && !nwr_record_find(src, dst->v[i - 1].dot)) {
+            nwr_ctx_add(&dst->ctx, dst->v[i - 1].dot);
+            remove_at(dst, i - 1);
+            changed = true;
+        }
+    return nwr_record_sync(dst, src) || changed;
+}
+
+static bool merge_adds_only(struct nwr_record *dst, const struct nwr_record *src)
+{
+    struct nwr_record blind;
+    bool changed;
+
+    nwr_record_copy(&blind, src);
+    nwr_ctx_deinit(&blind.ctx);
+    for (uint32_t i = 0; i < blind.n; i++)
+        nwr_ctx_add(&blind.ctx, blind.v[i].dot);
+    changed = nwr_record_sync(dst, &blind);
+    changed |= nwr_ctx_join(&dst->ctx, &src->ctx);
+    nwr_record_deinit(&blind);
+    return changed;
+}
+
 static void put_over_everything(struct nwr_record *r, const struct nwr_version *v,
                                 const struct nwr_seen *seen, uint32_t nseen, const nwr_wid *retire,
                                 uint32_t nretire, struct nwr_dot *dot)
@@ -137,6 +165,14 @@ static const struct rules broken[] = {
      .put = nwr_record_put,
      .merge = nwr_record_sync,
      .absorb = absorb_as_container},
+    {.off = "merge keeps what the other has not seen",
+     .put = nwr_record_put,
+     .merge = merge_as_if_whole,
+     .absorb = merge_as_if_whole},
+    {.off = "merge drops what the other has seen and does not have",
+     .put = nwr_record_put,
+     .merge = merge_adds_only,
+     .absorb = merge_adds_only},
     {.off = "a write removes only what it names",
      .put = put_over_everything,
      .merge = nwr_record_sync,
