@@ -42,8 +42,8 @@ static void draw_trouble(struct plan *p, bool weak, int members, bool joins)
     bool reshapes = p->harsh && !rots && sim_below(s, 2);
 
     sim_trouble_draw(&p->trouble, s, power_loss, joins, reshapes);
-    if (rots)
-        sim_trouble_rot(&p->trouble);
+    if (p->harsh)
+        sim_trouble_harden(&p->trouble, rots);
     if (power_loss)
         s->sync_us = 1 + sim_below(s, 1000000);
     p->trouble.majorities = !weak;

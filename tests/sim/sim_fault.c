@@ -105,7 +105,7 @@ static void reshape(struct sim_trouble *t)
 
     if (node < 0 || !s->node[node].joined || !sim_is_awake(s, node))
         return;
-    what->ordinal = (uint16_t)(1 + sim_below(s, 8));
+    what->ordinal = (uint16_t)(1 + sim_below(s, t->harsh ? (uint64_t)s->nnode : 8));
     what->kind = (enum nwr_reshape_kind)sim_below(s, 4);
     what->value = 1 + (uint32_t)sim_below(s, what->kind == NWR_RESHAPE_N ? 4 : 512);
     memcpy(what->address, "10.0.0.6:1", 11);
@@ -278,11 +278,24 @@ void sim_trouble_age(struct sim_trouble *t, bool old_disks)
     }
 }
 
-void sim_trouble_rot(struct sim_trouble *t)
+static void harden(struct sim_trouble *t, enum sim_fault fault)
 {
+    uint32_t more = 2 + (uint32_t)sim_below(t->s, 3 * WEIGHT_MAX);
+
+    t->weight[fault] += more;
+    t->all += more;
+}
+
+void sim_trouble_harden(struct sim_trouble *t, bool rots)
+{
+    t->harsh = true;
     t->victim = below(t->s, t->s->nnode);
-    t->weight[SIM_ROT] = 1 + (uint32_t)sim_below(t->s, WEIGHT_MAX);
-    t->all += t->weight[SIM_ROT];
+    if (rots)
+        harden(t, SIM_ROT);
+    if (t->weight[SIM_POWER])
+        harden(t, SIM_POWER);
+    if (t->weight[SIM_RESHAPE])
+        harden(t, SIM_RESHAPE);
 }
 
 void sim_trouble_deinit(struct sim_trouble *t)

@@ -44,6 +44,7 @@ enum sim_fault {
 struct sim_trouble {
     struct sim *s;
     uint32_t weight[SIM_FAULTS], all;
+    bool harsh;
     bool whole_batches; /* power loss tears none */
     bool majorities;    /* N may change only where both quorums are: others may meet no more */
     uint64_t struck;
@@ -59,8 +60,9 @@ void sim_trouble_draw(struct sim_trouble *t, struct sim *s, bool power_loss, boo
                       bool reshapes);
 /* Adds what happens only to those who live long. */
 void sim_trouble_age(struct sim_trouble *t, bool old_disks);
-/* Adds what happens only in harsh seeds. */
-void sim_trouble_rot(struct sim_trouble *t);
+/* Adds what happens only in harsh seeds: it rots, if rots; losses of power and changes of the ring,
+ * where they are on, come more often, and to members that are there. */
+void sim_trouble_harden(struct sim_trouble *t, bool rots);
 void sim_trouble_deinit(struct sim_trouble *t);
 /* One thing goes wrong, or something is made good again. */
 void sim_trouble_strike(struct sim_trouble *t);
