@@ -266,7 +266,8 @@ static int help(void)
 {
     printf("usage: nwrfs conflicts PATH [--json]\n\n"
            "Lists every version in conflict below PATH: number K (0: the head), node that wrote\n"
-           "it, time, size, clock, name. To end a conflict: rm or mv the siblings.\n");
+           "it, time, size, clock, name. To end a conflict: rm or mv the siblings.\n\n"
+           "The figure in nwrfs status is another one: it counts records (nwrfs status --help).\n");
     return 0;
 }
 

@@ -24,7 +24,10 @@ static char *from_mount(const char *path)
 static int help(void)
 {
     printf("usage: nwrfs status [--data DIR | MOUNTPOINT] [--json]\n\nMembers of the volume and "
-           "their state, quorums, conflicts and counters of a node.\n");
+           "their state, quorums, conflicts and counters of a node.\n\n"
+           "conflicts counts records in conflict on this node: a file once for all its names and\n"
+           "siblings, directories that are one too. nwrfs conflicts lists names, as a mount shows "
+           "them.\n");
     return 0;
 }
 
