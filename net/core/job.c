@@ -4,6 +4,8 @@
  */
 #include "net/core/job.h"
 
+#include "net/core/behind.h"
+
 /* ---- wake-ups: a binary heap, earliest first ------------------------------------------------- */
 
 static void heap_set(struct nwr_node *n, uint32_t at, struct nwr_job *j)
@@ -368,6 +370,8 @@ void nwr_lend_back(struct nwr_node *n, struct nwr_store_op *op)
     struct nwr_lent *l = nwr_container_of(op, struct nwr_lent, op);
     struct nwr_job *j = l->job;
 
+    if (l->op.kind == NWR_STORE_APPLY && nwr_err_of_disk(l->op.err))
+        nwr_behind_set(n, l->op.pg);
     if (l->op.nhint)
         nwr_hints_stored(n, l);
     if (j) {

@@ -147,6 +147,8 @@ struct nwr_hints {
     struct nwr_hints_stat stat;
 };
 
+struct nwr_behind;
+
 /* What others said they have on disk, since they came up and the ring is what it is. */
 struct nwr_confirmed {
     uint16_t ordinal;
@@ -200,6 +202,8 @@ struct nwr_node {
     bool only_asked;
     struct nwr_repair_state repair;
     struct nwr_scrub_state scrub;
+    struct nwr_behind *behind; /* of each PG (behind.h); NULL: none was */
+    uint32_t nbehind;
     struct nwr_confirms *confirms; /* of each PG (clocks.h); NULL: none */
     uint64_t confirms_epoch;
 

@@ -1,4 +1,5 @@
 /* node.c -- events in, machines to them; who is up. See node.h. */
+#include "net/core/behind.h"
 #include "net/core/clocks.h"
 #include "net/core/job.h"
 
@@ -51,6 +52,7 @@ void nwr_node_destroy(struct nwr_node *n)
     nwr_register_deinit(&n->reg);
     nwr_hints_deinit(&n->hints);
     nwr_confirms_deinit(n);
+    nwr_behind_deinit(n);
     nwr_free(n->dots);
     nwr_free(n);
 }

@@ -15,6 +15,7 @@
  * While there is other work, each piece is followed by a pause three times as long as the piece
  * was, so that foreground work keeps at least half of the node, whoever else compares with it.
  */
+#include "net/core/behind.h"
 #include "net/core/clocks.h"
 #include "net/core/reconcile.h"
 
@@ -193,18 +194,23 @@ static void add_differing(struct pair *p, nwr_pg pg, uint64_t theirs)
     p->differing[p->ndiffering++] = (struct nwr_differing){.pg = pg, .theirs = theirs};
 }
 
-/* Groups that are equal, and whose floor waits for the peer to say that it has them on disk. */
-static void add_unconfirmed(struct nwr_node *n, struct pair *p)
+static bool differs(const struct pair *p, nwr_pg pg)
 {
-    uint32_t differ = p->ndiffering;
+    for (uint32_t i = 0; i < p->ndiffering; i++)
+        if (p->differing[i].pg == pg)
+            return true;
+    return false;
+}
 
+/* Groups that are equal: some have a floor that waits for the peer to say that it has them on disk. */
+static void look_equal(struct nwr_node *n, struct pair *p)
+{
     for (nwr_pg pg = 0; pg < n->ring.pgs; pg++) {
-        bool listed = !p->above[pg] || (p->asked_pg < NWR_PGS_MAX && pg != p->asked_pg) ||
-                      !nwr_pair_shares(n, pg, p->peer);
-
-        for (uint32_t i = 0; i < differ && !listed; i++)
-            listed = p->differing[i].pg == pg;
-        if (!listed && nwr_confirm_due(n, pg, p->peer, p->clock_hash[pg]))
+        if ((p->asked_pg < NWR_PGS_MAX && pg != p->asked_pg) || !nwr_pair_shares(n, pg, p->peer) ||
+            differs(p, pg))
+            continue;
+        nwr_behind_met(n, pg, p->peer, p->piece_began);
+        if (p->above[pg] && nwr_confirm_due(n, pg, p->peer, p->clock_hash[pg]))
             add_differing(p, pg, 0);
     }
 }
@@ -233,7 +239,7 @@ static void got_digests(struct nwr_node *n, struct pair *p, struct nwr_in *in)
         return;
     }
     p->result.left = 0;
-    add_unconfirmed(n, p);
+    look_equal(n, p);
     if (p->ndiffering == 0) {
         nwr_job_end(n, &p->job, NWR_OK);
         return;
@@ -261,8 +267,10 @@ static void got_clocks(struct nwr_node *n, struct pair *p, struct nwr_job *child
     nwr_assert(nboth == p->ndiffering);
     p->result.raised |= raised;
     for (uint32_t i = 0; i < nboth; i++) {
-        if (nwr_digest_equal(&both[i].digest, &both[i].here.digest))
+        if (nwr_digest_equal(&both[i].digest, &both[i].here.digest)) {
+            nwr_behind_met(n, both[i].here.pg, p->peer, p->piece_began);
             continue;
+        }
         p->differing[kept] = (struct nwr_differing){both[i].here.pg, both[i].digest.records,
                                                     is_behind(&both[i].here.clock, &both[i].floor),
                                                     is_behind(&both[i].clock, &both[i].here.floor)};

@@ -11,6 +11,7 @@
  *   3 equal: answered; differing: merged, and what fewer than W hold is written back first, if
  *     they have room for it
  * While the ring is joint, what is said of R and W holds for each list, by its own N, W and R.
+ * While this node is behind (behind.h) its own answer is one more than R.
  * A copy (move.c) is a read whose second list is this node alone: answers of the list there is
  * meet every W of it, and this node holds the result before the copy goes on.
  * All are asked, which is the hedge: a silent replica is never waited for while others answer. It
@@ -20,6 +21,7 @@
  */
 #include "net/core/read.h"
 
+#include "net/core/behind.h"
 #include "net/core/scrub.h"
 
 static struct read *of(struct nwr_job *j)
@@ -325,10 +327,25 @@ static bool own_is_missing(struct nwr_node *n, struct read *rd)
     return true;
 }
 
+/* Behind, and nobody else answers in time: what is here has to do. False: somebody may yet. */
+static bool alone(struct nwr_node *n, struct read *rd)
+{
+    if (enough_could(n, rd) && n->now < rd->patience) {
+        nwr_job_wake(n, &rd->job, NWR_MIN(rd->patience, rd->deadline));
+        return false;
+    }
+    for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++)
+        rd->need[l] -= rd->behind >> l & 1;
+    rd->behind = 0;
+    return true;
+}
+
 static void look_asking(struct nwr_node *n, struct read *rd)
 {
     bool waits = false;
 
+    if (!enough_answered(rd) && rd->behind && !alone(n, rd))
+        return;
     if (!enough_answered(rd)) {
         not_enough(n, rd);
         return;
@@ -392,6 +409,7 @@ static void place_spares(struct nwr_node *n, struct read *rd)
 static void place(struct nwr_node *n, struct read *rd)
 {
     struct nwr_sides list;
+    uint8_t behind = 0;
 
     nwr_ring_sides(&n->ring, rd->pg, &list);
     rd->m = list.n;
@@ -399,6 +417,8 @@ static void place(struct nwr_node *n, struct read *rd)
         rd->side[i].ordinal = list.side[i].ordinal;
         rd->side[i].in = list.side[i].in;
         rd->side[i].spare = false;
+        if (list.side[i].ordinal == n->ordinal && nwr_is_behind(n, rd->pg))
+            behind = list.side[i].in;
     }
     if (rd->sloppy)
         place_spares(n, rd);
@@ -415,6 +435,9 @@ static void place(struct nwr_node *n, struct read *rd)
             rd->w[l] = rd->need[l] = 0;
         if (rd->repair)
             rd->need[l] = list.m[l] ? NWR_MAX(up, 1) : 0;
+        else if (rd->w[l] == 0 && rd->need[l] < list.m[l])
+            rd->behind |= behind & 1 << l;
+        rd->need[l] += rd->behind >> l & 1;
     }
 }
 
@@ -482,6 +505,8 @@ static void begin(struct nwr_node *n, struct read *rd)
     rd->state = ASKING;
     rd->trips = rd->rows_asked = 0;
     rd->epoch = n->ring.epoch;
+    rd->behind = 0;
+    rd->patience = n->now + NWR_RETRY_READ_MS;
     if (rd->copy)
         place_copy(n, rd);
     else if (rd->leave)

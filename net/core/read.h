@@ -62,6 +62,7 @@ struct read {
     struct side side[NWR_LISTS * NWR_REPLICAS_MAX + 1];
     uint32_t m;
     uint8_t need[NWR_LISTS]; /* answers of each list */
+    uint8_t behind;          /* bit of each list where the answer here is one more than those */
     uint8_t w[NWR_LISTS];    /* replicas that must hold the result first; 0: none must */
     bool repair;             /* for nobody */
     bool leave;              /* what this node has goes to the list, which it is no longer in */
@@ -70,7 +71,8 @@ struct read {
     bool no_room; /* a replica could not take what was written back */
     bool sloppy;
     uint32_t away;   /* of the lists, when it was decided whom to ask */
-    nwr_ms patience; /* until then spares do not answer for a member of the list that may */
+    nwr_ms patience; /* until then spares do not answer for a member of the list that may, nor
+                        does this node alone for a group it is behind in */
     bool rows_asked;
     bool differs; /* LATE: a replica has something else */
     uint16_t trips;

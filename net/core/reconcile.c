@@ -4,10 +4,12 @@
  *
  * One pair at a time. Of two members the one with the lower ordinal begins: soon after the other
  * came up or the ring changed, then every half minute. A run that was asked for compares with
- * everybody, whoever would begin otherwise, and goes round until nothing differs.
+ * everybody, whoever would begin otherwise, and goes round until nothing differs. A node that is
+ * behind (behind.h) begins too.
  */
 #include "net/core/reconcile.h"
 
+#include "net/core/behind.h"
 #include "net/core/scrub.h"
 
 enum {
@@ -132,7 +134,7 @@ static void look(struct nwr_node *n, struct reconciler *r)
     for (uint32_t i = 0; i < n->ring.nmember && !n->joining && !n->only_asked; i++) {
         uint16_t peer = n->ring.member[i].ordinal;
 
-        if (peer <= n->ordinal || !nwr_is_up(n, peer))
+        if ((peer <= n->ordinal && !nwr_behind_any(n)) || peer == n->ordinal || !nwr_is_up(n, peer))
             continue;
         if (r->due[peer] <= n->now) {
             compare(n, r, peer);
@@ -149,6 +151,12 @@ static void tell_others(struct nwr_node *n, struct reconciler *r)
 {
     for (uint32_t i = 0; i < n->ring.nmember; i++)
         r->due[n->ring.member[i].ordinal] = NWR_MIN(r->due[n->ring.member[i].ordinal], soon(n));
+}
+
+void nwr_reconcile_soon(struct nwr_node *n)
+{
+    tell_others(n, of(n->reconciler));
+    look(n, of(n->reconciler));
 }
 
 static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *child, enum nwr_err err)

@@ -15,6 +15,7 @@
     X(LEVEL, "a replica counts when it has it at the level asked for")                             \
     X(R_OF_N, "a read is answered by R, never by the first that knows nothing")                    \
     X(WRITE_BACK, "what fewer than W hold is written back before it is shown")                     \
+    X(OWN_BEHIND, "who could not store a write does not answer its mount alone")                   \
     X(READ_REPAIR, "replicas found to be behind get what they lack")                               \
     X(SAME_WRITE, "a retry carries the write_id of the first try")                                 \
     X(IN_DOUBT, "E_HOSTDOWN is said only where nothing was sent")                                  \

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "net/core/behind.h"
 #include "tests/sim/sim_kit.h"
 #include "tests/sim/sim_plan.h"
 
@@ -271,6 +272,34 @@ static void full_disks_keep_nobody_from_reading(void **state)
     sim_run(s, 10000000);
     for (int i = 0; i < 3; i++)
         assert_string_equal(kit_read_text(s, i, &key), "y");
+    sim_destroy(s);
+}
+
+/* With W + R <= N no other replica need be asked. */
+static void who_could_not_store_a_write_does_not_answer_its_own_mount_alone(void **state)
+{
+    struct sim *s = kit_three(8, 1, 1);
+    struct nwr_key key = kit_key(2, 1), other = kit_key(3, 1);
+
+    (void)state;
+    kit_write(s, 0, &key, "x", 1, NULL);
+    sim_run(s, 1000000);
+    set_full(s, 0, true);
+    kit_write(s, 0, &key, "y", 2, NULL);
+    assert_string_equal(kit_stored_text(s, 0, &key), "x");
+    assert_string_equal(kit_read_text(s, 0, &key), "x|y");
+    assert_true(nwr_is_behind(s->node[0].node, 2));
+    kit_write(s, 1, &other, "z", 3, NULL);
+    kit_isolate(s, 0, true); /* better than nothing */
+    kit_notice(s);
+    assert_string_equal(kit_read_text(s, 0, &key), "x");
+    sim_heal(s);
+    sim_run(s, 90000000);
+    assert_true(nwr_is_behind(s->node[0].node, 2));
+    set_full(s, 0, false);
+    sim_run(s, 90000000);
+    assert_false(nwr_behind_any(s->node[0].node));
+    assert_string_equal(kit_stored_text(s, 0, &key), "x|y");
     sim_destroy(s);
 }
 
@@ -716,6 +745,7 @@ int main(void)
         cmocka_unit_test(a_newer_version_supersedes_a_guarded_write),
         cmocka_unit_test(a_full_disk_here_leaves_the_write_to_another_coordinator),
         cmocka_unit_test(full_disks_keep_nobody_from_reading),
+        cmocka_unit_test(who_could_not_store_a_write_does_not_answer_its_own_mount_alone),
         cmocka_unit_test(what_fills_a_disk_can_be_removed),
         cmocka_unit_test(what_is_acknowledged_on_disk_survives_power_loss_everywhere),
         cmocka_unit_test(a_node_without_the_group_forwards),

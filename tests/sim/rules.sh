@@ -30,6 +30,7 @@ W_OF_N sim [lost] --seeds 20
 LEVEL replicator_test what_is_acknowledged_on_disk_survives_power_loss_everywhere
 R_OF_N sim [lost] --seed 1
 WRITE_BACK sim [lost] --first 20 --seeds 10
+OWN_BEHIND replicator_test who_could_not_store_a_write_does_not_answer_its_own_mount_alone
 READ_REPAIR replicator_test a_plain_read_heals_a_replica_that_was_away
 SAME_WRITE replicator_test a_silent_coordinator_is_replaced_and_the_write_is_one_write
 IN_DOUBT sim [invented] --seeds 10
