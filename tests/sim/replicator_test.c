@@ -294,6 +294,7 @@ static void who_could_not_store_a_write_does_not_answer_its_own_mount_alone(void
     kit_notice(s);
     assert_string_equal(kit_read_text(s, 0, &key), "x");
     sim_heal(s);
+    set_full(s, 0, true);
     sim_run(s, 90000000);
     assert_true(nwr_is_behind(s->node[0].node, 2));
     set_full(s, 0, false);
