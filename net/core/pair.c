@@ -87,11 +87,6 @@ static struct pair *of(struct nwr_job *j)
     return nwr_container_of(j, struct pair, job);
 }
 
-bool nwr_pair_shares(const struct nwr_node *n, nwr_pg pg, uint16_t peer)
-{
-    return nwr_ring_holds(&n->ring, pg, n->ordinal) && nwr_ring_holds(&n->ring, pg, peer);
-}
-
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
 /* The next piece: now, or after a pause if others had to share with the last one. */
@@ -139,6 +134,11 @@ static void lend(struct nwr_node *n, struct pair *p, enum nwr_store_kind kind)
 
 /* ---- which PGs ------------------------------------------------------------------------------- */
 
+static bool is_asked(const struct nwr_node *n, const struct pair *p, nwr_pg pg)
+{
+    return (p->asked_pg == NWR_PGS_MAX || pg == p->asked_pg) && nwr_pair_shares(n, pg, p->peer);
+}
+
 static void send_digests(struct nwr_node *n, struct pair *p, struct nwr_store_op *op)
 {
     struct nwr_out o = {0};
@@ -150,7 +150,7 @@ static void send_digests(struct nwr_node *n, struct pair *p, struct nwr_store_op
     op->clock_hash = NULL;
     op->above = NULL;
     for (nwr_pg pg = 0; pg < n->ring.pgs; pg++) {
-        if ((p->asked_pg < NWR_PGS_MAX && pg != p->asked_pg) || !nwr_pair_shares(n, pg, p->peer))
+        if (!is_asked(n, p, pg))
             continue;
         nwr_out_u16(&o, pg);
         nwr_digest_out(&o, &op->digest[pg]);
@@ -196,18 +196,18 @@ static void add_differing(struct pair *p, nwr_pg pg, uint64_t theirs)
 
 static bool differs(const struct pair *p, nwr_pg pg)
 {
-    for (uint32_t i = 0; i < p->ndiffering; i++)
-        if (p->differing[i].pg == pg)
-            return true;
-    return false;
+    uint32_t i = 0;
+
+    while (i < p->ndiffering && p->differing[i].pg != pg)
+        i++;
+    return i < p->ndiffering;
 }
 
-/* Groups that are equal: some have a floor that waits for the peer to say that it has them on disk. */
+/* Of groups that are equal some have a floor that waits for the peer to have them on disk. */
 static void look_equal(struct nwr_node *n, struct pair *p)
 {
     for (nwr_pg pg = 0; pg < n->ring.pgs; pg++) {
-        if ((p->asked_pg < NWR_PGS_MAX && pg != p->asked_pg) || !nwr_pair_shares(n, pg, p->peer) ||
-            differs(p, pg))
+        if (!is_asked(n, p, pg) || differs(p, pg))
             continue;
         nwr_behind_met(n, pg, p->peer, p->piece_began);
         if (p->above[pg] && nwr_confirm_due(n, pg, p->peer, p->clock_hash[pg]))

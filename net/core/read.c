@@ -21,7 +21,6 @@
  */
 #include "net/core/read.h"
 
-#include "net/core/behind.h"
 #include "net/core/scrub.h"
 
 static struct read *of(struct nwr_job *j)
@@ -377,124 +376,6 @@ static uint32_t count_away(const struct nwr_node *n, const struct read *rd)
     return away;
 }
 
-static bool is_side(const struct read *rd, uint16_t ordinal)
-{
-    for (uint32_t i = 0; i < rd->m; i++)
-        if (rd->side[i].ordinal == ordinal)
-            return true;
-    return false;
-}
-
-/* Sloppy: for each of the list that is away the next node answers. What is returned then may be
- * at fewer than W of the list. */
-static void place_spares(struct nwr_node *n, struct read *rd)
-{
-    uint16_t spare[NWR_REPLICAS_MAX];
-    uint32_t m = nwr_ring_spares(&n->ring, rd->pg, false, spare), of_list = rd->m, next = 0;
-
-    rd->patience = n->now + NWR_RETRY_WRITE_MS;
-    for (uint32_t i = 0; i < of_list; i++) {
-        if (nwr_is_up(n, rd->side[i].ordinal))
-            continue;
-        while (next < m && (!nwr_is_up(n, spare[next]) || is_side(rd, spare[next])))
-            next++;
-        if (next == m || rd->m == NWR_COUNT(rd->side))
-            return;
-        rd->side[rd->m++] =
-            (struct side){.ordinal = spare[next++], .in = rd->side[i].in, .spare = true};
-    }
-}
-
-/* Answers and copies, of each list. */
-static void place(struct nwr_node *n, struct read *rd)
-{
-    struct nwr_sides list;
-    uint8_t behind = 0;
-
-    nwr_ring_sides(&n->ring, rd->pg, &list);
-    rd->m = list.n;
-    for (uint32_t i = 0; i < list.n; i++) {
-        rd->side[i].ordinal = list.side[i].ordinal;
-        rd->side[i].in = list.side[i].in;
-        rd->side[i].spare = false;
-        if (list.side[i].ordinal == n->ordinal && nwr_is_behind(n, rd->pg))
-            behind = list.side[i].in;
-    }
-    if (rd->sloppy)
-        place_spares(n, rd);
-    for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++) {
-        uint8_t w = NWR_MIN(nwr_ring_w_in(&n->ring, l, rd->asked_w), list.m[l]);
-        uint8_t r = NWR_MIN(nwr_ring_r_in(&n->ring, l, rd->asked_r), list.m[l]);
-        uint8_t up = 0;
-
-        for (uint32_t i = 0; i < rd->m; i++)
-            up += rd->side[i].in >> l & 1 && nwr_is_up(n, rd->side[i].ordinal);
-        rd->w[l] = w + r > (int)list.m[l] && rd->m == list.n && NWR_RULE(WRITE_BACK) ? w : 0;
-        rd->need[l] = NWR_RULE(R_OF_N) ? NWR_MAX(rd->w[l], r) : NWR_MIN(r, 1);
-        if (l == NWR_LIST_NEXT && !NWR_RULE(JOINT_R))
-            rd->w[l] = rd->need[l] = 0;
-        if (rd->repair)
-            rd->need[l] = list.m[l] ? NWR_MAX(up, 1) : 0;
-        else if (rd->w[l] == 0 && rd->need[l] < list.m[l])
-            rd->behind |= behind & 1 << l;
-        rd->need[l] += rd->behind >> l & 1;
-    }
-}
-
-/* The list there is, and this node. N - W + 1 answers meet every write that the list alone
- * acknowledged; those who answer refuse such writes from now on. All that are up are waited for,
- * since one that leaves may have what a directory with a lower W was content with. */
-static void place_copy(struct nwr_node *n, struct read *rd)
-{
-    struct nwr_sides list;
-    uint8_t m, w, up = 0;
-
-    nwr_ring_sides(&n->ring, rd->pg, &list);
-    rd->m = 0;
-    for (uint32_t i = 0; i < list.n; i++) {
-        uint8_t in = list.side[i].in & 1 << NWR_LIST_NOW;
-
-        up += in && nwr_is_up(n, list.side[i].ordinal);
-        if (list.side[i].ordinal == n->ordinal)
-            in |= 1 << NWR_LIST_NEXT;
-        if (!in)
-            continue;
-        rd->side[rd->m].ordinal = list.side[i].ordinal;
-        rd->side[rd->m++].in = in;
-    }
-    m = list.m[NWR_LIST_NOW];
-    w = NWR_MIN(nwr_ring_w(&n->ring, 0), m);
-    rd->need[NWR_LIST_NOW] = list.lost ? m : NWR_MAX((uint8_t)(m - w + 1), (uint8_t)(m / 2 + 1));
-    if (!NWR_RULE(COPY_QUORUM))
-        rd->need[NWR_LIST_NOW] = 1;
-    rd->need[NWR_LIST_NOW] = NWR_MIN(rd->need[NWR_LIST_NOW], m);
-    if (NWR_RULE(COPY_ALL_UP))
-        rd->need[NWR_LIST_NOW] = NWR_MAX(rd->need[NWR_LIST_NOW], up);
-    rd->need[NWR_LIST_NEXT] = rd->w[NWR_LIST_NEXT] = 1;
-    rd->w[NWR_LIST_NOW] = 0;
-}
-
-/* Each list, which is to hold it all, and this node, which is in none of them. */
-static void place_leave(struct nwr_node *n, struct read *rd)
-{
-    struct nwr_sides list;
-
-    nwr_ring_sides(&n->ring, rd->pg, &list);
-    for (uint32_t i = 0; i < list.n; i++) {
-        nwr_assert(list.side[i].ordinal != n->ordinal);
-        rd->side[i].ordinal = list.side[i].ordinal;
-        rd->side[i].in = list.side[i].in;
-    }
-    rd->side[list.n].ordinal = n->ordinal;
-    rd->side[list.n].in = 0;
-    rd->m = list.n + 1;
-    for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++) {
-        uint8_t m = list.m[l], w = NWR_MAX(nwr_ring_w_in(&n->ring, l, 0), (uint8_t)(m / 2 + 1));
-
-        rd->need[l] = rd->w[l] = NWR_MIN(w, m);
-    }
-}
-
 static void begin(struct nwr_node *n, struct read *rd)
 {
     for (uint32_t i = 0; i < rd->m; i++)
@@ -505,14 +386,7 @@ static void begin(struct nwr_node *n, struct read *rd)
     rd->state = ASKING;
     rd->trips = rd->rows_asked = 0;
     rd->epoch = n->ring.epoch;
-    rd->behind = 0;
-    rd->patience = n->now + NWR_RETRY_READ_MS;
-    if (rd->copy)
-        place_copy(n, rd);
-    else if (rd->leave)
-        place_leave(n, rd);
-    else
-        place(n, rd);
+    nwr_read_place(n, rd);
     rd->away = count_away(n, rd);
     rd->trips = rd->need[NWR_LIST_NOW] > 1;
     ask_idle(n, rd);

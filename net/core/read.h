@@ -1,4 +1,4 @@
-/* read.h -- between read.c (asking, comparing) and merge.c (merging, writing back).
+/* read.h -- between read.c (asking, comparing), sides.c (whom) and merge.c (merging, writing back).
  *
  * Ownership: a read owns its sides and the copy of its ranges. Thread: the node's.
  */
@@ -86,6 +86,9 @@ struct read {
 /* How many of a list satisfy `has`. */
 uint32_t nwr_read_count(const struct read *rd, enum nwr_list list,
                         bool (*has)(const struct side *s));
+
+/* sides.c: by the ring there is, and who is up. */
+void nwr_read_place(struct nwr_node *n, struct read *rd);
 
 /* merge.c: sides that answered have rows, or another one with their digest has. */
 void nwr_read_merge(struct nwr_node *n, struct read *rd);

@@ -36,6 +36,11 @@ static struct reconciler *of(struct nwr_job *j)
     return nwr_container_of(j, struct reconciler, job);
 }
 
+bool nwr_pair_shares(const struct nwr_node *n, nwr_pg pg, uint16_t peer)
+{
+    return nwr_ring_holds(&n->ring, pg, n->ordinal) && nwr_ring_holds(&n->ring, pg, peer);
+}
+
 static bool shares_any(const struct nwr_node *n, nwr_pg only, uint16_t peer)
 {
     for (nwr_pg pg = 0; pg < n->ring.pgs; pg++)
