@@ -196,11 +196,10 @@ static void add_differing(struct pair *p, nwr_pg pg, uint64_t theirs)
 
 static bool differs(const struct pair *p, nwr_pg pg)
 {
-    uint32_t i = 0;
-
-    while (i < p->ndiffering && p->differing[i].pg != pg)
-        i++;
-    return i < p->ndiffering;
+    for (uint32_t i = 0; i < p->ndiffering; i++)
+        if (p->differing[i].pg == pg)
+            return true;
+    return false;
 }
 
 /* Of groups that are equal some have a floor that waits for the peer to have them on disk. */
@@ -219,13 +218,11 @@ static bool read_differing(struct nwr_node *n, struct pair *p, struct nwr_in *in
 {
     p->ndiffering = p->at = 0;
     while (in->p < in->end && !in->bad) {
-        struct nwr_differing d = {0};
+        nwr_pg pg = nwr_in_u16(in);
 
-        d.pg = nwr_in_u16(in);
-        d.theirs = nwr_in_var(in);
-        if (d.pg >= n->ring.pgs || !nwr_pair_shares(n, d.pg, p->peer))
+        if (pg >= n->ring.pgs || !nwr_pair_shares(n, pg, p->peer))
             return false;
-        add_differing(p, d.pg, d.theirs);
+        add_differing(p, pg, nwr_in_var(in));
     }
     return !in->bad;
 }
