@@ -1,5 +1,7 @@
 /* check.c -- reads and verifies what a group has, page by page: for scrub.
  *
+ * It is read from the disk, not from what is in memory.
+ *
  *   records   each must verify, and the blocks it names must have entries
  *   blocks    each entry must verify, its bytes too, and the blocks it names must have entries
  *
@@ -43,6 +45,16 @@ static void check_named(struct checking *c, const struct nwr_block_id *id)
         add(c, id);
     }
     nwr_txn_abort(&t);
+}
+
+/* Once a group: what is in memory verified when it was read, the disk may have rotted since. */
+static void cool(struct nwr_kv *kv, const struct nwr_store_op *op)
+{
+    if (op->after.len || !kv->cool)
+        return;
+    if (op->blocks)
+        kv->cool(kv, NWR_SPACE_DATA, op->pg);
+    kv->cool(kv, op->blocks ? NWR_SPACE_BLOCKS : NWR_SPACE_RECORDS, op->pg);
 }
 
 /* False: the page is full. */
@@ -105,6 +117,8 @@ static bool on_entry(void *arg, const struct nwr_skey *key, const void *value, s
         return true;
     }
     c->op->checked_bytes += en.place.len;
+    if (en.place.segment && c->e->kv->segment_cool)
+        c->e->kv->segment_cool(c->e->kv, &en.place);
     nwr_txn_init(&t, c->e);
     if (nwr_block_load(&t, &id, &en, &data) == NWR_OK)
         nwr_blob_unref(data);
@@ -134,6 +148,7 @@ void nwr_run_check(struct nwr_engine *e, struct nwr_store_op *op)
     struct nwr_skey from = first_of(op);
 
     op->more = false;
+    cool(e->kv, op);
     op->err = e->kv->scan(e->kv, &from, op->blocks ? on_entry : on_record, &c);
     if (op->nrotten) /* the digest still has them */
         e->digest[op->pg].state = NWR_DIGEST_LOST;

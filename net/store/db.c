@@ -106,21 +106,22 @@ static rocksdb_options_t *make_options(rocksdb_cache_t *cache, bool compress)
     return o;
 }
 
+static const char *const table_name[NWR_SPACE_END] = {"default", "records", "blocks", "data",
+                                                      "meta"};
+
 static char *open_tables(struct nwr_db *db, bool read_only)
 {
-    static const char *const names[NWR_SPACE_END] = {"default", "records", "blocks", "data",
-                                                     "meta"};
     const rocksdb_options_t *options[NWR_SPACE_END];
     char *message = NULL;
 
     for (int i = 0; i < NWR_SPACE_END; i++)
         options[i] = i == NWR_SPACE_DATA ? db->data_options : db->options;
     if (read_only)
-        db->db = rocksdb_open_for_read_only_column_families(db->options, db->dir, NWR_SPACE_END,
-                                                            names, options, db->cf, 0, &message);
+        db->db = rocksdb_open_for_read_only_column_families(
+            db->options, db->dir, NWR_SPACE_END, table_name, options, db->cf, 0, &message);
     else
-        db->db = rocksdb_open_column_families(db->options, db->dir, NWR_SPACE_END, names, options,
-                                              db->cf, &message);
+        db->db = rocksdb_open_column_families(db->options, db->dir, NWR_SPACE_END, table_name,
+                                              options, db->cf, &message);
     return message;
 }
 
@@ -144,25 +145,119 @@ static bool is_rot(const char *message)
     return strncmp(message, "Corruption", 10) == 0 || strstr(message, "No such file");
 }
 
-/* Keys of records begin with their group; those of blocks are found missing by who names them. */
-static void note_lost(struct nwr_db_lost *lost, const rocksdb_livefiles_t *files, int i)
+static bool is_of(const rocksdb_livefiles_t *files, int i, enum nwr_space space)
 {
-    const char *table = rocksdb_livefiles_column_family_name(files, i);
+    return strcmp(rocksdb_livefiles_column_family_name(files, i), table_name[space]) == 0;
+}
+
+/* The groups whose keys lie in the range of a file: those of records begin with their group, those
+ * of blocks with an inode number. */
+static void groups_of(const rocksdb_livefiles_t *files, int i, enum nwr_space space, uint32_t *from,
+                      uint32_t *to)
+{
     size_t len[2];
     const uint8_t *first = (const uint8_t *)rocksdb_livefiles_smallestkey(files, i, &len[0]);
     const uint8_t *last = (const uint8_t *)rocksdb_livefiles_largestkey(files, i, &len[1]);
-    uint32_t from = 0, to = NWR_PGS_MAX - 1;
+    uint32_t shift = space == NWR_SPACE_RECORDS ? 0 : 6;
+
+    *from = 0;
+    *to = NWR_PGS_MAX - 1;
+    if (len[0] < 2 || len[1] < 2)
+        return;
+    *from = ((uint32_t)first[0] << 8 | first[1]) >> shift;
+    *to = NWR_MIN(*to, ((uint32_t)last[0] << 8 | last[1]) >> shift);
+}
+
+/* Blocks are found missing by who names them. */
+static void note_lost(struct nwr_db_lost *lost, const rocksdb_livefiles_t *files, int i)
+{
+    uint32_t from, to;
 
     lost->any = true;
-    lost->values |= strcmp(table, "meta") == 0;
-    if (strcmp(table, "records") != 0)
+    lost->values |= is_of(files, i, NWR_SPACE_META);
+    if (!is_of(files, i, NWR_SPACE_RECORDS))
         return;
-    if (len[0] >= 2 && len[1] >= 2) {
-        from = (uint32_t)first[0] << 8 | first[1];
-        to = NWR_MIN(to, (uint32_t)last[0] << 8 | last[1]);
-    }
+    groups_of(files, i, NWR_SPACE_RECORDS, &from, &to);
     for (; from <= to; from++)
         lost->pg[from] = true;
+}
+
+static void drop_pages(const struct nwr_db *db, const char *name)
+{
+    char path[4096];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s%s", db->dir, name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    close(fd);
+}
+
+/* RocksDB's own copies go by a moment without room. */
+static void drop_blocks(struct nwr_db *db)
+{
+    rocksdb_cache_set_capacity(db->cache, 0);
+    rocksdb_cache_set_capacity(db->cache, DB_CACHE_BYTES);
+}
+
+void nwr_db_cool(struct nwr_db *db, enum nwr_space space, nwr_pg pg)
+{
+    const rocksdb_livefiles_t *files;
+
+    if (!db->db)
+        return;
+    nwr_db_rest(db);
+    drop_blocks(db);
+    files = rocksdb_livefiles(db->db);
+    for (int i = 0; i < rocksdb_livefiles_count(files); i++) {
+        uint32_t from, to;
+
+        groups_of(files, i, space, &from, &to);
+        if (is_of(files, i, space) && from <= pg && pg <= to)
+            drop_pages(db, rocksdb_livefiles_name(files, i));
+    }
+    rocksdb_livefiles_destroy(files);
+}
+
+/* From the disk: what rotted there is found at once then, not file by file. */
+static bool is_readable(int dir, const char *name)
+{
+    uint8_t bytes[65536];
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd < 0)
+        return errno == ENOENT; /* removed meanwhile */
+    posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    do
+        n = read(fd, bytes, sizeof(bytes));
+    while (n > 0 || (n < 0 && errno == EINTR));
+    close(fd);
+    return n == 0;
+}
+
+/* RocksDB's repair sets aside what it cannot read, whatever the reason. What the disk does not give
+ * today it may give tomorrow, and then it may be right: only what does not verify may go. */
+static bool all_readable(const struct nwr_db *db)
+{
+    DIR *d = opendir(db->dir);
+    struct dirent *e;
+    bool good = d != NULL;
+
+    while (good && (e = readdir(d))) {
+        char *end;
+        unsigned long number = strtoul(e->d_name, &end, 10);
+        bool numbered = end != e->d_name && number > 0;
+
+        if ((numbered && (strcmp(end, ".sst") == 0 || strcmp(end, ".log") == 0)) ||
+            strncmp(e->d_name, "MANIFEST-", 9) == 0 || strcmp(e->d_name, "CURRENT") == 0)
+            good = is_readable(dirfd(d), e->d_name);
+    }
+    if (d)
+        closedir(d);
+    return good;
 }
 
 /* The files that were listed and are not there any more. */
@@ -222,8 +317,11 @@ enum nwr_err nwr_db_mend(struct nwr_db *db, struct nwr_db_lost *lost)
 {
     enum nwr_err err;
 
+    if (!all_readable(db))
+        return NWR_E_IO;
     pthread_mutex_lock(&db->sync);
     close_tables(db);
+    drop_blocks(db);
     err = err_of(rebuild(db, lost));
     atomic_store(&db->failed, err);
     atomic_store(&db->rotten, false);
@@ -265,7 +363,7 @@ enum nwr_err nwr_db_open(struct nwr_db **out, const char *dir, struct nwr_db_los
     char *message = open_tables(db, false);
     enum nwr_err err = NWR_OK;
 
-    if (message && is_rot(message)) {
+    if (message && is_rot(message) && all_readable(db)) {
         rocksdb_free(message);
         close_tables(db);
         message = rebuild(db, lost);

@@ -42,12 +42,15 @@ enum nwr_err nwr_db_failed(const struct nwr_db *db);
 enum nwr_err nwr_db_recover(struct nwr_db *db);
 /* Something read or written since the last mending was corrupt. */
 bool nwr_db_rotten(const struct nwr_db *db);
-/* Sets aside the table files that cannot be read (in DIR/lost), and goes on without them. */
+/* Sets aside the table files that do not verify (in DIR/lost), and goes on without them. E_IO:
+ * nothing was done, since a file could not be read: whether it verifies is not known. */
 enum nwr_err nwr_db_mend(struct nwr_db *db, struct nwr_db_lost *lost);
 /* Number of the last write; smaller than it was: writes are lost. */
 uint64_t nwr_db_sequence(struct nwr_db *db);
 /* on: the disk is full; rather compact early than keep what was removed. */
 void nwr_db_squeeze(struct nwr_db *db, bool on);
+/* What table files hold of pg in space is read from the disk the next time. */
+void nwr_db_cool(struct nwr_db *db, enum nwr_space space, nwr_pg pg);
 /* An estimate, without looking at them. */
 uint64_t nwr_db_records(struct nwr_db *db);
 /* Lets go of files that a scan kept from being removed. */

@@ -40,6 +40,10 @@ struct nwr_kv {
                                 struct nwr_place *place);
     enum nwr_err (*segment_get)(struct nwr_kv *kv, const struct nwr_place *place,
                                 struct nwr_blob **out);
+    /* What is read next, of pg in space (not META) or at place, is read from the disk, whatever is
+     * in memory. NULL where memory is all there is. */
+    void (*cool)(struct nwr_kv *kv, enum nwr_space space, nwr_pg pg);
+    void (*segment_cool)(struct nwr_kv *kv, const struct nwr_place *place);
     /* The bytes at place will be read soon. */
     void (*segment_hint)(struct nwr_kv *kv, const struct nwr_place *place);
     void (*segment_drop)(struct nwr_kv *kv, const struct nwr_place *place);

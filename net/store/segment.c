@@ -413,14 +413,25 @@ static enum nwr_err open_place(struct nwr_segments *s, const struct nwr_place *p
     return err;
 }
 
-void nwr_segments_hint(struct nwr_segments *s, const struct nwr_place *place)
+static void advise(struct nwr_segments *s, const struct nwr_place *place, int what)
 {
     int fd;
 
     if (open_place(s, place, &fd))
         return;
-    posix_fadvise(fd, (off_t)place->offset, (off_t)footprint(place->len), POSIX_FADV_WILLNEED);
+    posix_fadvise(fd, (off_t)place->offset, (off_t)footprint(place->len), what);
     let_go(s);
+}
+
+void nwr_segments_hint(struct nwr_segments *s, const struct nwr_place *place)
+{
+    advise(s, place, POSIX_FADV_WILLNEED);
+}
+
+/* What is not on the disk yet stays in memory. */
+void nwr_segments_cool(struct nwr_segments *s, const struct nwr_place *place)
+{
+    advise(s, place, POSIX_FADV_DONTNEED);
 }
 
 enum nwr_err nwr_segments_get(struct nwr_segments *s, const struct nwr_place *place, bool cached,

@@ -32,6 +32,8 @@ enum nwr_err nwr_segments_put(struct nwr_segments *s, const struct nwr_block *b,
 /* cached: E_BUSY unless the bytes are in memory already. */
 enum nwr_err nwr_segments_get(struct nwr_segments *s, const struct nwr_place *place, bool cached,
                               struct nwr_blob **out);
+/* A get reads them from the disk, whatever is in memory. */
+void nwr_segments_cool(struct nwr_segments *s, const struct nwr_place *place);
 /* Starts reading what a get will want. */
 void nwr_segments_hint(struct nwr_segments *s, const struct nwr_place *place);
 /* Nothing refers to place any more; takes effect at a reclaim after this is on disk. */

@@ -224,6 +224,16 @@ static enum nwr_err tables_segment_get(struct nwr_kv *kv, const struct nwr_place
     return note_stall(t, nwr_segments_get(t->segments, place, !t->patient, out));
 }
 
+static void tables_cool(struct nwr_kv *kv, enum nwr_space space, nwr_pg pg)
+{
+    nwr_db_cool(of(kv)->db, space, pg);
+}
+
+static void tables_segment_cool(struct nwr_kv *kv, const struct nwr_place *place)
+{
+    nwr_segments_cool(of(kv)->segments, place);
+}
+
 static void tables_segment_hint(struct nwr_kv *kv, const struct nwr_place *place)
 {
     nwr_segments_hint(of(kv)->segments, place);
@@ -256,6 +266,8 @@ void nwr_tables_init(struct nwr_tables *t, struct nwr_db *db, struct nwr_segment
                             .now = tables_now,
                             .segment_put = tables_segment_put,
                             .segment_get = tables_segment_get,
+                            .cool = tables_cool,
+                            .segment_cool = tables_segment_cool,
                             .segment_hint = tables_segment_hint,
                             .segment_drop = tables_segment_drop,
                             .segment_live = tables_segment_live};

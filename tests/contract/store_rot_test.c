@@ -4,6 +4,7 @@
  *
  * NWR_SEED=n and NWR_ROUNDS=n choose the histories.
  */
+#include "net/store/db.h"
 #include "tests/contract/store_kit.h"
 
 #include <dirent.h>
@@ -374,6 +375,84 @@ static void a_manifest_that_rotted_is_mended_and_no_group_is_in_doubt(void **sta
     assert_int_equal(r->unreadable, 0);
 }
 
+static void flip_tables(struct rot *r)
+{
+    uint64_t flips = 0;
+
+    for (uint32_t i = 0; i < r->nfile; i++)
+        if (strstr(r->file[i], ".sst"))
+            flips += flip(r, r->file[i], FLIPS_MAX);
+    assert_true(flips > 0);
+}
+
+/* Whether a CHECK of either group says that something rotted. */
+static bool is_found(struct rot *r, bool blocks)
+{
+    bool found = false;
+
+    for (int i = 0; i < 2; i++) {
+        struct batch b;
+
+        batch_init(&b, &r->k, NWR_STORE_CHECK);
+        b.op.pg = i ? PG : OTHER_PG;
+        b.op.blocks = blocks;
+        found |= batch_run(&b) == NWR_E_CORRUPT || b.op.nrotten || b.op.nmissing;
+        batch_deinit(&b);
+    }
+    return found;
+}
+
+/* RocksDB keeps blocks that it has read. */
+static void a_check_sees_the_disk_and_not_what_is_in_memory(void **state)
+{
+    struct rot *r = *state;
+
+    for (int blocks = 0; blocks < 2; blocks++) {
+        copy_model(r);
+        kit_open(&r->k);
+        assert_false(is_found(r, blocks));
+        flip_tables(r);
+        assert_true(is_found(r, blocks));
+        r->k.s->destroy(r->k.s);
+        r->k.s = NULL;
+    }
+}
+
+static bool on_any(void *arg, const struct nwr_skey *key, const void *value, size_t len)
+{
+    (void)arg;
+    (void)key;
+    (void)value;
+    (void)len;
+    return true;
+}
+
+/* A directory in the place of a file: reading it fails, for another reason than rot. */
+static void nothing_is_set_aside_while_a_file_cannot_be_read(void **state)
+{
+    struct rot *r = *state;
+    struct nwr_db_lost *lost = nwr_zalloc(sizeof(*lost));
+    struct nwr_skey first = nwr_skey_of(NWR_SPACE_RECORDS, "", 0);
+    struct nwr_db *db;
+    char path[330], file[350], text[400];
+
+    copy_model(r);
+    snprintf(path, sizeof(path), "%s/db", r->k.dir);
+    snprintf(file, sizeof(file), "%s/999999.sst", path);
+    assert_int_equal(nwr_db_open(&db, path, lost, text, sizeof(text)), NWR_OK);
+    flip_tables(r);
+    assert_int_equal(nwr_db_scan(db, &first, on_any, NULL), NWR_E_CORRUPT);
+    assert_int_equal(mkdir(file, 0700), 0);
+    assert_int_equal(nwr_db_mend(db, lost), NWR_E_IO);
+    assert_false(lost->any);
+    assert_true(nwr_db_rotten(db));
+    assert_int_equal(rmdir(file), 0);
+    assert_int_equal(nwr_db_mend(db, lost), NWR_OK);
+    assert_true(lost->any);
+    nwr_db_close(db);
+    nwr_free(lost);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,6 +460,8 @@ int main(void)
         cmocka_unit_test(flipped_bytes_are_never_read),
         cmocka_unit_test(a_log_that_lost_its_end_is_noticed),
         cmocka_unit_test(a_manifest_that_rotted_is_mended_and_no_group_is_in_doubt),
+        cmocka_unit_test(a_check_sees_the_disk_and_not_what_is_in_memory),
+        cmocka_unit_test(nothing_is_set_aside_while_a_file_cannot_be_read),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

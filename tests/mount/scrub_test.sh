@@ -6,6 +6,9 @@ need_fuse
 need jq
 need python3
 
+# Node c has a disk of its own, whose bytes can be changed beneath it.
+small_disk c 200 2>/dev/null && command -v filefrag >/dev/null && C_DISK=$T/c.disk || C_DISK=
+
 three_nodes 2 2 || {
     fail three_nodes_form_a_volume "see above"
     exit 1
@@ -49,6 +52,66 @@ grep -q ' 0 did not verify, 0 repaired, 0 without a good copy; 0 groups in doubt
 grep -qE '^[1-9][0-9]* records and [1-9][0-9]* blocks read' "$T/said"
 "$NWRFS" scrub "$MB" --pg 7 --wait >/dev/null
 END
+
+# flip_beneath DISK FILES... -- a byte of each 4 KiB of these files changes on the disk. Whoever has
+# read them still has the right ones in memory.
+flip_beneath() {
+    local disk=$1
+    shift
+    sync -f "$1"
+    filefrag -b1024 -e "$@" | python3 -c '
+import mmap, os, re, sys
+disk = os.open(sys.argv[1], os.O_RDWR | os.O_DIRECT)
+page = mmap.mmap(-1, 4096)
+for line in sys.stdin:
+    at = re.match(r" *\d+: *(\d+)\.\. *(\d+): *(\d+)\.\.", line)
+    if not at:
+        continue
+    first, last, where = map(int, at.groups())
+    for n in range(where + 3, where + last - first + 1, 4):
+        os.preadv(disk, [page], n // 4 * 4096)
+        page[n % 4 * 1024 + 100] ^= 0x40
+        os.pwritev(disk, [page], n // 4 * 4096)
+' "$disk"
+}
+export -f flip_beneath
+export C_DISK
+
+if [ -n "$C_DISK" ]; then
+    check a_mount_that_asks_the_node_comes_up remote beneath "$(address c)"
+    export BENEATH=$T/mnt.beneath
+    try blocks_that_rot_on_the_disk_are_noticed_though_they_are_right_in_memory <<'END'
+"$NWRFS" scrub --data "$T/c" --wait | grep -q ' 0 did not verify'
+flip_beneath "$C_DISK" "$T"/c/segments/*.seg
+sums "$BENEATH" | cmp - "$T/want"
+"$NWRFS" scrub --data "$T/c" --wait >"$T/said"
+grep -qE ' [1-9][0-9]* did not verify, [1-9][0-9]* repaired, 0 without a good copy; 0 ' "$T/said"
+"$NWRFS" scrub --data "$T/c" --wait | grep -q ' 0 did not verify'
+END
+    try and_so_are_tables <<'END'
+no grep -q event=groups_in_doubt "$T/c/log"
+flip_beneath "$C_DISK" "$T"/c/db/*.sst
+sums "$BENEATH" | cmp - "$T/want"
+# Groups are compared with those that can be asked at that moment: it may say "scrub again".
+for i in $(seq 10); do "$NWRFS" scrub --data "$T/c" --wait >"$T/said" && break; done
+grep -q event=groups_in_doubt "$T/c/log"
+grep -q ' 0 without a good copy; 0 groups in doubt' "$T/said"
+"$NWRFS" scrub --data "$T/c" --wait | grep -q ' 0 did not verify'
+"$NWRFS" repair --data "$T/c" --wait >/dev/null
+"$NWRFS" repair --data "$T/c" --wait | grep -q '^0 differences found'
+END
+    # Nothing is left in memory: what is read now comes from the disk.
+    halt c
+    umount "$T/c" && mount -o loop "$C_DISK" "$T/c"
+    again c
+    try and_it_was_made_good_there <<'END'
+"$NWRFS" scrub --data "$T/c" --wait >"$T/said"
+grep -q ' 0 without a good copy; 0 groups in doubt' "$T/said"
+for m in "$MA" "$MB" "$BENEATH"; do sums "$m" | cmp - "$T/want"; done
+END
+else
+    skip blocks_that_rot_on_the_disk_are_noticed_though_they_are_right_in_memory "no loop devices"
+fi
 
 # rot NAME NODE TIMES PATTERN -- the node is ended, its files rot, it starts and mends itself.
 rot() {
