@@ -37,6 +37,7 @@ struct deliver {
     uint16_t trips;
     uint64_t epoch; /* it was sent under */
     bool needs_ring, in_background;
+    bool lost; /* a block is nowhere */
 };
 
 struct nwr_batch *nwr_batch_new(nwr_pg pg, enum nwr_level level)
@@ -286,7 +287,8 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
     struct deliver *d = of(j);
 
     if (err) {
-        end(n, of(j), err);
+        d->lost = err == NWR_E_NOENT || err == NWR_E_CORRUPT;
+        end(n, d, err);
         return;
     }
     d->block = nwr_pull_take(child, &d->nblock, NULL);
@@ -391,4 +393,9 @@ struct nwr_job *nwr_supply(struct nwr_node *n, struct nwr_job *parent, uint32_t 
 uint16_t nwr_deliver_trips(const struct nwr_job *j)
 {
     return nwr_container_of(j, const struct deliver, job)->trips;
+}
+
+bool nwr_deliver_lost(const struct nwr_job *j)
+{
+    return nwr_container_of(j, const struct deliver, job)->lost;
 }

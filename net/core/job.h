@@ -414,6 +414,8 @@ struct nwr_job *nwr_supply(struct nwr_node *n, struct nwr_job *parent, uint32_t 
                            nwr_pg pg, const struct nwr_block_id *id, uint32_t nid);
 /* Round trips it took. */
 uint16_t nwr_deliver_trips(const struct nwr_job *j);
+/* It ended since a block is nowhere: all who could be asked lack it, or have it rotten. */
+bool nwr_deliver_lost(const struct nwr_job *j);
 
 /* ---- getting blocks (pull.c) ---- */
 /* From this node's store unless not_here, then from other replicas except `but`; stops after

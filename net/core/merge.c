@@ -58,13 +58,13 @@ static void look(struct nwr_node *n, struct read *rd)
     nwr_read_merged(n, rd);
 }
 
-/* Disks that take nothing must not keep anybody from reading, nor from removing what fills them:
- * what is returned then may be at fewer than W replicas, and may not be shown again if those go
+/* Disks that take nothing must not keep anybody from reading, nor from removing what fills them; nor
+ * must a record whose block is lost keep anybody from what stands beside it: what is returned then may be at fewer than W replicas, and may not be shown again if those go
  * away. It cannot be left out: the write may have been told a lower W, or a replica lost it since.
  */
 static void nobody_takes_it(struct nwr_node *n, struct read *rd)
 {
-    if (rd->no_room && !rd->copy && !rd->leave)
+    if (rd->untaken && !rd->copy && !rd->leave)
         nwr_read_merged(n, rd);
     else
         nwr_read_failed(n, rd, NWR_E_TIMEDOUT);
@@ -111,18 +111,20 @@ void nwr_read_spread(struct nwr_node *n, struct read *rd)
         nobody_takes_it(n, rd);
 }
 
-/* A block that a row names is nowhere: the row was replaced since it was read. */
-static bool is_gone(enum nwr_err err)
+/* A block that a row names is nowhere: the row was replaced since it was read, or else it is lost. */
+static bool is_gone(enum nwr_err err, bool lost)
 {
-    return err == NWR_E_NOENT || err == NWR_E_BLOCKS;
+    return lost || err == NWR_E_NOENT || err == NWR_E_BLOCKS;
 }
 
-void nwr_read_written(struct nwr_node *n, struct read *rd, uint32_t i, enum nwr_err err)
+void nwr_read_written(struct nwr_node *n, struct read *rd, uint32_t i, enum nwr_err err, bool lost)
 {
+    bool gone = is_gone(err, lost), again = gone && rd->tries < TRIES_MAX;
+
     rd->side[i].writing = false;
     rd->side[i].whole = err == NWR_OK;
-    rd->no_room |= nwr_err_of_disk(err);
-    if (err && is_gone(err))
+    rd->untaken |= (gone && !again) || nwr_err_of_disk(err);
+    if (again)
         nwr_read_again(n, rd);
     else if (err)
         nwr_read_spread(n, rd);

@@ -515,7 +515,7 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
     struct read *rd = of(j);
 
     if (rd->state == WRITING_BACK && child->slot >> 8 == rd->round)
-        nwr_read_written(n, rd, child->slot & 0xff, err);
+        nwr_read_written(n, rd, child->slot & 0xff, err, nwr_deliver_lost(child));
 }
 
 /* Under another ring other replicas hold it: from the start, by whoever holds it. */

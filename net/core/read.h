@@ -68,7 +68,7 @@ struct read {
     bool leave;              /* what this node has goes to the list, which it is no longer in */
     bool copy;               /* into this node, which holds the group only in the list to come */
     bool knocked;
-    bool no_room; /* a replica could not take what was written back */
+    bool untaken; /* a replica could not take what was written back, nor will it soon */
     bool sloppy;
     uint32_t away;   /* of the lists, when it was decided whom to ask */
     nwr_ms patience; /* until then spares do not answer for a member of the list that may, nor
@@ -94,7 +94,7 @@ void nwr_read_place(struct nwr_node *n, struct read *rd);
 void nwr_read_merge(struct nwr_node *n, struct read *rd);
 void nwr_read_objects(struct nwr_node *n, struct read *rd, uint32_t i, struct nwr_rows *rows,
                       bool more);
-void nwr_read_written(struct nwr_node *n, struct read *rd, uint32_t i, enum nwr_err err);
+void nwr_read_written(struct nwr_node *n, struct read *rd, uint32_t i, enum nwr_err err, bool lost);
 void nwr_read_spread(struct nwr_node *n, struct read *rd);
 
 /* read.c */

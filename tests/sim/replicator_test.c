@@ -583,6 +583,30 @@ static void a_block_nobody_has_is_said_to_be_nowhere(void **state)
     sim_destroy(s);
 }
 
+/* At W - 1 replicas, and its block is lost: W of them cannot have it. */
+static void what_names_a_block_that_is_nowhere_is_shown(void **state)
+{
+    struct sim *s = kit_three_by_reads(18, 2, 2);
+    struct nwr_key key = kit_key(2, 1);
+    struct nwr_block_id id = kit_block_id(2, 1, 5);
+    struct nwr_request *req = kit_put(&key, "x", 5, NULL);
+
+    (void)state;
+    kit_block(req, &id, true, true);
+    kit_isolate(s, 0, true);
+    nwr_store_mem_faults(s->node[0].store)->lost_put = 65536;
+    assert_int_equal(kit_ask_err(s, 0, req), NWR_E_TIMEDOUT);
+    assert_string_equal(kit_stored_text(s, 0, &key), "x");
+    sim_heal(s);
+    kit_notice(s);
+    req = nwr_request_new(NWR_OP_READ, 2);
+    nwr_request_range(req)->prefix = key;
+    req->r = NWR_QUORUM_ALL;
+    assert_int_equal(kit_ask_err(s, 0, req), NWR_OK);
+    assert_string_equal(kit_stored_text(s, 1, &key), "");
+    sim_destroy(s);
+}
+
 /* Each side lacks what the other has, and both have more than a page: nothing is skipped. */
 static void pages_of_replicas_that_differ_skip_nothing(void **state)
 {
@@ -760,6 +784,7 @@ int main(void)
         cmocka_unit_test(an_unreadable_record_is_unknown_and_healed_from_others),
         cmocka_unit_test(a_rotten_block_comes_from_another_replica),
         cmocka_unit_test(a_block_nobody_has_is_said_to_be_nowhere),
+        cmocka_unit_test(what_names_a_block_that_is_nowhere_is_shown),
         cmocka_unit_test(pages_of_replicas_that_differ_skip_nothing),
         cmocka_unit_test(a_listing_brings_the_objects_that_one_side_did_not_follow),
         cmocka_unit_test(a_seed_runs_the_same_way_twice),
