@@ -59,8 +59,9 @@ static void look(struct nwr_node *n, struct read *rd)
 }
 
 /* Disks that take nothing must not keep anybody from reading, nor from removing what fills them; nor
- * must a record whose block is lost keep anybody from what stands beside it: what is returned then may be at fewer than W replicas, and may not be shown again if those go
- * away. It cannot be left out: the write may have been told a lower W, or a replica lost it since.
+ * may a record whose block is lost keep anybody from what stands beside it. What is returned then
+ * may be at fewer than W replicas, and may not be shown again if those go away. It cannot be left
+ * out: the write may have been told a lower W, or a replica lost it since.
  */
 static void nobody_takes_it(struct nwr_node *n, struct read *rd)
 {
@@ -111,7 +112,7 @@ void nwr_read_spread(struct nwr_node *n, struct read *rd)
         nobody_takes_it(n, rd);
 }
 
-/* A block that a row names is nowhere: the row was replaced since it was read, or else it is lost. */
+/* A block that a row names is nowhere: the row was replaced since it was read, or it is lost. */
 static bool is_gone(enum nwr_err err, bool lost)
 {
     return lost || err == NWR_E_NOENT || err == NWR_E_BLOCKS;
