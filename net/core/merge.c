@@ -58,9 +58,9 @@ static void look(struct nwr_node *n, struct read *rd)
     nwr_read_merged(n, rd);
 }
 
-/* Disks that take nothing must not keep anybody from reading, nor from removing what fills them; nor
- * may a record whose block is lost keep anybody from what stands beside it. What is returned then
- * may be at fewer than W replicas, and may not be shown again if those go away. It cannot be left
+/* Disks that take nothing must not keep anybody from reading, nor from removing what fills them;
+ * nor may a record whose block is lost keep anybody from what stands beside it. What is returned
+ * then may be at fewer than W, and may not be shown again if those go away. It cannot be left
  * out: the write may have been told a lower W, or a replica lost it since.
  */
 static void nobody_takes_it(struct nwr_node *n, struct read *rd)
