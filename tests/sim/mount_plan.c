@@ -236,7 +236,7 @@ static void remove_all(struct plan *p)
 {
     mount_load_run(&p->load, 0, oracle_tree_remove, NULL);
     look_all(p);
-    /* A name that leads nowhere cannot be removed, nor what it is in (README.md). */
+    /* A name that leads nowhere stays, and what it is in, until `nwrfs check` (README.md). */
     if (p->tree[0].losses && strstr(p->tree[0].text, " is lost\n"))
         return;
     if (p->tree[0].len)
@@ -257,7 +257,7 @@ struct sim_outcome mount_plan_run(uint64_t seed, const struct sim_options *opt)
     trouble(&p);
     heal(&p);
     for (int i = 0; i < p.load.mounts; i++)
-        p.tree[i].losses = (p.s->nloss && p.load.losers == 1) || p.rots >= 0;
+        p.tree[i].losses = (int)p.s->nloss >= p.load.losers || p.rots >= 0;
     look_all(&p);
     oracle_content(&p.load);
     oracle_stores(p.s, p.rots);

@@ -27,7 +27,7 @@ static void must(struct sim_program *p, int err, const char *what, const char *p
                  err);
 }
 
-/* What W = 1 node acknowledged and lost with its power is gone where nobody else got it, and so may
+/* What W nodes acknowledged and lost with their power is gone where nobody else got it, and so may
  * be half of what a program did: a name is there, its inode is nowhere. That is EIO (DESIGN 13: no
  * good copy), the same at every mount. So it is where the only copy rotted, of what nobody
  * acknowledged: scrub has said so then. */

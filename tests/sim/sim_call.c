@@ -146,8 +146,7 @@ static int open_there(struct sim_program *p, struct nwr_fs_entry *e, uint32_t fl
     return err;
 }
 
-/* The file's node is kept until it is closed: it is not given back here. */
-int call_open(struct sim_program *p, const char *path, uint32_t flags, struct call_file *f)
+static int try_open(struct sim_program *p, const char *path, uint32_t flags, struct call_file *f)
 {
     struct way w = {0};
     char name[CALL_NAME];
@@ -168,6 +167,15 @@ int call_open(struct sim_program *p, const char *path, uint32_t flags, struct ca
         f->st = e.st;
     }
     return give_back(p, &w, err);
+}
+
+/* The file's node is kept until it is closed: it is not given back here. What a path led to may be
+ * gone for good before it is opened: the kernel looks once more then (LOOKUP_REVAL). */
+int call_open(struct sim_program *p, const char *path, uint32_t flags, struct call_file *f)
+{
+    int err = try_open(p, path, flags, f);
+
+    return err == ESTALE ? try_open(p, path, flags, f) : err;
 }
 
 int call_read(struct sim_program *p, const struct call_file *f, char *buf, size_t size, size_t *len)
