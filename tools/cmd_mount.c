@@ -15,6 +15,7 @@
 #include "tools/daemon.h"
 #include "tools/mounts.h"
 #include "tools/options.h"
+#include "tools/trim.h"
 
 #include <dirent.h>
 #include <limits.h>
@@ -34,6 +35,7 @@ struct mounting {
     struct nwr_link *link;
     struct nwr_session *session;
     uv_signal_t term, intr, hup;
+    struct nwr_trim trim;
     bool ending;
     int status;
 };
@@ -86,6 +88,7 @@ static void on_volume_closed(void *arg)
         uv_close((uv_handle_t *)&m->term, NULL);
         uv_close((uv_handle_t *)&m->intr, NULL);
         uv_close((uv_handle_t *)&m->hup, NULL);
+        nwr_trim_stop(&m->trim);
     }
 }
 
@@ -265,6 +268,7 @@ static int run(struct mounting *m)
     enum nwr_err err;
 
     nwr_assert(uv_loop_init(&m->loop) == 0);
+    nwr_trim_start(&m->trim, &m->loop);
     watch_signals(m);
     err = m->options.data ? start_peer(m, text, sizeof(text)) : start_link(m, text, sizeof(text));
     if (err != NWR_OK)

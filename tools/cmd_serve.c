@@ -8,6 +8,7 @@
 #include "tools/cmd.h"
 #include "tools/daemon.h"
 #include "tools/options.h"
+#include "tools/trim.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ struct serving {
     struct nwr_daemon daemon;
     struct nwr_peer *peer;
     uv_signal_t term, intr, hup;
+    struct nwr_trim trim;
     bool ending;
     int status;
 };
@@ -30,6 +32,7 @@ static void on_peer_closed(void *arg)
     uv_close((uv_handle_t *)&s->term, NULL);
     uv_close((uv_handle_t *)&s->intr, NULL);
     uv_close((uv_handle_t *)&s->hup, NULL);
+    nwr_trim_stop(&s->trim);
 }
 
 static void end(struct serving *s)
@@ -110,6 +113,7 @@ static void start(struct serving *s)
 static int run(struct serving *s)
 {
     nwr_assert(uv_loop_init(&s->loop) == 0);
+    nwr_trim_start(&s->trim, &s->loop);
     nwr_assert(uv_signal_init(&s->loop, &s->term) == 0);
     nwr_assert(uv_signal_init(&s->loop, &s->intr) == 0);
     nwr_assert(uv_signal_init(&s->loop, &s->hup) == 0);
