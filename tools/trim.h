@@ -1,7 +1,7 @@
 /* trim.h -- memory that is not needed any more goes back to the system.
  *
- * Whoever removes a large tree, or lists one, makes this process hold much for a moment; malloc keeps
- * the pages between what is still in use, for good. Every half minute they are given back, if
+ * Whoever removes a large tree, or lists one, makes this process hold much for a moment; malloc
+ * keeps the pages between what is still in use, for good. Every half minute they are given back, if
  * they are many.
  *
  * Ownership: the caller's. Thread: the loop's.
