@@ -46,6 +46,7 @@ void nwr_birth_hold(struct nwr_txn *t, struct nwr_node *n)
 
         give_dot(t->m, w);
         nwr_walk_changed(t->m, &w->key, t->id);
+        nwr_left_changed(t->m, &w->key);
         if (is_content(&w->key))
             nwr_node_base(n, (struct nwr_seen){w->v.dot, w->v.wid}, 0);
     }

@@ -26,7 +26,8 @@ enum {
     REAP_MAX_MS = 300000,
     REAP_ATONCE = 8,
     REAP_PARDON = 4, /* looks; by then no plan of another mount goes on any more */
-    REAP_QUEUE_MAX = 4096
+    REAP_QUEUE_MAX = 4096,
+    REAP_CHILDREN = 1024 /* of a directory that are queued at once */
 };
 
 static struct nwr_reap *find(struct nwr_mount *m, nwr_ino root)
@@ -71,11 +72,25 @@ static bool is_dir(const struct nwr_txn *t, nwr_ino ino)
     return dir;
 }
 
+/* A removed directory waits for what was removed from it. Nobody else may see to that: it is more
+ * than fits the queue, or whose mount has ended. */
+static bool waits(struct nwr_txn *t)
+{
+    nwr_ino ino[REAP_CHILDREN];
+    uint32_t n = is_dir(t, t->ino) ? nwr_view_waiting(t, t->ino, ino, REAP_CHILDREN) : 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        nwr_reap_later(t->m, ino[i]);
+    return n;
+}
+
 /* It is in use. Who condemned it will see that, if he is still there. */
 static enum nwr_plan keep(struct nwr_txn *t)
 {
     const struct nwr_reap *item = find(t->m, t->ino);
 
+    if (waits(t))
+        return nwr_txn_fail(t, EBUSY);
     if (!is_dir(t, t->ino) && nwr_view_condemned(t, t->ino, 0)) {
         if (item && item->tries < REAP_PARDON)
             return nwr_txn_fail(t, EBUSY);
@@ -173,8 +188,10 @@ static struct nwr_reap *next_due(struct nwr_mount *m, nwr_ms *next)
 
         if (item->busy)
             continue;
-        if (item->at <= m->now)
+        if (item->at <= m->now) {
+            *next = m->now; /* of those behind it nothing is known */
             return item;
+        }
         *next = NWR_MIN(*next, item->at);
     }
     return NULL;

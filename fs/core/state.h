@@ -13,6 +13,7 @@
 #define NWR_IDS_LOW 1024   /* and asked for again when so few are left */
 #define NWR_WALK_MS 4      /* how long a LOOKUP may serve what its thread asks next */
 #define NWR_WALKS 32       /* threads it is remembered of */
+#define NWR_LEFTS 256      /* removed directories that were looked into, a power of 2 */
 #define NWR_GUESSES 1024   /* names whose inodes are guessed, a power of 2 */
 #define NWR_CHANGES 256    /* records of which it is known that this mount changed them */
 #define NWR_LISTED_MS 1000 /* how long a listing serves the LOOKUPs of the thread that reads it */
@@ -57,6 +58,14 @@ struct nwr_last {
     char name[NWR_NAME_MAX + 1];
 };
 
+/* A removed directory that was looked into (left.c). */
+struct nwr_left {
+    nwr_ino dir;
+    nwr_ms until;
+    uint64_t since; /* nwr_mount.changed when what it shows was read */
+    bool shows;
+};
+
 struct nwr_held { /* a reply that waits */
     struct nwr_fs_req *req;
     struct nwr_fs_reply reply;
@@ -93,7 +102,10 @@ struct nwr_mount {
     uint32_t walk_at;
     struct nwr_last last[NWR_WALKS]; /* by pid */
     struct nwr_guess guess[NWR_GUESSES];
-    uint64_t changed; /* records, ever; the last of them: */
+    struct nwr_left left[NWR_LEFTS];
+    uint64_t own_changed[NWR_PGS_MAX]; /* `changed` when this mount wrote to the group, its reaper
+                                          apart */
+    uint64_t changed;                  /* records, ever; the last of them: */
     struct nwr_change {
         struct nwr_key key;
         uint64_t txn; /* by whom */
@@ -156,6 +168,14 @@ void nwr_walk_deinit(struct nwr_mount *m);
 struct nwr_walk *nwr_walk_new(struct nwr_mount *m, uint32_t pid);
 /* t has read what w is to hold, or could not. */
 void nwr_walk_have(struct nwr_txn *t, struct nwr_walk *w);
+
+/* ---- removed directories of many names (left.c) ---- */
+/* It was looked into a moment ago, for a request, and showed nothing. */
+bool nwr_left_nothing(const struct nwr_txn *t, nwr_ino dir);
+/* t has all its names in the snapshot, and has looked whether something shows. */
+void nwr_left_looked(struct nwr_txn *t, nwr_ino dir, bool shows);
+/* This mount, and not its reaper, has changed a record or what lies over it. */
+void nwr_left_changed(struct nwr_mount *m, const struct nwr_key *key);
 
 /* ---- the name that is probably looked up next (ahead.c) ---- */
 /* A GETATTR begins, the first request of a system call. */

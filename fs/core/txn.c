@@ -575,6 +575,8 @@ static void apply_batch(struct nwr_txn *t, const struct nwr_request *vreq,
             t->last.k = res->k;
         }
         nwr_walk_changed(t->m, &w->key, t->id);
+        if (t->plan != nwr_reap_plan)
+            nwr_left_changed(t->m, &w->key);
         if (w->discard)
             nwr_record_discard(rec, w->seen, w->nseen, w->retire, w->nretire);
         else if (!nwr_record_find(rec, w->v.dot))

@@ -129,6 +129,9 @@ bool nwr_view_place(struct nwr_txn *t, struct nwr_shown *x);
  * directory, was seen by those who took its names. A directory waits for what was removed from it.
  * Its object is in the snapshot. */
 bool nwr_view_spent(struct nwr_txn *t, nwr_ino root, bool *spent);
+/* What a directory without names that shows nothing waits for: inodes, at most max of them. It is
+ * known whether it is spent. */
+uint32_t nwr_view_waiting(struct nwr_txn *t, nwr_ino dir, nwr_ino *ino, uint32_t max);
 /* From now on nothing is added to an inode (staged; reap.c): no name and no content, wherever that
  * is known (NWR_GUARD_ALIVE). The mark says where it was last. Its write_id. */
 nwr_wid nwr_view_condemn(struct nwr_txn *t, nwr_ino root);

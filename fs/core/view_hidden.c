@@ -79,12 +79,13 @@ static bool waits_in(const struct nwr_txn *t, nwr_ino dir, nwr_ino ino)
 }
 
 /* What was removed from a directory goes before it: an edit of that would come back to nowhere. */
-static bool remembers(const struct nwr_txn *t, nwr_ino dir)
+static uint32_t remembered(const struct nwr_txn *t, nwr_ino dir, nwr_ino *out, uint32_t max)
 {
     struct nwr_key prefix = nwr_key_entries(dir);
+    uint32_t found = 0;
 
     for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
-         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
+         found < max && i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
         const struct nwr_record *rec = &t->rows.row[i].rec;
         struct nwr_key_parts p;
 
@@ -94,12 +95,12 @@ static bool remembers(const struct nwr_txn *t, nwr_ino dir)
             nwr_ino ino[HIDDEN_MAX];
             uint32_t n = nwr_slots_hidden_decode(&rec->v[j], ino, HIDDEN_MAX);
 
-            for (uint32_t k = 0; k < n; k++)
+            for (uint32_t k = 0; k < n && found < max; k++)
                 if (waits_in(t, dir, ino[k]))
-                    return true;
+                    out[found++] = ino[k];
         }
     }
-    return false;
+    return found;
 }
 
 static nwr_hlc date_of(const struct nwr_record *rec)
@@ -161,6 +162,7 @@ nwr_hlc nwr_view_dated(const struct nwr_txn *t, const struct nwr_key *key)
 static bool can_show(struct nwr_txn *t, nwr_ino root, const struct nwr_versions *s, bool *missing)
 {
     struct nwr_attr a;
+    nwr_ino waits;
     bool dir;
 
     if (nwr_versions_next(s, NULL, true))
@@ -169,7 +171,7 @@ static bool can_show(struct nwr_txn *t, nwr_ino root, const struct nwr_versions 
         return false;
     dir = a.type == NWR_TYPE_DIR;
     nwr_attr_deinit(&a);
-    return dir && (nwr_slots_below(t, root, missing) || remembers(t, root));
+    return dir && (nwr_slots_below(t, root, missing) || remembered(t, root, &waits, 1));
 }
 
 bool nwr_view_spent(struct nwr_txn *t, nwr_ino root, bool *spent)
@@ -181,6 +183,19 @@ bool nwr_view_spent(struct nwr_txn *t, nwr_ino root, bool *spent)
     *spent = s.nlink == 0 && !can_show(t, root, &s, &missing);
     nwr_versions_deinit(&s);
     return !missing;
+}
+
+uint32_t nwr_view_waiting(struct nwr_txn *t, nwr_ino dir, nwr_ino *ino, uint32_t max)
+{
+    struct nwr_versions s;
+    bool missing = false, named;
+
+    nwr_versions_read(&s, &t->rows, dir);
+    named = s.nlink > 0;
+    nwr_versions_deinit(&s);
+    if (named || nwr_slots_below(t, dir, &missing) || missing)
+        return 0;
+    return remembered(t, dir, ino, max);
 }
 
 static bool forget_at(struct nwr_txn *t, nwr_ino root, nwr_ino parent, const char *name, size_t len)

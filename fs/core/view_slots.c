@@ -182,8 +182,10 @@ bool nwr_slots_below(struct nwr_txn *t, nwr_ino dir, bool *missing)
 {
     struct nwr_key prefix = nwr_key_entries(dir);
     struct nwr_shown_list list = {0};
-    bool found = false;
+    bool found = false, whole = true;
 
+    if (nwr_left_nothing(t, dir))
+        return false;
     if (!nwr_txn_children(t, dir)) {
         *missing = true;
         return false;
@@ -198,11 +200,13 @@ bool nwr_slots_below(struct nwr_txn *t, nwr_ino dir, bool *missing)
 
         if (!nwr_view_begins(&t->rows, i, &p, &entry))
             continue;
-        if (!nwr_view_names(t, dir, p.name, p.name_len, &list))
-            *missing = true;
+        whole &= nwr_view_names(t, dir, p.name, p.name_len, &list);
         found = list.n > 0;
     }
     t->below--;
+    if (whole)
+        nwr_left_looked(t, dir, found);
+    *missing |= !whole;
     nwr_shown_list_deinit(&list);
     return found;
 }

@@ -82,6 +82,7 @@ static void do_read(struct fake *f, struct nwr_request *req, struct nwr_response
     res->err = op.err;
     res->rows = op.rows;
     res->more = op.more;
+    f->rows += op.rows.n;
     op.rows = (struct nwr_rows){0};
     nwr_store_op_deinit(&op);
     if (f->behind && req->r != NWR_QUORUM_ALL)
@@ -376,7 +377,7 @@ void fake_deinit(struct fake *f)
 void fake_reset(struct fake *f)
 {
     f->puts_tried = f->reads = f->puts = f->blocks = f->writes = f->invals = 0;
-    f->pages = 0;
+    f->pages = f->rows = 0;
     f->bytes_put = 0;
 }
 

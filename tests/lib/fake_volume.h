@@ -39,6 +39,7 @@ struct fake {
     struct nwr_fs_reply reply;
     uint32_t reads, puts, blocks, writes; /* asked of the volume since fake_reset */
     uint32_t pages;                       /* of names, the same */
+    uint32_t rows;                        /* that READs gave, the same */
     uint32_t invals, retired;
     uint64_t inval[16]; /* told to the kernel, which has not returned */
     uint32_t ninval;
