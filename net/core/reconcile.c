@@ -1,6 +1,7 @@
 /* reconcile.c -- when a node compares itself with whom; see reconcile.h.
  *
  *     WAITING --a pair is due, or a run was asked for--> COMPARING (pair.c) --> WAITING
+ *        \--nobody holds what this node holds, each half minute--> alone.c ------^
  *
  * One pair at a time. Of two members the one with the lower ordinal begins: soon after the other
  * came up or the ring changed, then every half minute. A run that was asked for compares with
@@ -9,6 +10,7 @@
  */
 #include "net/core/reconcile.h"
 
+#include "net/core/alone.h"
 #include "net/core/behind.h"
 #include "net/core/scrub.h"
 
@@ -25,6 +27,8 @@ struct reconciler {
     nwr_ms due[NWR_ORDINAL_MAX + 1];
     struct nwr_job *pair;
     uint16_t with;
+    struct nwr_job *alone;
+    nwr_ms alone_due;
     /* A run that was asked for. */
     uint64_t run; /* 0: none is on */
     nwr_pg pg;
@@ -126,9 +130,22 @@ static bool go_on_with_run(struct nwr_node *n, struct reconciler *r)
     return false;
 }
 
+/* Floors that wait for nobody, once that has lasted: members may be about to join. */
+static void look_alone(struct nwr_node *n, struct reconciler *r)
+{
+    if (!nwr_alone(n))
+        r->alone_due = n->now + NWR_COMPARE_EVERY_MS;
+    if (r->alone || n->now < r->alone_due || n->only_asked)
+        return;
+    r->alone_due = n->now + NWR_COMPARE_EVERY_MS;
+    r->alone = nwr_alone_start(n, &r->job, 0);
+}
+
 static void look(struct nwr_node *n, struct reconciler *r)
 {
     nwr_ms next = NWR_NEVER;
+
+    look_alone(n, r);
 
     if (!r->pair && nwr_scrub_compares(n)) {
         nwr_job_wake(n, &r->job, n->now + WAIT_MS);
@@ -168,6 +185,10 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
 {
     struct reconciler *r = of(j);
 
+    if (child == r->alone) {
+        r->alone = NULL;
+        return;
+    }
     nwr_assert(child == r->pair);
     if (r->run)
         add_result(n, r, err);
@@ -210,6 +231,7 @@ void nwr_reconcile_start(struct nwr_node *n)
     struct reconciler *r = nwr_job_new(n, &reconcile_kind, sizeof(*r), NULL, 0);
 
     n->reconciler = &r->job;
+    r->alone_due = n->now + NWR_COMPARE_EVERY_MS;
     nwr_job_wake(n, &r->job, n->now + NWR_COMPARE_EVERY_MS);
 }
 

@@ -101,6 +101,68 @@ static void deleted_records_go_from_every_replica(void **state)
     sim_destroy(s);
 }
 
+/* Nobody else has to hear of it. */
+static void deleted_records_go_from_a_node_that_is_alone(void **state)
+{
+    struct sim *s = sim_create(61);
+
+    (void)state;
+    sim_members(s, 1, 16, 3, 2, 2);
+    for (uint32_t i = 0; i < KEYS; i++)
+        write_once(s, 0, i, "x", 1000 + i);
+    for (uint32_t i = 0; i < KEYS / 2; i++)
+        write_once(s, 0, i, NULL, 2000 + i);
+    assert_int_equal(records(s, 0), KEYS);
+    let_floors_rise(s);
+    assert_int_equal(records(s, 0), KEYS / 2);
+    sim_destroy(s);
+}
+
+/* So it is with N = 1, where each of three has groups of its own. */
+static void deleted_records_go_where_each_group_has_one_replica(void **state)
+{
+    struct sim *s = sim_create(62);
+    int at = 0;
+
+    (void)state;
+    sim_members(s, 3, 16, 1, 1, 1);
+    while (!kit_holds(s, at, PG))
+        at++;
+    for (uint32_t i = 0; i < KEYS; i++)
+        write_once(s, at, i, "x", 1000 + i);
+    for (uint32_t i = 0; i < KEYS / 2; i++)
+        write_once(s, at, i, NULL, 2000 + i);
+    assert_int_equal(records(s, at), KEYS);
+    let_floors_rise(s);
+    assert_int_equal(records(s, at), KEYS / 2);
+    sim_destroy(s);
+}
+
+/* What was forgotten while there was one stays so when others hold it too. */
+static void a_member_that_joins_a_node_that_was_alone_brings_nothing_back(void **state)
+{
+    struct sim *s = sim_create(63);
+    int joins;
+
+    (void)state;
+    sim_members(s, 1, 16, 3, 2, 2);
+    for (uint32_t i = 0; i < KEYS; i++)
+        write_once(s, 0, i, "x", 1000 + i);
+    for (uint32_t i = 0; i < KEYS / 2; i++)
+        write_once(s, 0, i, NULL, 2000 + i);
+    let_floors_rise(s);
+    joins = sim_join(s, 0);
+    let_floors_rise(s);
+    assert_true(s->node[joins].joined);
+    for (uint32_t i = KEYS / 2; i < KEYS; i += 2)
+        write_once(s, joins, i, NULL, 3000 + i);
+    let_floors_rise(s);
+    for (int node = 0; node < s->nnode; node++)
+        assert_int_equal(records(s, node), KEYS / 4);
+    oracle_converged(s);
+    sim_destroy(s);
+}
+
 static void a_tombstone_stays_as_long_as_a_replica_is_away(void **state)
 {
     struct sim *s = kit_three(52, 2, 2);
@@ -323,6 +385,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deleted_records_go_from_every_replica),
+        cmocka_unit_test(deleted_records_go_from_a_node_that_is_alone),
+        cmocka_unit_test(deleted_records_go_where_each_group_has_one_replica),
+        cmocka_unit_test(a_member_that_joins_a_node_that_was_alone_brings_nothing_back),
         cmocka_unit_test(a_tombstone_stays_as_long_as_a_replica_is_away),
         cmocka_unit_test(an_old_disk_brings_nothing_back),
         cmocka_unit_test(an_old_disk_does_not_outvote_what_was_deleted),
