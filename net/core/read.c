@@ -435,6 +435,8 @@ static void side_failed(struct nwr_node *n, struct read *rd, uint32_t i, enum nw
     nwr_rows_deinit(&s->rows);
     s->err = err;
     s->state = err == NWR_E_HOSTDOWN ? SIDE_IDLE : SIDE_FAILED;
+    if (rd->copy && err == NWR_E_CORRUPT && s->in & 1 << NWR_LIST_NOW)
+        rd->need[NWR_LIST_NOW] = NWR_MAX(rd->need[NWR_LIST_NOW] - 1, rd->least);
     if (rd->state == LATE)
         late_done(n, rd);
     else

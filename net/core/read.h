@@ -62,6 +62,7 @@ struct read {
     struct side side[NWR_LISTS * NWR_REPLICAS_MAX + 1];
     uint32_t m;
     uint8_t need[NWR_LISTS]; /* answers of each list */
+    uint8_t least;           /* answers that a copy cannot do without */
     uint8_t behind;          /* bit of each list where the answer here is one more than those */
     uint8_t w[NWR_LISTS];    /* replicas that must hold the result first; 0: none must */
     bool repair;             /* for nobody */

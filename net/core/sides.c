@@ -68,7 +68,8 @@ static void place(struct nwr_node *n, struct read *rd)
 
 /* The list there is, and this node. N - W + 1 answers meet every write that the list alone
  * acknowledged; those who answer refuse such writes from now on. All that are up are waited for,
- * since one that leaves may have what a directory with a lower W was content with. */
+ * since one that leaves may have what a directory with a lower W was content with; but not who has
+ * a record that rotted: it may never be mended. */
 static void place_copy(struct nwr_node *n, struct read *rd)
 {
     struct nwr_sides list;
@@ -93,6 +94,7 @@ static void place_copy(struct nwr_node *n, struct read *rd)
     if (!NWR_RULE(COPY_QUORUM))
         rd->need[NWR_LIST_NOW] = 1;
     rd->need[NWR_LIST_NOW] = NWR_MIN(rd->need[NWR_LIST_NOW], m);
+    rd->least = rd->need[NWR_LIST_NOW];
     if (NWR_RULE(COPY_ALL_UP))
         rd->need[NWR_LIST_NOW] = NWR_MAX(rd->need[NWR_LIST_NOW], up);
     rd->need[NWR_LIST_NEXT] = rd->w[NWR_LIST_NEXT] = 1;

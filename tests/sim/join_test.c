@@ -145,6 +145,28 @@ static void a_node_that_crashed_while_joining_joins_with_the_same_ordinal(void *
     sim_destroy(s);
 }
 
+/* Nobody else ever had it, so it cannot be mended: the member's own word is not to be had. */
+static void a_record_that_rotted_at_a_member_stops_no_join(void **state)
+{
+    struct sim *s = sim_create(27);
+    struct nwr_key key = kit_key(2, 1), other = kit_key(2, 2);
+    int node;
+
+    (void)state;
+    sim_members(s, 3, 16, 3, 2, 2);
+    kit_write(s, 0, &other, "there", 5, NULL);
+    kit_isolate(s, 2, true);
+    assert_int_equal(kit_ask_err(s, 2, kit_put(&key, "x", 6, NULL)), NWR_E_TIMEDOUT);
+    nwr_store_mem_rot_record(s->node[2].store, &key);
+    sim_heal(s);
+    kit_notice(s);
+    node = sim_join(s, 0);
+    wait_joined(s, node);
+    assert_true(s->node[node].joined);
+    assert_string_equal(kit_read_text(s, node, &other), "there");
+    sim_destroy(s);
+}
+
 static void a_node_that_never_finishes_joining_is_dropped_and_its_ordinal_spent(void **state)
 {
     struct sim *s = kit_three(30, 2, 2);
@@ -348,6 +370,7 @@ int main(void)
         cmocka_unit_test(two_nodes_let_in_through_two_members_at_once_get_different_ordinals),
         cmocka_unit_test(two_nodes_that_join_at_once_get_different_ordinals),
         cmocka_unit_test(a_node_that_crashed_while_joining_joins_with_the_same_ordinal),
+        cmocka_unit_test(a_record_that_rotted_at_a_member_stops_no_join),
         cmocka_unit_test(a_node_that_never_finishes_joining_is_dropped_and_its_ordinal_spent),
         cmocka_unit_test(a_node_that_is_given_up_while_it_joins_waits_and_joins_anew),
         cmocka_unit_test(what_is_written_while_a_node_joins_reaches_it),
