@@ -298,8 +298,10 @@ static void sweep_pair(struct sim *s, int a, int b)
     uint16_t a_at_b = s->node[b].alive ? sim_ordinal_at(s, b, a) : 0;
 
     if (c->up) {
-        /* A node that joined again has another ordinal, and a connection of its own for it. */
-        bool other = (b_at_a && b_at_a != c->known[0]) || (a_at_b && a_at_b != c->known[1]);
+        /* A node that joined again has another ordinal, and a connection of its own for it; one
+         * that was removed has none (net/uv/mesh.c). */
+        bool other = (s->node[a].alive && b_at_a != c->known[0]) ||
+                     (s->node[b].alive && a_at_b != c->known[1]);
 
         if (other || is_noticed(s, c, a, b))
             drop_conn(s, c, a, b);
