@@ -396,7 +396,7 @@ void nwr_finish_rename(struct nwr_txn *t)
     nwr_reads_put(t->m->reads, t->req->process,
                   nwr_name_hash((t->node2 ? t->node2 : t->node)->dirs.ino[0], t->req->name2,
                                 strlen(t->req->name2)),
-                  t->x.version);
+                  t->x.root, t->x.version);
     if (t->y.ino && !(t->req->flags & NWR_RENAME_EXCHANGE))
         nwr_op_unlinked(t, &t->y);
     if (t->x.type == NWR_TYPE_DIR)

@@ -19,7 +19,8 @@ static struct nwr_read *find(const struct nwr_reads *r, uint64_t process, uint64
     return NULL;
 }
 
-void nwr_reads_put(struct nwr_reads *r, uint64_t process, uint64_t name, struct nwr_seen seen)
+void nwr_reads_put(struct nwr_reads *r, uint64_t process, uint64_t name, nwr_ino root,
+                   struct nwr_seen seen)
 {
     struct nwr_read *e = find(r, process, name), *all = ways(r, process, name);
 
@@ -31,7 +32,7 @@ void nwr_reads_put(struct nwr_reads *r, uint64_t process, uint64_t name, struct 
             if (all[i].at < e->at)
                 e = &all[i];
     }
-    *e = (struct nwr_read){process, name, seen, ++r->now};
+    *e = (struct nwr_read){process, name, root, seen, ++r->now};
 }
 
 struct nwr_seen nwr_reads_get(const struct nwr_reads *r, uint64_t process, uint64_t name)
@@ -39,6 +40,17 @@ struct nwr_seen nwr_reads_get(const struct nwr_reads *r, uint64_t process, uint6
     const struct nwr_read *e = find(r, process, name);
 
     return process && e ? e->seen : (struct nwr_seen){0};
+}
+
+struct nwr_seen nwr_reads_of(const struct nwr_reads *r, uint64_t process, uint64_t name,
+                             nwr_ino root)
+{
+    const struct nwr_read *e = find(r, process, name);
+    struct nwr_seen seen = nwr_reads_get(r, process, name);
+
+    if (e && e->root != root)
+        seen.dot = (struct nwr_dot){0};
+    return seen;
 }
 
 void nwr_reads_wrote(struct nwr_reads *r, nwr_wid wid)

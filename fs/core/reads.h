@@ -18,6 +18,7 @@
 
 struct nwr_read {
     uint64_t process, name; /* key of the process, nwr_name_hash */
+    nwr_ino root;           /* whose version it is */
     struct nwr_seen seen;
     uint64_t at;
 };
@@ -31,9 +32,14 @@ struct nwr_reads {
 };
 
 /* The process (0: unknown, ignored) has read this version through the name. */
-void nwr_reads_put(struct nwr_reads *r, uint64_t process, uint64_t name, struct nwr_seen seen);
+void nwr_reads_put(struct nwr_reads *r, uint64_t process, uint64_t name, nwr_ino root,
+                   struct nwr_seen seen);
 /* wid 0: unknown. */
 struct nwr_seen nwr_reads_get(const struct nwr_reads *r, uint64_t process, uint64_t name);
+/* The same, of this inode: where the name led to another one then, there is no dot, since that says
+ * nothing in this record, or worse: another group may give the same one. */
+struct nwr_seen nwr_reads_of(const struct nwr_reads *r, uint64_t process, uint64_t name,
+                             nwr_ino root);
 void nwr_reads_wrote(struct nwr_reads *r, nwr_wid wid);
 bool nwr_reads_own(const struct nwr_reads *r, nwr_wid wid);
 /* This mount wrote it, and its dot is the only one (nwr_response.once): whoever replaces it need

@@ -394,7 +394,7 @@ void nwr_view_read(struct nwr_txn *t, const struct nwr_shown *x, uint64_t proces
         return;
     nwr_versions_read(&s, &t->rows, x->root);
     for (uint32_t i = 0; i < s.nlink; i++)
-        nwr_reads_put(reads, process, read_name(s.link[i], x), x->version);
+        nwr_reads_put(reads, process, read_name(s.link[i], x), x->root, x->version);
     nwr_versions_deinit(&s);
 }
 
@@ -407,7 +407,9 @@ bool nwr_view_truncates(struct nwr_txn *t, const struct nwr_shown *x, uint64_t p
 
     nwr_versions_read(&s, &t->rows, x->root);
     for (uint32_t i = 0; i < s.nlink && seen.wid == 0; i++)
-        seen = nwr_reads_get(reads, process, read_name(s.link[i], x));
+        seen = nwr_reads_of(reads, process, read_name(s.link[i], x), x->root);
+    if (seen.dot.counter == 0) /* of another inode: what is written replaces nothing here */
+        seen.dot = (struct nwr_dot){NWR_ACTOR_PENDING, 1};
     *base = *x;
     one = seen.wid ? nwr_versions_find(&s, seen.wid) : NULL;
     if (one) {

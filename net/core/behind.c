@@ -1,8 +1,6 @@
 /* behind.c -- see behind.h. */
 #include "net/core/behind.h"
 
-#include "net/core/reconcile.h"
-
 struct nwr_behind {
     bool is;
     uint8_t nmet;
@@ -12,14 +10,10 @@ struct nwr_behind {
 
 void nwr_behind_set(struct nwr_node *n, nwr_pg pg)
 {
-    bool first = n->nbehind == 0;
-
     if (!n->behind)
         n->behind = nwr_zalloc(NWR_PGS_MAX * sizeof(*n->behind));
     n->nbehind += !n->behind[pg].is;
     n->behind[pg] = (struct nwr_behind){.is = true, .since = n->now};
-    if (first)
-        nwr_reconcile_soon(n);
 }
 
 static bool has_met(const struct nwr_behind *b, uint16_t peer)

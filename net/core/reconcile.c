@@ -175,12 +175,6 @@ static void tell_others(struct nwr_node *n, struct reconciler *r)
         r->due[n->ring.member[i].ordinal] = NWR_MIN(r->due[n->ring.member[i].ordinal], soon(n));
 }
 
-void nwr_reconcile_soon(struct nwr_node *n)
-{
-    tell_others(n, of(n->reconciler));
-    look(n, of(n->reconciler));
-}
-
 static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *child, enum nwr_err err)
 {
     struct reconciler *r = of(j);

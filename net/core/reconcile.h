@@ -64,8 +64,6 @@ struct nwr_object_id nwr_object_id_in(struct nwr_in *in);
 bool nwr_pair_shares(const struct nwr_node *n, nwr_pg pg, uint16_t peer);
 
 void nwr_reconcile_start(struct nwr_node *n);
-/* With everybody, and soon. */
-void nwr_reconcile_soon(struct nwr_node *n);
 /* It compares with somebody. */
 bool nwr_reconcile_busy(const struct nwr_node *n);
 /* Somebody asks for a run over pg, or all PGs when NWR_PGS_MAX. */

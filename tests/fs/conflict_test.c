@@ -386,15 +386,19 @@ static void a_table_of_reads_keeps_what_was_read_last_and_stays_bounded(void **s
     struct nwr_reads *r = nwr_zalloc(sizeof(*r));
 
     (void)state;
-    nwr_reads_put(r, 1, 100, (struct nwr_seen){{0}, 7});
-    nwr_reads_put(r, 1, 100, (struct nwr_seen){{0}, 8});
-    nwr_reads_put(r, 2, 100, (struct nwr_seen){{0}, 9});
+    nwr_reads_put(r, 1, 100, 5, (struct nwr_seen){{0}, 7});
+    nwr_reads_put(r, 1, 100, 5, (struct nwr_seen){{0}, 8});
+    nwr_reads_put(r, 2, 100, 5, (struct nwr_seen){{0}, 9});
     assert_int_equal(nwr_reads_get(r, 1, 100).wid, 8);
     assert_int_equal(nwr_reads_get(r, 2, 100).wid, 9);
     assert_int_equal(nwr_reads_get(r, 0, 100).wid, 0);
     assert_int_equal(nwr_reads_get(r, 1, 101).wid, 0);
+    nwr_reads_put(r, 4, 100, 5, (struct nwr_seen){{1, 2}, 7});
+    assert_int_equal(nwr_reads_of(r, 4, 100, 5).dot.counter, 2);
+    assert_int_equal(nwr_reads_of(r, 4, 100, 6).dot.counter, 0); /* the name leads elsewhere now */
+    assert_int_equal(nwr_reads_of(r, 4, 100, 6).wid, 7);
     for (uint64_t i = 0; i < 100000; i++)
-        nwr_reads_put(r, 3, i, (struct nwr_seen){{0}, i + 1});
+        nwr_reads_put(r, 3, i, 5, (struct nwr_seen){{0}, i + 1});
     assert_int_equal(nwr_reads_get(r, 3, 99999).wid, 100000);
     assert_int_equal(nwr_reads_get(r, 1, 100).wid, 0);
     nwr_reads_wrote(r, 5);

@@ -326,7 +326,7 @@ void isles_save(struct isles *w, uint32_t i, const char *name, uint32_t data, ui
     for (uint32_t k = 0; base && k < list.n && seen.wid == 0; k++)
         if (isles_data(w, i, &list.e[k]) == base)
             seen = list.e[k].version;
-    nwr_reads_put(reads, 1, nwr_name_hash(w->dir, name, strlen(name)), seen);
+    nwr_reads_put(reads, 1, nwr_name_hash(w->dir, name, strlen(name)), 0, seen);
     if (seen.wid)
         nwr_view_base(t, &dir, name, strlen(name), 1, reads, &over);
     nwr_free(reads);
