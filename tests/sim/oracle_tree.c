@@ -50,6 +50,16 @@ static void say(struct mount_tree *t, const char *line)
     t->len += len;
 }
 
+/* What was listed, and looked at, is at this name no more: see is_as_listed. */
+static bool is_gone(struct sim_program *p, struct looker *k, const char *path, const char *what,
+                    int err)
+{
+    if (err == ENOENT)
+        snprintf(k->t->unlike, sizeof(k->t->unlike), "mount %d lists %s; %s finds none", p->m->no,
+                 path, what);
+    return err == ENOENT;
+}
+
 static void look_file(struct sim_program *p, struct looker *k, const char *path)
 {
     struct mount_book *b = k->t->book;
@@ -59,11 +69,8 @@ static void look_file(struct sim_program *p, struct looker *k, const char *path)
     int64_t id;
     int err = call_open(p, path, O_RDONLY, &f);
 
-    if (err == ENOENT) {
-        snprintf(k->t->unlike, sizeof(k->t->unlike), "mount %d lists %s; open finds none", p->m->no,
-                 path);
+    if (is_gone(p, k, path, "open", err))
         return;
-    }
     if (is_lost(k->t, err))
         return say(k->t, " is lost");
     must(p, err, "open", path);
@@ -77,6 +84,18 @@ static void look_file(struct sim_program *p, struct looker *k, const char *path)
         b->content[id - 1].seen = true;
     snprintf(line, sizeof(line), " = %lld", (long long)id);
     say(k->t, line);
+}
+
+static void look_link(struct sim_program *p, struct looker *k, const char *path)
+{
+    char text[64];
+    int err = call_readlink(p, path, text, sizeof(text));
+
+    if (is_gone(p, k, path, "readlink", err))
+        return;
+    must(p, err, "readlink", path);
+    say(k->t, " -> ");
+    say(k->t, text);
 }
 
 static void look_directory(struct sim_program *p, struct looker *k, const char *path, int depth);
@@ -107,20 +126,17 @@ static bool is_as_listed(struct sim_program *p, struct looker *k, const char *pa
 static void look_entry(struct sim_program *p, struct looker *k, const char *path,
                        const struct call_dirent *e, int depth)
 {
-    char line[CALL_PATH + 100], text[64];
+    char line[CALL_PATH + 100];
     struct stat st;
 
     if (!is_as_listed(p, k, path, e, &st))
         return;
     snprintf(line, sizeof(line), "%s %o %llx", path, st.st_mode, (unsigned long long)st.st_ino);
     say(k->t, line);
-    if (S_ISREG(st.st_mode)) {
+    if (S_ISREG(st.st_mode))
         look_file(p, k, path);
-    } else if (S_ISLNK(st.st_mode)) {
-        must(p, call_readlink(p, path, text, sizeof(text)), "readlink", path);
-        say(k->t, " -> ");
-        say(k->t, text);
-    }
+    else if (S_ISLNK(st.st_mode))
+        look_link(p, k, path);
     say(k->t, "\n");
     if (!S_ISDIR(st.st_mode))
         return;
