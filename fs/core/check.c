@@ -137,6 +137,15 @@ static bool names(const struct nwr_record *rec, nwr_ino ino)
     return false;
 }
 
+/* Those on their way out too. */
+static bool is_taken(const struct nwr_record *link)
+{
+    for (uint32_t i = 0; i < link->n; i++)
+        if (!(link->v[i].flags & NWR_V_TOMBSTONE))
+            return true;
+    return false;
+}
+
 /* A rename that has come no further than this link is told of at its old name. */
 static void look_link(struct nwr_txn *t, const struct nwr_row *row, bool *missing)
 {
@@ -144,7 +153,7 @@ static void look_link(struct nwr_txn *t, const struct nwr_row *row, bool *missin
     struct nwr_key_parts at;
     bool waits;
 
-    if (!nwr_key_parse(&row->key, &at) || at.reg != NWR_REG_LINK || !nwr_record_live(&row->rec))
+    if (!nwr_key_parse(&row->key, &at) || at.reg != NWR_REG_LINK || !is_taken(&row->rec))
         return;
     entry = nwr_txn_entry(t, at.parent, at.name, at.name_len);
     if (!entry) {
@@ -398,10 +407,10 @@ static enum nwr_plan mend_link(struct nwr_txn *t, const struct word *w)
 
     if (!rec || !nwr_txn_object(t, w->ino) || !nwr_txn_object(t, w->parent))
         return NWR_PLAN_WAIT;
-    if (names(rec, w->ino) || !is_live(t, &link))
+    if (names(rec, w->ino) || !nwr_txn_peek(t, &link) || !is_taken(nwr_txn_peek(t, &link)))
         return NWR_PLAN_DONE;
-    if (was_taken_off(t, w) || nwr_attr_links(t, w->ino) > 1 || !never_was(rec) ||
-        !takes_names(t, w->parent)) {
+    if (!is_live(t, &link) || was_taken_off(t, w) || nwr_attr_links(t, w->ino) > 1 ||
+        !never_was(rec) || !takes_names(t, w->parent)) {
         nwr_txn_write(t, &link, nwr_txn_peek(t, &link), NULL)->v.flags |= NWR_V_TOMBSTONE;
         return NWR_PLAN_DONE;
     }

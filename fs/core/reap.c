@@ -46,6 +46,29 @@ bool nwr_reap_held(struct nwr_mount *m, nwr_ino root)
     return false;
 }
 
+static bool is_left(const struct nwr_record *link)
+{
+    for (uint32_t i = 0; i < link->n; i++)
+        if (!(link->v[i].flags & NWR_V_TOMBSTONE))
+            return nwr_record_live(link) == 0;
+    return false;
+}
+
+/* Whoever took the name off came no further: links that do not count go. All replicas have
+ * answered, for the inode and for the name. */
+static void remove_links(struct nwr_txn *t, nwr_ino root)
+{
+    struct nwr_key prefix = nwr_key_reg(root, NWR_REG_LINK);
+
+    for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
+        const struct nwr_row *row = &t->rows.row[i];
+
+        if (is_left(&row->rec))
+            nwr_txn_write(t, &row->key, &row->rec, NULL)->v.flags |= NWR_V_TOMBSTONE;
+    }
+}
+
 /* Marks stay: they say that the names were taken on purpose. */
 static void remove_registers(struct nwr_txn *t, nwr_ino root)
 {
@@ -98,6 +121,7 @@ static enum nwr_plan keep(struct nwr_txn *t)
     }
     if (nwr_attr_links(t, t->ino) && !nwr_view_settle(t, t->ino))
         return NWR_PLAN_WAIT;
+    remove_links(t, t->ino);
     t->w = 0;
     return NWR_PLAN_DONE;
 }
@@ -124,6 +148,7 @@ static enum nwr_plan condemn(struct nwr_txn *t)
     if (!nwr_view_forget(t, t->ino))
         return NWR_PLAN_WAIT;
     remove_registers(t, t->ino);
+    remove_links(t, t->ino);
     nwr_txn_put_off(t);
     t->wid = nwr_view_condemn(t, t->ino);
     t->onward = true;

@@ -269,12 +269,49 @@ bool nwr_txn_has_object(const struct nwr_txn *t, nwr_ino root)
     return inos_has(&t->objects, root);
 }
 
+static bool leads_to(const struct nwr_record *rec, nwr_ino ino)
+{
+    for (uint32_t i = 0; rec && i < rec->n; i++)
+        if (rec->v[i].ref == ino && !(rec->v[i].flags & (NWR_V_TOMBSTONE | NWR_V_HIDDEN)))
+            return true;
+    return false;
+}
+
+/* A link on its way out is one like any other if its name leads to the inode still. */
+static bool confirm(struct nwr_txn *t, nwr_ino root, struct nwr_row *row)
+{
+    struct nwr_key_parts p;
+    struct nwr_key entry;
+
+    for (uint32_t i = 0; i < row->rec.n; i++) {
+        if (!(row->rec.v[i].flags & NWR_V_HIDDEN) || !nwr_key_parse(&row->key, &p))
+            continue;
+        entry = nwr_key_entry(p.parent, p.name, p.name_len);
+        if (!nwr_txn_knows(t, &entry) && !nwr_txn_entry(t, p.parent, p.name, p.name_len))
+            return false;
+        if (leads_to(nwr_txn_peek(t, &entry), root))
+            row->rec.v[i].flags &= (uint8_t)~NWR_V_HIDDEN;
+    }
+    return true;
+}
+
+static bool confirm_links(struct nwr_txn *t, nwr_ino root)
+{
+    struct nwr_key prefix = nwr_key_reg(root, NWR_REG_LINK);
+    bool whole = true;
+
+    for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++)
+        whole &= confirm(t, root, &t->rows.row[i]);
+    return whole;
+}
+
 bool nwr_txn_object(struct nwr_txn *t, nwr_ino root)
 {
     struct nwr_key key = nwr_key_object(root);
 
     if (inos_has(&t->objects, root))
-        return true;
+        return confirm_links(t, root);
     need(t, &key, false, false);
     return false;
 }

@@ -167,68 +167,6 @@ void nwr_txn_take_up(struct nwr_txn *t)
     t->later = NULL;
 }
 
-/* ---- batches -------------------------------------------------------------------------------- */
-
-/* The order in which parts of an operation become visible (DESIGN 4, "Link"): that a directory
- * takes no more names, which may be refused; what a name will need; the name; then what goes. */
-static int phase(const struct nwr_write *w)
-{
-    bool gone = w->v.flags & NWR_V_TOMBSTONE || w->discard;
-
-    if (w->key.b[2] == 'E')
-        return gone || w->v.flags & NWR_V_HIDDEN ? 3 : 2;
-    if (w->key.b[11] == NWR_REG_MARKS && w->v.flags & NWR_V_HIDDEN)
-        return 0;
-    return w->key.b[11] == NWR_REG_LINK && gone ? 4 : 1;
-}
-
-static struct nwr_request *batch_of(struct nwr_txn *t, nwr_pg pg, uint32_t from)
-{
-    for (uint32_t i = from; i < t->nbatch; i++)
-        if (t->batch[i]->pg == pg)
-            return t->batch[i];
-    t->batch = nwr_realloc(t->batch, (t->nbatch + 1) * sizeof(struct nwr_request *));
-    t->batch[t->nbatch] = nwr_request_new(NWR_OP_PUT, pg);
-    return t->batch[t->nbatch++];
-}
-
-/* A dot given to a write of this mount before it was sent means nothing to a replica: its
- * write_id does. */
-static void name_by_wid(struct nwr_write *w)
-{
-    for (uint32_t i = 0; i < w->nseen; i++)
-        if (nwr_is_pending(w->seen[i].dot))
-            w->seen[i].dot = (struct nwr_dot){0};
-}
-
-/* Moves what is staged into as few batches as keep the order of phases. */
-static void form_batches(struct nwr_txn *t)
-{
-    struct nwr_request *all = t->staged;
-
-    if (!all)
-        return;
-    nwr_assert(t->nbatch == 0);
-    for (int p = 0; p < 5; p++)
-        for (uint32_t i = 0; i < all->nwrite; i++) {
-            struct nwr_write *w = &all->write[i];
-
-            if (phase(w) != p)
-                continue;
-            t->dated = NWR_MAX(t->dated, nwr_view_dated(t, &w->key));
-            name_by_wid(w);
-            *nwr_request_write(batch_of(t, nwr_key_pg(&w->key), t->nbatch ? t->nbatch - 1 : 0)) =
-                *w;
-        }
-    for (uint32_t i = 0; i < all->nguard; i++)
-        *nwr_request_guard(batch_of(t, nwr_key_pg(&all->guard[i].key), 0)) = all->guard[i];
-    for (uint32_t i = 0; i < all->nblock; i++)
-        *nwr_request_block(batch_of(t, nwr_ino_pg(all->block[i].id.ino), 0)) = all->block[i];
-    all->nwrite = all->nguard = all->nblock = 0;
-    nwr_request_destroy(all);
-    t->staged = NULL;
-}
-
 /* ---- sending -------------------------------------------------------------------------------- */
 
 static void submit(struct nwr_txn *t, struct nwr_request *req)
@@ -325,6 +263,7 @@ static void send_next(struct nwr_txn *t)
         struct nwr_request *req = t->batch[t->sent++];
 
         req->level = t->level;
+        nwr_batch_dots(t, req);
         submit(t, req);
     }
 }
@@ -360,6 +299,15 @@ static int errno_of(const struct nwr_txn *t)
     return t->eno ? t->eno : nwr_err_errno(t->err);
 }
 
+/* A name may have gone and its link be left, or the reaper of the inode have died half-way. */
+static void reap_rest(struct nwr_txn *t)
+{
+    if ((t->sent || t->err == NWR_E_DEAD) && t->x.root)
+        nwr_reap_later(t->m, t->x.root);
+    if (t->sent && t->y.root)
+        nwr_reap_later(t->m, t->y.root);
+}
+
 static void complete(struct nwr_txn *t)
 {
     int eno = errno_of(t);
@@ -380,8 +328,8 @@ static void complete(struct nwr_txn *t)
         nwr_walk_end(t);
         nwr_inval_answer(t->m, t->req, &t->reply);
     }
-    if (t->req && t->err == NWR_E_DEAD && t->x.root) /* its reaper may have died half-way */
-        nwr_reap_later(t->m, t->x.root);
+    if (t->req && eno)
+        reap_rest(t);
     t->req = NULL;
     memset(&t->reply, 0, sizeof(t->reply));
     nwr_txn_destroy(t);
@@ -446,7 +394,7 @@ void nwr_txn_run(struct nwr_txn *t)
         if (result == NWR_PLAN_FAIL)
             drop_batches(t);
         if (result == NWR_PLAN_DONE)
-            form_batches(t);
+            nwr_batch_form(t);
         if (result != NWR_PLAN_WAIT) {
             send_next(t);
             if (t->inflight == 0)

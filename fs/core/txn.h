@@ -10,7 +10,7 @@
  * for in one run goes out as one READ. What a run that waits has staged is thrown away. What the
  * last run staged is cut into batches by PG, in the order: directories that take no more names,
  * registers and links that are added, entries added, entries removed, links removed; what fits
- * into one batch goes in one.
+ * into one batch goes in one (batch.c).
  * After an acknowledgement the writes of a batch are in the snapshot too, under their real dots,
  * so that finish sees what is now there. A snapshot lives for one transaction, or for those of
  * one system call (walk.c).
@@ -220,8 +220,12 @@ bool nwr_txn_knows(const struct nwr_txn *t, const struct nwr_key *key);
 /* Waits until n has nothing under way or unsent; sends it now. */
 enum nwr_plan nwr_txn_after_push(struct nwr_txn *t, struct nwr_node *n);
 
-/* ---- between txn.c, snapshot.c and walk.c ---- */
+/* ---- between txn.c, batch.c, snapshot.c and walk.c ---- */
 
+/* What is staged becomes the batches of t. */
+void nwr_batch_form(struct nwr_txn *t);
+/* Before one is sent: what it replaces of earlier ones is named by dot. */
+void nwr_batch_dots(struct nwr_txn *t, struct nwr_request *req);
 void nwr_snapshot_learn(struct nwr_txn *t, const struct nwr_range *range);
 void nwr_snapshot_learn_page(struct nwr_txn *t, const struct nwr_range *range, bool more);
 bool nwr_snapshot_behind(const struct nwr_txn *t, const struct nwr_range *range);

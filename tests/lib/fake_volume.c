@@ -127,7 +127,9 @@ static void answer(struct fake *f, struct nwr_request *req, struct nwr_response 
             do_read(f, req, res);
         break;
     case NWR_OP_PUT:
-        res->err = f->puts_tried++ < f->put_max ? f->fail_put : NWR_E_HOSTDOWN;
+        res->err = f->fail_put;
+        if (f->puts_tried++ >= f->put_max)
+            res->err = f->fail_rest ? f->fail_rest : NWR_E_HOSTDOWN;
         if (f->twin && !fake_twin_writes(f->twin, req))
             res->err = NWR_E_HOSTDOWN;
         if (!res->err || (f->applied && res->err == f->fail_put))

@@ -34,6 +34,7 @@ struct fake {
     bool behind;             /* fewer than all replicas know entries, but no inodes */
     uint32_t puts_tried;
     uint32_t put_max;           /* after so many since fake_reset E_HOSTDOWN; UINT32_MAX: never */
+    enum nwr_err fail_rest;     /* what those end with instead */
     struct nwr_fs_req *waiting; /* the call under way */
     bool answered;
     struct nwr_fs_reply reply;
