@@ -66,6 +66,7 @@
     X(BEHIND_DROPS, "who is behind a floor drops what others dropped")                             \
     X(READ_FLOORS, "a read takes floors into account")                                             \
     X(UNKNOWN, "an unreadable record is unknown, never empty")                                     \
+    X(FORGET_ALL, "it goes only where every other replica says that it has none")                  \
     X(DOUBT, "nor is a group of which records may have been lost")                                 \
     X(FOLD_ALL, "a record folds when all that its context names is below the floor")               \
     X(FOLD_PAST, "pasts fold with it")                                                             \

@@ -1,6 +1,7 @@
 /* scrub.c -- see scrub.h for the picture. */
 #include "net/core/scrub.h"
 
+#include "net/core/forget.h"
 #include "net/core/reconcile.h"
 #include "net/core/text.h"
 
@@ -10,6 +11,7 @@ enum {
     LOOK_MS = 60000,      /* doubts are asked for */
     RETRY_MS = 2000,      /* a group that could not be made whole */
     AGAIN_MS = 30000,     /* a group that was just read is not read again for what a request met */
+    STAYS_MS = 3600000,   /* nor one where it was met before and stays */
     WAIT_MS = 200,        /* while reconciliation compares */
     MEND_MS = 1500,       /* while the store sets aside what it cannot read */
     MENDS_MAX = 8,
@@ -21,6 +23,7 @@ enum state {
     IDLE,
     DOUBTS,
     CHECKING,
+    FORGETTING,
     FETCHING,
     HEALING,
     COMPARING,
@@ -43,7 +46,8 @@ struct scrub {
     bool urgent, blocks, compared, doubtful;
     bool away; /* a block may be with a replica that is not there */
     uint32_t mends, passes, healed;
-    uint64_t rotten; /* records */
+    uint64_t rotten;        /* records */
+    uint64_t dropped, open; /* of those; open: others may have them, as far as is known now */
     struct nwr_key after;
     bool more;
     struct nwr_block_id *id; /* blocks to fetch */
@@ -109,7 +113,7 @@ static void begin_group(struct nwr_node *n, struct scrub *s, nwr_pg pg, bool urg
     s->rest[pg] = n->now + AGAIN_MS;
     s->blocks = s->compared = s->doubtful = s->away = false;
     s->mends = s->passes = s->healed = 0;
-    s->rotten = 0;
+    s->rotten = s->dropped = s->open = 0;
     s->after = (struct nwr_key){0};
     n->scrub.at = pg;
     read_page(n, s);
@@ -194,6 +198,15 @@ static void wait_for_mending(struct nwr_node *n, struct scrub *s)
     look(n, s);
 }
 
+/* All were compared, and these are still rotten. */
+static void forget(struct nwr_node *n, struct scrub *s, struct nwr_store_op *op)
+{
+    s->state = FORGETTING;
+    nwr_forget_start(n, &s->job, s->pg, op->rotten, op->nrotten);
+    op->rotten = NULL;
+    op->nrotten = 0;
+}
+
 static void checked(struct nwr_node *n, struct scrub *s, struct nwr_store_op *op)
 {
     if (op->err) {
@@ -217,7 +230,10 @@ static void checked(struct nwr_node *n, struct scrub *s, struct nwr_store_op *op
     s->at = 0;
     op->missing = NULL;
     op->nmissing = 0;
-    fetch(n, s);
+    if (s->compared && op->nrotten)
+        forget(n, s, op);
+    else
+        fetch(n, s);
 }
 
 /* ---- comparing a group ----------------------------------------------------------------------- */
@@ -240,7 +256,7 @@ static void not_whole(struct nwr_node *n, struct scrub *s)
 {
     n->scrub.left++;
     s->soon[s->pg] = true;
-    s->rest[s->pg] = n->now + RETRY_MS;
+    s->rest[s->pg] = n->now + (s->compared ? AGAIN_MS : RETRY_MS);
     next_group(n, s);
 }
 
@@ -269,7 +285,7 @@ static void read_again(struct nwr_node *n, struct scrub *s)
 {
     s->compared = true;
     n->scrub.repaired += s->rotten;
-    s->rotten = 0;
+    s->rotten = s->dropped = s->open = 0;
     s->blocks = false;
     s->healed = s->passes = 0;
     s->after = (struct nwr_key){0};
@@ -325,6 +341,24 @@ static void compare_next(struct nwr_node *n, struct scrub *s)
     compared_all(n, s);
 }
 
+/* What is dropped is said to be lost, and then no more; what all others cannot read, or nobody else
+ * is there for, is lost and stays. */
+static void say_lost(struct nwr_node *n, struct scrub *s)
+{
+    uint64_t lost = s->rotten - NWR_MIN(s->rotten, s->open);
+
+    n->scrub.lost += lost;
+    n->scrub.repaired -= NWR_MIN(n->scrub.repaired, s->rotten);
+    if (lost)
+        say(n, "level=error event=records_lost", s->pg, lost);
+    if (lost > s->dropped)
+        s->rest[s->pg] = n->now + STAYS_MS;
+    if (s->open)
+        not_whole(n, s);
+    else
+        next_group(n, s);
+}
+
 static void group_read(struct nwr_node *n, struct scrub *s)
 {
     s->doubt[s->pg] = s->doubtful;
@@ -336,10 +370,7 @@ static void group_read(struct nwr_node *n, struct scrub *s)
         return;
     }
     if (s->compared) {
-        n->scrub.lost += s->rotten;
-        n->scrub.repaired -= NWR_MIN(n->scrub.repaired, s->rotten);
-        say(n, "level=error event=records_lost", s->pg, s->rotten);
-        next_group(n, s);
+        say_lost(n, s);
         return;
     }
     if (s->rotten)
@@ -486,6 +517,7 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
         read_again(n, s);
         break;
     case IDLE:
+    case FORGETTING:
     case FETCHING:
     case COMPARING: break;
     }
@@ -497,6 +529,12 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
 
     if (s->state == FETCHING) {
         fetched(n, s, child, err);
+        return;
+    }
+    if (s->state == FORGETTING) {
+        s->dropped += nwr_forget_result(child)->dropped;
+        s->open += nwr_forget_result(child)->open;
+        fetch(n, s);
         return;
     }
     s->heard += !err && nwr_pair_result(child)->left == 0;

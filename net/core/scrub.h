@@ -6,7 +6,8 @@
  *      |          | \----------------------------------------------/   v
  *      |          \--records rotten, or in doubt--> COMPARING with each replica (pair.c)
  *      |                                              | as many as meet every write
- *      |                                              \--> TRUSTING --> CHECKING all again
+ *      |                                              \--> TRUSTING --> CHECKING all again:
+ *      |                                   what is rotten still goes where nobody has it (forget.h)
  *      \----------------------- the next group <---------------------------/
  *
  * A group in doubt is not read here (store/doubt.c) until it was compared with N - W + 1 other

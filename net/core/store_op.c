@@ -11,6 +11,9 @@ void nwr_store_op_deinit(struct nwr_store_op *op)
     nwr_free(op->missing);
     op->missing = NULL;
     op->nmissing = 0;
+    nwr_free(op->rotten);
+    op->rotten = NULL;
+    op->nrotten = 0;
     nwr_blob_unref(op->data);
     op->data = NULL;
     nwr_free(op->refs);

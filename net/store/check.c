@@ -17,7 +17,7 @@
 struct checking {
     struct nwr_engine *e;
     struct nwr_store_op *op;
-    uint32_t looked, cap;
+    uint32_t looked, cap, caprotten;
     bool unknown; /* an entry is */
 };
 
@@ -30,6 +30,17 @@ static void add(struct checking *c, const struct nwr_block_id *id)
             return;
     op->missing = nwr_grow(op->missing, &c->cap, op->nmissing + 1, sizeof(*op->missing));
     op->missing[op->nmissing++] = *id;
+}
+
+static void add_rotten(struct checking *c, const struct nwr_skey *skey)
+{
+    struct nwr_store_op *op = c->op;
+    struct nwr_key *key;
+
+    op->rotten = nwr_grow(op->rotten, &c->caprotten, op->nrotten + 1, sizeof(*op->rotten));
+    key = &op->rotten[op->nrotten++];
+    *key = (struct nwr_key){.len = skey->len};
+    memcpy(key->b, skey->b, skey->len);
 }
 
 static void check_named(struct checking *c, const struct nwr_block_id *id)
@@ -85,7 +96,7 @@ static bool on_record(void *arg, const struct nwr_skey *key, const void *value, 
         !next(c, key, len, CHECK_RECORDS))
         return false;
     if (nwr_unseal_record(key, value, len, &rec)) {
-        c->op->nrotten++;
+        add_rotten(c, key);
         return true;
     }
     for (uint32_t i = 0; i < rec.n + rec.nkept; i++) {

@@ -300,8 +300,10 @@ void nwr_run_list(struct nwr_engine *e, struct nwr_store_op *op)
         from = nwr_skey_of(NWR_SPACE_RECORDS, op->after.b, op->after.len);
     op->more = false;
     op->err = e->kv->scan(e->kv, &from, on_listed, &l);
-    if (!op->err && l.unreadable)
+    if (!op->err && l.unreadable) {
         op->err = nwr_clock_lost(e, op->pg);
+        e->digest[op->pg].state = NWR_DIGEST_LOST; /* it still has what is passed over */
+    }
     if (!op->err && op->kind == NWR_STORE_PICK)
         op->err = nwr_give_floor(e, op);
 }

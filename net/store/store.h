@@ -28,7 +28,8 @@
  *   HINT_PUT/HINT_DROP   hints outside an APPLY; the end of those named. APPLY takes its hints in
  *              its own commit
  *   CHECK      a page of the records of a PG, or of its blocks, verified: nrotten records are
- *              unreadable, `missing` blocks too (BLOCK_PUT heals them); `last`, `more` as LIST
+ *              unreadable (`rotten`), `missing` blocks too (BLOCK_PUT heals them); `last` and
+ *              `more` as in LIST
  *   DOUBT      which PGs may have lost records (doubt.c): they are not read (E_CORRUPT), nor is
  *              anything put or guarded there. trust: pg has got them back
  *   ERASE      the records of a PG go, NWR_LIST_MAX of them; `more` says whether any are left
@@ -158,7 +159,8 @@ struct nwr_store_op {
     uint32_t nappeared;
     struct nwr_block_id *missing; /* APPLY with E_BLOCKS */
     uint32_t nmissing;
-    uint32_t nrotten, checked; /* CHECK: unreadable records; records or blocks looked at */
+    struct nwr_key *rotten;    /* CHECK: unreadable records */
+    uint32_t nrotten, checked; /* records or blocks looked at */
     uint64_t checked_bytes;
     bool doubtful;             /* CHECK: the PG may have lost records */
     uint8_t *doubt;            /* DOUBT: a bit a PG; NULL: none is in doubt */

@@ -27,7 +27,8 @@ struct plan {
     struct mount_tree tree[SIM_MOUNTS];
     uint16_t pgs;
     bool harsh;
-    int rots; /* there some of what rotted has no good copy; -1: nowhere */
+    bool lost; /* some of what rotted had no good copy */
+    int rots;  /* there some of it stays, a block; -1: nowhere */
 };
 
 /* What rots for good does so at one node, and W nodes have what was acknowledged: power loss, or a
@@ -129,8 +130,9 @@ static const struct nwr_scrub_state *scrub_once(struct sim *s, int node)
     return st;
 }
 
-/* What rotted is found and fetched: all of it, since W others had it. A group that has not become
- * equal yet is left for another run. */
+/* What rotted is found and fetched, since W others had it, or, a record that nobody has, said to be
+ * lost and dropped: then another run finds nothing. A group that has not become equal yet is left
+ * for another run. */
 static void scrub(struct plan *p)
 {
     struct sim *s = p->s;
@@ -139,12 +141,14 @@ static void scrub(struct plan *p)
 
     if (!p->trouble.weight[SIM_ROT])
         return;
-    for (int run = 0; run < SCRUBS && (!st || st->left); run++) {
+    for (int run = 0; run < SCRUBS && (!st || st->left || st->lost); run++) {
         st = scrub_once(s, node);
-        if (st->lost)
-            p->rots = node;
+        p->lost |= st->lost > 0;
         sim_run(s, 3000000);
     }
+    p->lost |= s->said_lost;
+    if (st->lost)
+        p->rots = node;
     if (st->left && p->rots < 0) /* a block that is nowhere keeps its group from becoming equal */
         sim_fail(s, "[live] all is healed, but node %d has groups in doubt", node);
     /* Counts of blocks are made again at a start (net/store/README.md). */
@@ -178,8 +182,7 @@ static void heal(struct plan *p)
     scrub(p);
 }
 
-/* From all replicas, so that they come to agree. But what nobody has any more, since it was removed
- * and forgotten, cannot be mended where it rotted: R others answer for it. */
+/* From all replicas, so that they come to agree. */
 static void read_group(struct plan *p, int node, nwr_pg pg)
 {
     struct nwr_key after = {0};
@@ -189,7 +192,7 @@ static void read_group(struct plan *p, int node, nwr_pg pg)
         struct nwr_request *req = sim_scan(pg);
         struct nwr_response res;
 
-        req->r = p->rots >= 0 ? 0 : NWR_QUORUM_ALL;
+        req->r = NWR_QUORUM_ALL;
         req->range[0].after = after;
         res = sim_ask(p->s, node, req);
         if (res.err)
@@ -251,7 +254,7 @@ static void remove_all(struct plan *p)
     look_all(p);
     /* A name that leads nowhere stays, and what it is in, until `nwrfs check` (README.md); so may a
      * directory in a group where something is lost. */
-    if (p->rots >= 0 || (p->tree[0].losses && strstr(p->tree[0].text, " is lost\n")))
+    if (p->lost || (p->tree[0].losses && strstr(p->tree[0].text, " is lost\n")))
         return;
     if (p->tree[0].len)
         sim_fail(p->s, "[tree] after rm -rf there is still: %s", p->tree[0].text);
@@ -271,7 +274,7 @@ struct sim_outcome mount_plan_run(uint64_t seed, const struct sim_options *opt)
     trouble(&p);
     heal(&p);
     for (int i = 0; i < p.load.mounts; i++)
-        p.tree[i].losses = (int)p.s->nloss >= p.load.losers || p.rots >= 0;
+        p.tree[i].losses = (int)p.s->nloss >= p.load.losers || p.lost;
     look_all(&p);
     oracle_content(&p.load);
     oracle_stores(p.s, p.rots);

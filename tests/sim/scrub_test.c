@@ -215,6 +215,112 @@ static void the_only_copy_stays_in_doubt_until_a_person_asks(void **state)
     sim_destroy(s);
 }
 
+static enum nwr_err ask_all(struct sim *s, int node, const struct nwr_key *key)
+{
+    struct nwr_request *req = kit_get(key);
+
+    req->r = NWR_QUORUM_ALL;
+    return kit_ask_err(s, node, req);
+}
+
+/* Through node 2, while another, or itself, is cut off. */
+static void write_in_vain(struct sim *s, const struct nwr_key *key, int away)
+{
+    kit_isolate(s, away, true);
+    assert_int_equal(kit_ask_err(s, 2, kit_put(key, "x", 6, NULL)), NWR_E_TIMEDOUT);
+    assert_string_equal(kit_stored_text(s, 2, key), "x");
+}
+
+static void a_record_that_rotted_where_no_other_has_it_is_said_to_be_lost_once_and_goes(
+    void **state)
+{
+    struct sim *s = kit_three_by_reads(25, 2, 2);
+    struct nwr_key key = kit_key(3, 3), other = kit_key(3, 4);
+    const struct nwr_scrub_state *st;
+
+    (void)state;
+    kit_write(s, 0, &other, "there", 5, NULL);
+    write_in_vain(s, &key, 2);
+    nwr_store_mem_rot_record(s->node[2].store, &key);
+    sim_heal(s);
+    kit_notice(s);
+    st = scrub(s, 2, 3);
+    assert_int_equal(st->lost, 1);
+    assert_int_equal(st->left, 0);
+    assert_int_equal(ask_all(s, 0, &key), NWR_OK);
+    assert_string_equal(kit_read_text(s, 0, &key), "");
+    assert_string_equal(kit_stored_text(s, 2, &other), "there");
+    assert_int_equal(scrub(s, 2, 3)->lost, 0);
+    assert_int_equal(verify(s, 2).corrupt, 0);
+    oracle_converged(s);
+    sim_destroy(s);
+}
+
+static void a_reader_that_meets_such_a_record_fails_once(void **state)
+{
+    struct sim *s = kit_three_by_reads(28, 2, 2);
+    struct nwr_key key = kit_key(3, 3);
+
+    (void)state;
+    write_in_vain(s, &key, 2);
+    nwr_store_mem_rot_record(s->node[2].store, &key);
+    sim_heal(s);
+    kit_notice(s);
+    assert_int_equal(ask_all(s, 0, &key), NWR_E_CORRUPT);
+    sim_run(s, 1000000);
+    assert_int_equal(ask_all(s, 0, &key), NWR_OK);
+    sim_destroy(s);
+}
+
+static void it_stays_while_one_that_may_have_it_is_away_and_comes_from_there(void **state)
+{
+    struct sim *s = kit_three_by_reads(26, 3, 1);
+    struct nwr_key key = kit_key(3, 3);
+    const struct nwr_scrub_state *st;
+
+    (void)state;
+    write_in_vain(s, &key, 0);
+    assert_string_equal(kit_stored_text(s, 1, &key), "x");
+    nwr_store_mem_rot_record(s->node[2].store, &key);
+    sim_heal(s);
+    kit_isolate(s, 1, true);
+    kit_notice(s);
+    st = scrub(s, 2, 3);
+    assert_int_equal(st->lost, 0);
+    assert_true(st->left > 0);
+    assert_int_equal(kit_ask_err(s, 2, kit_get(&key)), NWR_E_CORRUPT);
+    sim_heal(s);
+    sim_run(s, 60000000);
+    assert_string_equal(kit_stored_text(s, 2, &key), "x");
+    sim_destroy(s);
+}
+
+static void what_another_cannot_read_either_stays_unreadable(void **state)
+{
+    struct sim *s = kit_three_by_reads(27, 2, 2);
+    struct nwr_key key = kit_key(3, 3);
+    uint64_t looked;
+
+    (void)state;
+    kit_isolate(s, 0, true);
+    kit_notice(s);
+    kit_write(s, 2, &key, "x", 6, NULL);
+    sim_run(s, 2 * NWR_DEADLINE_MS * 1000);
+    for (int i = 1; i < 3; i++)
+        nwr_store_mem_rot_record(s->node[i].store, &key);
+    sim_heal(s);
+    kit_notice(s);
+    assert_int_equal(scrub(s, 2, 3)->lost, 1);
+    assert_int_equal(scrub(s, 2, 3)->lost, 1);
+    assert_int_equal(ask_all(s, 0, &key), NWR_E_CORRUPT);
+    /* Each asks the other, and they do not keep each other busy. */
+    sim_run(s, 60000000);
+    looked = state_of(s, 1)->records;
+    sim_run(s, 600000000);
+    assert_int_equal(state_of(s, 1)->records, looked);
+    sim_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +331,11 @@ int main(void)
         cmocka_unit_test(a_group_that_lost_records_answers_only_when_it_has_them_again),
         cmocka_unit_test(groups_in_doubt_are_fetched_after_a_restart_without_being_asked),
         cmocka_unit_test(the_only_copy_stays_in_doubt_until_a_person_asks),
+        cmocka_unit_test(
+            a_record_that_rotted_where_no_other_has_it_is_said_to_be_lost_once_and_goes),
+        cmocka_unit_test(a_reader_that_meets_such_a_record_fails_once),
+        cmocka_unit_test(it_stays_while_one_that_may_have_it_is_away_and_comes_from_there),
+        cmocka_unit_test(what_another_cannot_read_either_stays_unreadable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

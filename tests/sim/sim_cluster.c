@@ -153,6 +153,7 @@ static void carry_out(struct sim *s, int i, struct nwr_node_effect *e)
             s->heir[k].fn(s->heir[k].arg, i);
         break;
     case NWR_EF_LOG:
+        s->said_lost |= strstr(e->text, "event=records_lost") != NULL;
         if (!s->recording)
             sim_tell(s, "node %d: %s", i, e->text);
         break;

@@ -121,6 +121,7 @@ struct sim {
     /* The node that makes the durable write of this number dies there; 0: none. */
     uint64_t durable, crash_at;
     bool crash_power_loss;
+    bool said_lost; /* a node said that it has records that are lost */
     sim_us sync_us; /* a change is on the disk after at most so long, asked or not; 0: if asked */
     struct sim_loss *loss; /* of power, with sync_us */
     uint32_t nloss, caploss;
