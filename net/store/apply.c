@@ -259,6 +259,24 @@ static void seal_changed(struct applying *a, struct item *it)
     a->changed++;
 }
 
+/* A link that goes has been put on its way out before (fs/core/batch.c). With another link in the
+ * same batch it is a move, which needs room for the new name: it is refused before it has begun. */
+static bool says_gone(const struct applying *a)
+{
+    bool removed = false, left = false, linked = false;
+
+    for (uint32_t i = 0; i < a->nitem; i++) {
+        const struct item *it = &a->item[i];
+        uint32_t live = nwr_record_live(&it->rec), away = hidden(&it->rec);
+        bool link = it->key.b[2] == 'I' && it->key.b[11] == NWR_REG_LINK;
+
+        linked |= link && live > it->live_before;
+        left |= link && (live < it->live_before || away != it->hidden_before);
+        removed |= !link && (live < it->live_before || away > it->hidden_before);
+    }
+    return removed || (left && !linked);
+}
+
 static void change_all(struct applying *a)
 {
     struct nwr_store_op *op = a->op;
@@ -284,9 +302,8 @@ static void change_all(struct applying *a)
         nwr_record_fold(&a->item[i].rec, &below);
         seal_changed(a, &a->item[i]);
         nwr_deltas_record(&a->deltas, &a->item[i].rec, 1);
-        a->removes |= nwr_record_live(&a->item[i].rec) < a->item[i].live_before;
-        a->removes |= hidden(&a->item[i].rec) > a->item[i].hidden_before;
     }
+    a->removes |= says_gone(a);
     nwr_vv_deinit(&below);
     nwr_deltas_sum(&a->deltas);
     for (uint32_t i = 0; i < a->deltas.n; i++)

@@ -187,6 +187,41 @@ static void a_full_store_refuses_growth_and_goes_on_removing_and_reading(void **
     kit_assert_whole(k);
 }
 
+static struct nwr_key link_key(nwr_ino parent)
+{
+    return nwr_key_link(nwr_ino_make(PG, 1, 5), parent, "n", 1);
+}
+
+/* Of one inode; `flags` of what replaces seen. */
+static enum nwr_err put_link(struct kit *k, nwr_ino parent, uint8_t flags, struct nwr_seen seen,
+                             nwr_ino other)
+{
+    struct nwr_key one = link_key(parent), two = link_key(other);
+    struct nwr_write *w;
+    struct batch b;
+
+    batch_init(&b, k, NWR_STORE_APPLY);
+    w = batch_put(&b, one, 0, NULL);
+    w->v.flags = flags;
+    nwr_write_seen(w, seen.dot, seen.wid);
+    if (other)
+        batch_put(&b, two, 0, NULL);
+    return batch_end(&b);
+}
+
+static void a_full_store_lets_links_go_and_refuses_their_moves(void **state)
+{
+    struct kit *k = *state;
+    struct nwr_seen seen = {0};
+
+    assert_int_equal(put_one(k, link_key(1), "x", &seen), NWR_OK);
+    nwr_store_mem_faults(k->s)->full = true;
+    assert_int_equal(put_link(k, 1, NWR_V_HIDDEN, seen, 2), NWR_E_NOSPC);
+    assert_int_equal(put_link(k, 1, NWR_V_HIDDEN, seen, 0), NWR_OK);
+    assert_int_equal(put_link(k, 2, 0, seen, 0), NWR_E_NOSPC);
+    kit_assert_whole(k);
+}
+
 #define ON(f) cmocka_unit_test_setup_teardown(f, kit_mem, kit_teardown)
 
 int main(void)
@@ -199,6 +234,7 @@ int main(void)
         ON(bit_rot_is_found_by_reads_and_never_served),
         ON(a_full_store_gives_up_what_is_kept_before_it_refuses_to_shrink_a_file),
         ON(a_full_store_refuses_growth_and_goes_on_removing_and_reading),
+        ON(a_full_store_lets_links_go_and_refuses_their_moves),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,7 +97,8 @@ static int link_far(struct fake *f)
 {
     struct nwr_fs_entry e;
 
-    return fake_lookup(f, dir_of(f, 1), "far", &e) || fake_link(f, e.node, dir_of(f, 2), "far3");
+    assert_int_equal(fake_lookup(f, dir_of(f, 1), "far", &e), 0);
+    return fake_link(f, e.node, dir_of(f, 2), "far3");
 }
 
 static int remove_a_link_far(struct fake *f)
@@ -115,20 +116,21 @@ struct operation {
     int (*run)(struct fake *f);
     const char *file;  /* in d2, that is edited */
     const char *added; /* the name that it is to have; NULL: none */
+    bool grows;        /* a full disk may refuse it */
 };
 
 static const struct operation operations[] = {
-    {"remove_far", remove_far, "far", NULL},
-    {"replace_far", replace_far, "far", NULL},
-    {"replace_far_from_its_group", replace_far_from_its_group, "far", NULL},
-    {"replace_far_from_a_third", replace_far_from_a_third, "far", NULL},
-    {"move_far_here", move_far_here, "far", "l /d2/far2"},
-    {"move_far_over", move_far_over, "far", "l /d2/c"},
-    {"move_far_across", move_far_across, "far", "l /d3/far2"},
-    {"exchange_far", exchange_far, "far", "l /d2/c"},
-    {"link_far", link_far, "far", "l /d3/far3"},
-    {"remove_a_link_far", remove_a_link_far, "b2", NULL},
-    {"remove_a_link_here", remove_a_link_here, "b2", NULL},
+    {"remove_far", remove_far, "far", NULL, false},
+    {"replace_far", replace_far, "far", NULL, true},
+    {"replace_far_from_its_group", replace_far_from_its_group, "far", NULL, true},
+    {"replace_far_from_a_third", replace_far_from_a_third, "far", NULL, true},
+    {"move_far_here", move_far_here, "far", "l /d2/far2", true},
+    {"move_far_over", move_far_over, "far", "l /d2/c", true},
+    {"move_far_across", move_far_across, "far", "l /d3/far2", true},
+    {"exchange_far", exchange_far, "far", "l /d2/c", true},
+    {"link_far", link_far, "far", "l /d3/far3", true},
+    {"remove_a_link_far", remove_a_link_far, "b2", NULL, false},
+    {"remove_a_link_here", remove_a_link_here, "b2", NULL, false},
 };
 
 /* ---- looking -------------------------------------------------------------------------------- */
@@ -313,6 +315,38 @@ static void who_failed_leaves_nothing_to_repair(void **state)
     }
 }
 
+static void on_a_full_disk(const struct operation *op)
+{
+    struct fake first, worker;
+    char text[2048];
+    int err;
+
+    fake_init(&first, 7);
+    plant(&first);
+    fake_second(&worker, &first, 21);
+    nwr_store_mem_faults(first.store)->full = true;
+    err = op->run(&worker);
+    if (err && (err != ENOSPC || !op->grows))
+        fail_msg("%s on a full disk: %d", op->what, err);
+    fake_pass(&worker, 3000);
+    nwr_store_mem_faults(first.store)->full = false;
+    for (uint32_t round = 0; round < 2 && err; round++)
+        if (fresh_names(&first, 60 + round, "OLD") != 3 || fresh_names(&first, 70, "A") != 1)
+            fail_msg("%s was refused, and done", op->what);
+    if (tree_check(&worker, false, false, text, sizeof(text)))
+        fail_msg("%s on a full disk leaves: %s", op->what, text);
+    fake_deinit(&worker);
+    fake_deinit(&first);
+}
+
+/* Names are removed, of far inodes too. What needs room is refused before it has begun. */
+static void a_full_disk_refuses_no_removal_and_leaves_nothing_half_done(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < NWR_COUNT(operations); i++)
+        on_a_full_disk(&operations[i]);
+}
+
 /* A name that went half-way is given again: its link is there, its name is not yet, and all else of
  * the file is removed and looked at for good. */
 static void a_link_that_is_made_again_keeps_its_inode(void **state)
@@ -369,6 +403,7 @@ int main(void)
         cmocka_unit_test(an_edit_after_a_death_has_a_name),
         cmocka_unit_test(an_edit_after_enospc_has_a_name),
         cmocka_unit_test(who_failed_leaves_nothing_to_repair),
+        cmocka_unit_test(a_full_disk_refuses_no_removal_and_leaves_nothing_half_done),
         cmocka_unit_test(a_link_that_is_made_again_keeps_its_inode),
     };
 
