@@ -154,9 +154,18 @@ uint32_t nwr_attr_links(const struct nwr_txn *t, nwr_ino root)
     return n;
 }
 
-static struct timespec time_of(nwr_ns ns)
+struct timespec nwr_attr_time(nwr_ns ns)
 {
-    return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+    nwr_ns sec = ns / 1000000000, rest = ns % 1000000000;
+
+    return rest < 0 ? (struct timespec){sec - 1, rest + 1000000000} : (struct timespec){sec, rest};
+}
+
+nwr_ns nwr_attr_touched(const struct nwr_attr *a, const struct nwr_node *dir)
+{
+    bool counts = dir && dir->touched > dir->told && dir->touched_hlc > a->mtime.hlc;
+
+    return counts ? dir->touched : (nwr_ns)a->mtime.value;
 }
 
 /* ctime is the newest of all registers; an hlc counts milliseconds. */
@@ -172,7 +181,7 @@ static nwr_ns newest(const struct nwr_txn *t, nwr_ino root, nwr_ns ns)
         if (reg == NWR_REG_ATTR || reg == NWR_REG_MARKS)
             continue;
         for (uint32_t j = 0; j < rec->n; j++)
-            ns = NWR_MAX(ns, (rec->v[j].hlc >> 16) * 1000000);
+            ns = NWR_MAX(ns, (nwr_ns)(rec->v[j].hlc >> 16) * 1000000);
     }
     return ns;
 }
@@ -217,15 +226,15 @@ static void stat_file(const struct nwr_txn *t, const struct nwr_shown *x, struct
         return;
     st->st_size = (off_t)c.map.size;
     st->st_blocks = (blkcnt_t)blocks_of(&c.map);
-    *mtime = a->mtime_of == v->wid ? a->mtime.value : c.mtime;
+    *mtime = a->mtime_of == v->wid ? (nwr_ns)a->mtime.value : c.mtime;
     nwr_content_deinit(&c);
 }
 
 static void fill_times(struct stat *st, const struct nwr_attr *a, nwr_ns mtime, nwr_ns ctime)
 {
-    st->st_mtim = time_of(mtime);
-    st->st_ctim = time_of(NWR_MAX(ctime, a->ctime.value));
-    st->st_atim = time_of(a->atime.value);
+    st->st_mtim = nwr_attr_time(mtime);
+    st->st_ctim = nwr_attr_time(NWR_MAX(ctime, (nwr_ns)a->ctime.value));
+    st->st_atim = nwr_attr_time((nwr_ns)a->atime.value);
 }
 
 /* A symbolic link to a directory that was moved away. */
@@ -266,7 +275,7 @@ bool nwr_attr_stat(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node
     st->st_nlink = a.type == NWR_TYPE_DIR ? links_of_dir(n)
                    : x->restored          ? 1
                                           : nwr_attr_links(t, x->root);
-    mtime = a.mtime.value;
+    mtime = (nwr_ns)a.mtime.value;
     if (a.type == NWR_TYPE_REG)
         stat_file(t, x, n, &a, st, &mtime);
     if (a.type == NWR_TYPE_LNK)
@@ -275,7 +284,7 @@ bool nwr_attr_stat(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node
         stat_elsewhere(t, x, st);
     else if (a.type == NWR_TYPE_DIR) {
         st->st_size = 4096;
-        mtime = n ? NWR_MAX(mtime, n->touched) : mtime;
+        mtime = nwr_attr_touched(&a, n);
     }
     fill_times(st, &a, mtime, newest(t, x->root, n ? NWR_MAX(n->touched, n->changed) : 0));
     if (n) {

@@ -41,8 +41,10 @@ struct nwr_node {
 
     struct nwr_policy policy; /* as last shown */
     uint32_t mode, uid, gid;
-    nwr_ns touched;  /* directory: newest change of its entries by this mount */
-    nwr_ms touch_at; /* when that is written to its attributes; 0: it is */
+    nwr_ns touched;      /* directory: newest change of its entries by this mount */
+    nwr_hlc touched_hlc; /* after all that had been seen then */
+    nwr_ns told;         /* of `touched`, what its attributes say */
+    nwr_ms touch_at;     /* when that is written to its attributes; 0: it is */
 
     struct nwr_file *file;    /* REG, once opened */
     bool loaded;              /* file holds the map of version */

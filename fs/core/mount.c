@@ -182,12 +182,12 @@ struct nwr_handle *nwr_mount_open(struct nwr_mount *m, struct nwr_node *n, uint3
 
 nwr_hlc nwr_mount_hlc(const struct nwr_mount *m)
 {
-    return NWR_MAX(m->wall / 1000000 << 16, m->hlc + 1);
+    return NWR_MAX((nwr_hlc)m->wall / 1000000 << 16, m->hlc + 1);
 }
 
 void nwr_mount_seen(struct nwr_mount *m, nwr_hlc hlc)
 {
-    if (hlc <= (m->wall / 1000000 + NWR_AHEAD_MS) << 16)
+    if (hlc <= ((nwr_hlc)m->wall / 1000000 + NWR_AHEAD_MS) << 16)
         m->hlc = NWR_MAX(m->hlc, hlc);
 }
 

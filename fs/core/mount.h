@@ -57,6 +57,7 @@ enum nwr_fs_op {
 };
 
 #define NWR_HANDLE_PARENT 1
+#define NWR_FS_GROUPS 32 /* of a caller; who has more is taken for no member of the rest */
 
 enum nwr_fs_set {
     NWR_SET_MODE = 1,
@@ -80,7 +81,8 @@ struct nwr_fs_req {
     uint32_t mode, rdev, umask;
     uint32_t flags;
     bool kill_priv; /* WRITE, OPEN, FALLOCATE, COPY: clear setuid/setgid (HANDLE_KILLPRIV_V2) */
-    uint32_t set;   /* SETATTR: enum nwr_fs_set */
+    uint32_t group[NWR_FS_GROUPS], ngroup; /* the caller's others, where kill_priv or an ACL asks */
+    uint32_t set;                          /* SETATTR: enum nwr_fs_set */
     nwr_ns atime, mtime;
     uint64_t off, size;    /* SETATTR SIZE: size. FALLOCATE: off, size. READ*: off, size */
     uint64_t count;        /* FORGET */

@@ -2,11 +2,19 @@
 #include "fs/core/acl.h"
 #include "fs/core/ops.h"
 
-bool nwr_op_kill_priv(struct nwr_attr *a)
+bool nwr_op_in_group(const struct nwr_fs_req *req, uint64_t gid)
+{
+    for (uint32_t i = 0; i < req->ngroup; i++)
+        if (req->group[i] == gid)
+            return true;
+    return req->uid == 0 || req->gid == gid;
+}
+
+bool nwr_op_kill_priv(const struct nwr_fs_req *req, struct nwr_attr *a)
 {
     uint64_t mode = a->mode.value & ~(uint64_t)S_ISUID;
 
-    if (mode & S_IXGRP)
+    if (mode & S_IXGRP || !nwr_op_in_group(req, a->gid.value))
         mode &= ~(uint64_t)S_ISGID;
     if (a->type == NWR_TYPE_DIR || mode == a->mode.value)
         return false;
@@ -22,14 +30,19 @@ void nwr_op_put_attr(struct nwr_txn *t, struct nwr_node *n, const struct nwr_att
         nwr_birth_absorb(t, n);
 }
 
+static bool kills(const struct nwr_fs_req *req)
+{
+    if (req->set & NWR_SET_KILL_SUIDGID)
+        return true;
+    return req->set & (NWR_SET_UID | NWR_SET_GID) && !(req->set & NWR_SET_MODE);
+}
+
 static void set_owner(const struct nwr_fs_req *req, struct nwr_attr *a)
 {
     if (req->set & NWR_SET_UID)
         a->uid = (struct nwr_stamped){(uint32_t)(req->count >> 32), 0};
     if (req->set & NWR_SET_GID)
         a->gid = (struct nwr_stamped){(uint32_t)req->count, 0};
-    if (!(req->set & NWR_SET_MODE))
-        nwr_op_kill_priv(a);
 }
 
 static nwr_ns given(const struct nwr_txn *t, uint32_t now_bit, nwr_ns value)
@@ -90,10 +103,9 @@ static void stage_attr(struct nwr_txn *t, struct nwr_node *n)
         a.mode = (struct nwr_stamped){req->mode & 07777, 0};
         chmod_acl(t, n->root);
     }
-    if (req->set & (NWR_SET_UID | NWR_SET_GID))
-        set_owner(req, &a);
-    if (req->set & NWR_SET_KILL_SUIDGID)
-        nwr_op_kill_priv(&a);
+    if (kills(req)) /* by the group it had so far */
+        nwr_op_kill_priv(req, &a);
+    set_owner(req, &a);
     set_times(t, n, &a);
     a.ctime = (struct nwr_stamped){t->m->wall, 0};
     nwr_op_put_attr(t, n, &a);

@@ -121,7 +121,7 @@ enum nwr_plan nwr_plan_open(struct nwr_txn *t)
         plan = fetch_base(t, n);
     if (plan == NWR_PLAN_DONE && t->req->flags & NWR_O_TRUNC && t->req->kill_priv &&
         nwr_attr_merge(t, n->root, &a)) {
-        if (nwr_op_kill_priv(&a))
+        if (nwr_op_kill_priv(t->req, &a))
             nwr_op_put_attr(t, n, &a);
         nwr_attr_deinit(&a);
     }
@@ -268,7 +268,7 @@ enum nwr_plan nwr_op_kill(struct nwr_txn *t, struct nwr_node *n)
         return nwr_txn_after_push(t, n);
     if (!nwr_attr_merge(t, n->root, &a))
         return NWR_PLAN_DONE;
-    if (nwr_op_kill_priv(&a)) {
+    if (nwr_op_kill_priv(t->req, &a)) {
         n->mode = (uint32_t)a.mode.value;
         nwr_op_put_attr(t, n, &a);
     }

@@ -4,7 +4,7 @@
 
 static void fill(struct nwr_txn *t, const struct nwr_spool_item *item, struct stat *st)
 {
-    struct timespec at = {(time_t)(item->mtime / 1000000000), (long)(item->mtime % 1000000000)};
+    struct timespec at = nwr_attr_time(item->mtime);
 
     (void)t;
     memset(st, 0, sizeof(*st));

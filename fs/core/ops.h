@@ -73,8 +73,11 @@ void nwr_op_changed(struct nwr_txn *t, struct nwr_node *n);
 enum nwr_plan nwr_op_kill(struct nwr_txn *t, struct nwr_node *n);
 /* The error of n's last push, told to the caller. */
 int nwr_op_take_error(struct nwr_node *n);
-/* Clears setuid and setgid as a write by somebody else does. True: staged. */
-bool nwr_op_kill_priv(struct nwr_attr *a);
+/* Clears setuid and setgid as a write by somebody else does: setgid without execution by the group
+ * stays if the caller is of that group. True: something is cleared. */
+bool nwr_op_kill_priv(const struct nwr_fs_req *req, struct nwr_attr *a);
+/* The caller is root or of the group. */
+bool nwr_op_in_group(const struct nwr_fs_req *req, uint64_t gid);
 /* Stages the attributes, or changes what is held back. */
 void nwr_op_put_attr(struct nwr_txn *t, struct nwr_node *n, const struct nwr_attr *a);
 struct nwr_intent_to { /* the new name of a rename */

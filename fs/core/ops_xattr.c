@@ -191,8 +191,7 @@ static enum nwr_plan set_acl(struct nwr_txn *t, struct nwr_node *n)
     if (!nwr_attr_merge(t, n->root, &a))
         return nwr_txn_fail(t, ESTALE);
     mode = access ? nwr_acl_mode(acl, (uint32_t)a.mode.value) : (uint32_t)a.mode.value;
-    /* The kernel does not say who of the file's group it is; the first group is what there is. */
-    if (access && t->req->uid && t->req->gid != a.gid.value)
+    if (access && !nwr_op_in_group(t->req, a.gid.value))
         mode &= ~(uint32_t)S_ISGID;
     nwr_acl_put(t, n->root, t->req->name, access && nwr_acl_is_mode(acl) ? NULL : acl);
     a.mode_base = (uint16_t)a.mode.value;

@@ -97,6 +97,7 @@ nwr_ms nwr_push_deadline(const struct nwr_mount *m)
 void nwr_entry_touch(struct nwr_mount *m, struct nwr_node *dir)
 {
     dir->touched = NWR_MAX(m->wall, dir->touched + 1);
+    dir->touched_hlc = nwr_mount_hlc(m);
     if (dir->touch_at == 0)
         dir->touch_at = m->now + TOUCH_MS;
     due_add(m, dir);
@@ -107,23 +108,36 @@ void nwr_entry_touch(struct nwr_mount *m, struct nwr_node *dir)
 static enum nwr_plan plan_touch(struct nwr_txn *t)
 {
     struct nwr_attr a;
+    nwr_ns mtime;
 
     nwr_txn_policy(t, t->node);
     if (!nwr_txn_object(t, t->node->root))
         return NWR_PLAN_WAIT;
     if (!nwr_attr_merge(t, t->node->root, &a))
         return NWR_PLAN_DONE;
-    if (t->node->touched > a.mtime.value) {
-        a.mtime = a.ctime = (struct nwr_stamped){t->node->touched, 0};
+    t->number = (uint64_t)t->node->touched;
+    mtime = nwr_attr_touched(&a, t->node);
+    if (mtime != (nwr_ns)a.mtime.value) {
+        a.mtime = a.ctime = (struct nwr_stamped){(uint64_t)mtime, 0};
         nwr_attr_put(t, t->node->root, &a);
     }
     nwr_attr_deinit(&a);
     return NWR_PLAN_DONE;
 }
 
+static void finish_touch(struct nwr_txn *t)
+{
+    struct nwr_node *dir = t->node;
+
+    if (t->err != NWR_OK || t->eno)
+        return;
+    dir->told = (nwr_ns)t->number;
+    dir->touched_hlc = NWR_MAX(dir->touched_hlc, nwr_mount_hlc(t->m)); /* more came meanwhile */
+}
+
 static void start_touch(struct nwr_mount *m, struct nwr_node *dir)
 {
-    struct nwr_txn *t = nwr_txn_new(m, plan_touch, NULL, NULL);
+    struct nwr_txn *t = nwr_txn_new(m, plan_touch, finish_touch, NULL);
 
     dir->touch_at = 0;
     nwr_txn_pin(t, dir);

@@ -273,6 +273,10 @@ void nwr_attr_put(struct nwr_txn *t, nwr_ino root, const struct nwr_attr *a);
  * the object is not there. */
 bool nwr_attr_stat(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node *n,
                    struct stat *st);
+struct timespec nwr_attr_time(nwr_ns ns);
+/* mtime of a directory: the newest change of its entries by this mount (dir; may be NULL), if the
+ * attributes have nothing later. */
+nwr_ns nwr_attr_touched(const struct nwr_attr *a, const struct nwr_node *dir);
 uint32_t nwr_attr_links(const struct nwr_txn *t, nwr_ino root);
 struct nwr_attr nwr_attr_new(struct nwr_txn *t, const struct nwr_node *dir, uint8_t type);
 uint32_t nwr_type_mode(uint8_t type);

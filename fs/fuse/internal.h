@@ -36,15 +36,19 @@ void nwr_fuse_pool_put(struct nwr_fuse_buf *b);
 /* A blob over [from, from + len) of b; takes b. */
 struct nwr_blob *nwr_fuse_buf_blob(struct nwr_fuse_buf *b, const void *from, size_t len);
 
-/* ---- who calls: thread group and its start time, cached for a moment ---- */
-struct nwr_proc_cache {
-    struct {
-        uint32_t tid;
-        uint64_t key;
-        nwr_ms read_at;
-    } slot[256];
+/* ---- who calls: thread group and its start time, other groups; cached for a moment ---- */
+struct nwr_proc {
+    uint32_t tid, uid, gid;
+    uint64_t key; /* 0: not known */
+    uint32_t group[NWR_FS_GROUPS], ngroup;
+    nwr_ms read_at;
 };
-uint64_t nwr_proc_key(struct nwr_proc_cache *c, uint32_t tid, nwr_ms now);
+struct nwr_proc_cache {
+    struct nwr_proc slot[256];
+};
+/* Of the caller of r. */
+const struct nwr_proc *nwr_proc_of(struct nwr_proc_cache *c, const struct nwr_fs_req *r,
+                                   nwr_ms now);
 
 /* ---- notifications ---- */
 struct nwr_notifier;

@@ -47,6 +47,12 @@ static bool wants_process(enum nwr_fs_op op)
     return op == NWR_FS_OPEN || op == NWR_FS_CREATE || op == NWR_FS_RENAME;
 }
 
+/* The calls that may leave setgid only where the caller is of the group. */
+static bool wants_groups(const struct nwr_fs_req *r)
+{
+    return r->uid && (r->kill_priv || r->op == NWR_FS_SETXATTR);
+}
+
 static void on_interrupt(fuse_req_t req, void *data)
 {
     struct nwr_fs_req *r = data;
@@ -61,7 +67,13 @@ static void submit(fuse_req_t req, struct nwr_fs_req *r)
     struct nwr_fs_event ev = {.kind = NWR_FS_EV_REQUEST, .req = r};
 
     if (wants_process(r->op))
-        r->process = nwr_proc_key(&s->proc, r->pid, uv_now(s->loop));
+        r->process = nwr_proc_of(&s->proc, r, uv_now(s->loop))->key;
+    if (wants_groups(r)) {
+        const struct nwr_proc *p = nwr_proc_of(&s->proc, r, uv_now(s->loop));
+
+        memcpy(r->group, p->group, sizeof(r->group));
+        r->ngroup = p->ngroup;
+    }
     fuse_req_interrupt_func(req, on_interrupt, r);
     s->requests_pending++;
     nwr_session_event(s, &ev);
@@ -130,7 +142,11 @@ static void ll_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 static nwr_ns ns_of(struct timespec t)
 {
-    return t.tv_sec < 0 ? 0 : (nwr_ns)t.tv_sec * 1000000000u + (nwr_ns)t.tv_nsec;
+    const time_t most = INT64_MAX / 1000000000 - 1;
+
+    if (t.tv_sec < -most || t.tv_sec > most)
+        return (t.tv_sec < 0 ? -most : most) * 1000000000;
+    return t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 static void ll_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,

@@ -1,6 +1,7 @@
-/* proc.c -- which process calls: thread group and start time (DESIGN 9, "what a process read").
+/* proc.c -- which process calls: thread group and start time (DESIGN 9, "what a process read"),
+ * and the groups it is in beside its first.
  *
- * The kernel names a thread. /proc is read at most once a second for one thread.
+ * The kernel names a thread. /proc is read at most once a second for one thread with one user.
  */
 #include "fs/fuse/internal.h"
 
@@ -38,16 +39,30 @@ static uint64_t start_time(const char *stat)
     return p ? strtoull(p, NULL, 10) : 0;
 }
 
-static uint64_t key_of(uint32_t tid)
+static void read_groups(struct nwr_proc *p, const char *status)
 {
+    const char *at = strstr(status, "\nGroups:");
+    char *end;
+
+    p->ngroup = 0;
+    for (at = at ? at + 8 : ""; p->ngroup < NWR_FS_GROUPS; at = end) {
+        unsigned long gid;
+
+        while (*at == ' ' || *at == '\t')
+            at++;
+        gid = strtoul(at, &end, 10);
+        if (end == at || *at == '\n') /* which strtoul would pass over */
+            break;
+        p->group[p->ngroup++] = (uint32_t)gid;
+    }
+}
+
+static uint64_t read_key(const char *status)
+{
+    const char *line = strstr(status, "\nTgid:");
     char path[48], text[4096];
-    const char *line;
     uint64_t tgid, start;
 
-    snprintf(path, sizeof(path), "/proc/%u/status", tid);
-    if (!read_file(path, text, sizeof(text)))
-        return 0;
-    line = strstr(text, "\nTgid:");
     if (!line)
         return 0;
     tgid = strtoull(line + 6, NULL, 10);
@@ -58,16 +73,29 @@ static uint64_t key_of(uint32_t tid)
     return nwr_mix64(tgid ^ nwr_mix64(start)) | 1;
 }
 
-uint64_t nwr_proc_key(struct nwr_proc_cache *c, uint32_t tid, nwr_ms now)
+static void read_proc(struct nwr_proc *p)
 {
-    size_t i = tid % NWR_COUNT(c->slot);
+    char path[48], text[4096] = "";
 
-    if (tid == 0)
-        return 0; /* the kernel itself, or another pid namespace */
-    if (c->slot[i].tid != tid || now - c->slot[i].read_at > PROC_KEEP_MS) {
-        c->slot[i].tid = tid;
-        c->slot[i].key = key_of(tid);
-        c->slot[i].read_at = now;
+    snprintf(path, sizeof(path), "/proc/%u/status", p->tid);
+    if (p->tid &&
+        !read_file(path, text, sizeof(text))) /* 0: the kernel, or another pid namespace */
+        text[0] = '\0';
+    p->key = read_key(text);
+    read_groups(p, text);
+}
+
+const struct nwr_proc *nwr_proc_of(struct nwr_proc_cache *c, const struct nwr_fs_req *r, nwr_ms now)
+{
+    struct nwr_proc *p = &c->slot[r->pid % NWR_COUNT(c->slot)];
+
+    if (p->tid != r->pid || p->uid != r->uid || p->gid != r->gid ||
+        now - p->read_at > PROC_KEEP_MS) {
+        p->tid = r->pid;
+        p->uid = r->uid;
+        p->gid = r->gid;
+        p->read_at = now;
+        read_proc(p);
     }
-    return c->slot[i].key;
+    return p;
 }

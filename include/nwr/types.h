@@ -6,7 +6,7 @@
 #include "nwr/limits.h"
 
 typedef uint64_t nwr_ms;      /* milliseconds, monotonic */
-typedef uint64_t nwr_ns;      /* nanoseconds since 1970 */
+typedef int64_t nwr_ns;       /* nanoseconds since 1970, signed: 1677 to 2262 */
 typedef uint64_t nwr_hlc;     /* hybrid logical clock: milliseconds since 1970 << 16 | counter */
 typedef uint64_t nwr_wid;     /* write_id, random, chosen by the writer; 0 = none */
 typedef uint64_t nwr_actor;   /* ordinal << 32 | incarnation */

@@ -83,6 +83,165 @@ static void atime_may_lie_before_the_birth_of_the_file(void **state)
     assert_int_equal(st.st_mtim.tv_sec, 200000000);
 }
 
+static int set_mtime(struct fake *f, uint64_t node, nwr_ns at)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_SETATTR, node, NULL);
+    struct stat st;
+
+    req->set = NWR_SET_ATIME | NWR_SET_MTIME;
+    req->atime = at - 5000000000;
+    req->mtime = at;
+    return set_attr(f, req, &st);
+}
+
+static nwr_ns mtime_of(struct fake *f, uint64_t node)
+{
+    struct stat st;
+
+    assert_int_equal(fake_stat(f, node, &st), 0);
+    assert_true(st.st_mtim.tv_sec >= -9223372036 && st.st_mtim.tv_sec <= 9223372036);
+    assert_in_range(st.st_mtim.tv_nsec, 0, 999999999);
+    assert_in_range(st.st_atim.tv_nsec, 0, 999999999);
+    return st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
+static void times_before_1970_are_kept(void **state)
+{
+    static const nwr_ns times[] = {-1, -1000000000, -315593940000000001, -9223372035999999999};
+    struct fake *f = *state, g;
+    struct nwr_fs_entry e;
+    uint64_t dir;
+
+    assert_int_equal(fake_save(f, ROOT, "file", "x"), 0);
+    assert_int_equal(fake_mkdir(f, ROOT, "dir", &dir), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "file", &e), 0);
+    fake_second(&g, f, 8);
+    for (size_t i = 0; i < NWR_COUNT(times); i++) {
+        struct nwr_fs_entry other;
+
+        assert_int_equal(set_mtime(f, e.node, times[i]), 0);
+        assert_int_equal(set_mtime(f, dir, times[i]), 0);
+        assert_true(mtime_of(f, e.node) == times[i]);
+        assert_true(mtime_of(f, dir) == times[i]);
+        assert_int_equal(fake_lookup(&g, ROOT, "file", &other), 0);
+        assert_true(mtime_of(&g, other.node) == times[i]);
+        assert_int_equal(fake_lookup(&g, ROOT, "dir", &other), 0);
+        assert_true(mtime_of(&g, other.node) == times[i]);
+    }
+    assert_int_equal(fake_save(f, dir, "new", "x"), 0);
+    assert_true(mtime_of(f, dir) > 0);
+    fake_pass(f, 2000);
+    assert_true(mtime_of(f, dir) > 0);
+    fake_deinit(&g);
+}
+
+static void a_directory_whose_time_is_in_the_future_changes_now(void **state)
+{
+    const nwr_ns future = 8589934592000000007;
+    struct fake *f = *state, g;
+    struct nwr_fs_entry e;
+    uint64_t dir;
+
+    assert_int_equal(fake_mkdir(f, ROOT, "dir", &dir), 0);
+    assert_int_equal(set_mtime(f, dir, future), 0);
+    fake_pass(f, 2000);
+    fake_second(&g, f, 8);
+    assert_int_equal(fake_lookup(&g, ROOT, "dir", &e), 0);
+    assert_true(mtime_of(&g, e.node) == future);
+    assert_int_equal(fake_save(f, dir, "new", "x"), 0);
+    assert_true(mtime_of(f, dir) <= f->wall);
+    fake_pass(f, 2000);
+    assert_true(mtime_of(f, dir) <= f->wall);
+    fake_pass(&g, 2000);
+    assert_true(mtime_of(&g, e.node) == mtime_of(f, dir));
+    fake_deinit(&g);
+}
+
+static void the_time_of_a_directory_that_another_mount_sets_is_shown(void **state)
+{
+    struct fake *f = *state, g;
+    struct nwr_fs_entry e;
+    uint64_t dir;
+
+    fake_second(&g, f, 8);
+    assert_int_equal(fake_mkdir(f, ROOT, "dir", &dir), 0);
+    for (int sent = 0; sent < 2; sent++) {
+        assert_int_equal(fake_save(f, dir, sent ? "b" : "a", "x"), 0);
+        fake_pass(f, sent ? 2000 : 100);
+        fake_pass(&g, sent ? 2000 : 100);
+        assert_int_equal(fake_lookup(&g, ROOT, "dir", &e), 0);
+        assert_int_equal(set_mtime(&g, e.node, 7000000000), 0);
+        fake_pass(f, 100);
+        assert_true(mtime_of(f, dir) == 7000000000);
+        fake_pass(f, 2000);
+        assert_true(mtime_of(f, dir) == 7000000000);
+        assert_true(mtime_of(&g, e.node) == 7000000000);
+    }
+    fake_deinit(&g);
+}
+
+/* What a call of somebody, of group 7 and 8, leaves of a mode. */
+static uint32_t killed(struct fake *f, uint64_t node, uint32_t mode, enum nwr_fs_op op)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_SETATTR, node, NULL);
+    struct stat st;
+
+    req->set = NWR_SET_MODE;
+    req->mode = mode;
+    assert_int_equal(set_attr(f, req, &st), 0);
+    req = fake_req(op, node, NULL);
+    req->uid = 1001;
+    req->gid = 7;
+    req->group[req->ngroup++] = 8;
+    req->kill_priv = true;
+    req->size = 10;
+    if (op == NWR_FS_SETATTR)
+        req->set = NWR_SET_SIZE | NWR_SET_KILL_SUIDGID;
+    if (op == NWR_FS_WRITE)
+        req->data = nwr_blob_copy("v", 1);
+    assert_int_equal(set_attr(f, req, &st), 0);
+    assert_int_equal(fake_stat(f, node, &st), 0);
+    return st.st_mode & 07777;
+}
+
+static void setgid_stays_without_group_execution_for_who_is_of_the_group(void **state)
+{
+    static const enum nwr_fs_op ops[] = {NWR_FS_WRITE, NWR_FS_SETATTR, NWR_FS_FALLOCATE};
+    struct fake *f = *state;
+    struct nwr_fs_req *req;
+    struct nwr_fs_entry e;
+    struct stat st;
+    uint64_t fh;
+
+    assert_int_equal(fake_save(f, ROOT, "a", "x"), 0);
+    assert_int_equal(fake_lookup(f, ROOT, "a", &e), 0);
+    assert_int_equal(fake_open(f, e.node, 02, &fh), 0);
+    for (uint32_t gid = 7; gid <= 9; gid++) {
+        req = fake_req(NWR_FS_SETATTR, e.node, NULL);
+        req->set = NWR_SET_GID;
+        req->count = gid;
+        assert_int_equal(set_attr(f, req, &st), 0);
+        for (size_t i = 0; i < NWR_COUNT(ops); i++) {
+            assert_int_equal(killed(f, e.node, 06666, ops[i]), gid == 9 ? 0666 : 02666);
+            assert_int_equal(killed(f, e.node, 02676, ops[i]), 0676);
+        }
+    }
+    assert_int_equal(fake_close(f, e.node, fh), 0);
+    /* The group that counts is the one before. */
+    assert_int_equal(killed(f, e.node, 0666, NWR_FS_WRITE), 0666);
+    req = fake_req(NWR_FS_SETATTR, e.node, NULL);
+    req->set = NWR_SET_MODE;
+    req->mode = 06666;
+    assert_int_equal(set_attr(f, req, &st), 0);
+    req = fake_req(NWR_FS_SETATTR, e.node, NULL);
+    req->uid = 1001;
+    req->gid = 8;
+    req->set = NWR_SET_GID | NWR_SET_KILL_SUIDGID;
+    req->count = 8;
+    assert_int_equal(set_attr(f, req, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0666);
+}
+
 static void a_new_owner_strips_setuid_from_all_but_directories(void **state)
 {
     static const struct {
@@ -555,6 +714,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(atime_may_lie_before_the_birth_of_the_file),
+        T(times_before_1970_are_kept),
+        T(a_directory_whose_time_is_in_the_future_changes_now),
+        T(the_time_of_a_directory_that_another_mount_sets_is_shown),
+        T(setgid_stays_without_group_execution_for_who_is_of_the_group),
         T(a_new_owner_strips_setuid_from_all_but_directories),
         T(a_directory_counts_its_subdirectories),
         T(counting_again_costs_nothing_while_nothing_changes),

@@ -83,9 +83,9 @@ def ended(pid):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def as_user(uid, gid, f, *args):
+def as_user(uid, gid, f, *args, groups=()):
     def run():
-        os.setgroups([])
+        os.setgroups(groups)
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
         f(*args)
