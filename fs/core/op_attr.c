@@ -1,5 +1,4 @@
 /* op_attr.c -- SETATTR: size through the file, everything else in the attribute record. */
-#include "fs/core/acl.h"
 #include "fs/core/ops.h"
 
 bool nwr_op_in_group(const struct nwr_fs_req *req, uint64_t gid)
@@ -81,16 +80,6 @@ static bool changes_attr(const struct nwr_txn *t, const struct nwr_node *n)
     return t->req->set & SET_ATTR;
 }
 
-static void chmod_acl(struct nwr_txn *t, nwr_ino root)
-{
-    const struct nwr_blob *acl = nwr_acl_of(t, root, NWR_ACL_ACCESS);
-    struct nwr_blob *changed = acl ? nwr_acl_chmod(acl, t->req->mode) : NULL;
-
-    if (changed)
-        nwr_acl_put(t, root, NWR_ACL_ACCESS, changed);
-    nwr_blob_unref(changed);
-}
-
 static void stage_attr(struct nwr_txn *t, struct nwr_node *n)
 {
     const struct nwr_fs_req *req = t->req;
@@ -101,7 +90,6 @@ static void stage_attr(struct nwr_txn *t, struct nwr_node *n)
     if (req->set & NWR_SET_MODE) {
         a.mode_base = (uint16_t)a.mode.value;
         a.mode = (struct nwr_stamped){req->mode & 07777, 0};
-        chmod_acl(t, n->root);
     }
     if (kills(req)) /* by the group it had so far */
         nwr_op_kill_priv(req, &a);

@@ -89,6 +89,25 @@ static enum nwr_plan get_virtual(struct nwr_txn *t, struct nwr_node *n)
     return whole ? NWR_PLAN_FAIL : NWR_PLAN_WAIT;
 }
 
+static enum nwr_plan get_access(struct nwr_txn *t, const struct nwr_node *n)
+{
+    const struct nwr_blob *acl;
+    struct nwr_blob *shown;
+    struct nwr_out out = {0};
+    struct nwr_attr a;
+
+    if (!nwr_txn_object(t, n->root))
+        return NWR_PLAN_WAIT;
+    acl = nwr_acl_of(t, n->root, NWR_ACL_ACCESS);
+    if (!acl || !nwr_attr_merge(t, n->root, &a))
+        return nwr_txn_fail(t, ENODATA);
+    shown = nwr_acl_chmod(acl, (uint32_t)a.mode.value);
+    nwr_out_raw(&out, shown->data, shown->len);
+    nwr_blob_unref(shown);
+    nwr_attr_deinit(&a);
+    return answer(t, &out);
+}
+
 enum nwr_plan nwr_plan_getxattr(struct nwr_txn *t)
 {
     struct nwr_node *n = node_of(t);
@@ -105,6 +124,8 @@ enum nwr_plan nwr_plan_getxattr(struct nwr_txn *t)
         return nwr_txn_fail(t, EOPNOTSUPP);
     if (listed_plain(t, n))
         return nwr_txn_fail(t, ENODATA);
+    if (strcmp(t->req->name, NWR_ACL_ACCESS) == 0)
+        return get_access(t, n);
     key = nwr_key_xattr(n->root, t->req->name, strlen(t->req->name));
     rec = nwr_txn_record(t, &key);
     if (!rec)
@@ -221,10 +242,10 @@ enum nwr_plan nwr_plan_setxattr(struct nwr_txn *t)
         return set_virtual(t, n);
     if (!name_stored(t))
         return nwr_txn_fail(t, EOPNOTSUPP);
-    if (nwr_acl_is(t->req->name, strlen(t->req->name)))
-        return set_acl(t, n);
     if (t->req->data->len > NWR_XATTR_MAX)
         return nwr_txn_fail(t, E2BIG);
+    if (nwr_acl_is(t->req->name, strlen(t->req->name)))
+        return set_acl(t, n);
     key = nwr_key_xattr(n->root, t->req->name, strlen(t->req->name));
     rec = nwr_txn_record(t, &key);
     if (!rec)
@@ -258,8 +279,9 @@ enum nwr_plan nwr_plan_removexattr(struct nwr_txn *t)
     rec = nwr_txn_record(t, &key);
     if (!rec)
         return NWR_PLAN_WAIT;
-    if (!nwr_xattr_latest(rec))
-        return nwr_txn_fail(t, nwr_acl_is(t->req->name, strlen(t->req->name)) ? 0 : ENODATA);
+    if (!nwr_xattr_latest(rec)) /* no ACL is what is wanted: it is not missed */
+        return nwr_acl_is(t->req->name, strlen(t->req->name)) ? send(t, n)
+                                                              : nwr_txn_fail(t, ENODATA);
     nwr_txn_write(t, &key, rec, NULL)->v.flags |= NWR_V_TOMBSTONE;
     return send(t, n);
 }

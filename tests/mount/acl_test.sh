@@ -3,7 +3,7 @@
 . "$(dirname "$0")/../lib/mount.sh"
 need_fuse
 need_root
-for p in setfacl getfacl setpriv rsync; do need $p; done
+for p in setfacl getfacl setfattr setpriv rsync; do need $p; done
 
 MA=$T/mnt.a MB=$T/mnt.b MC=$T/mnt.c
 node a mount --n 3 -o acl "$MA" && node b mount --join "$(address a)" -o acl "$MB" &&
@@ -49,6 +49,7 @@ setfacl -b "$MA/f"
 setfacl -b "$MA/f"
 same "user::rw- group::r-- other::--- " "\$(acl "$MB/f")"
 same 640 "\$(stat -c %a "$MB/f")"
+for name in access default; do setfattr -x system.posix_acl_\$name "$MA/f"; done
 chmod 604 "$MA/f" && same "user::rw- group::--- other::r-- " "\$(acl "$MA/f")"
 END
 
@@ -75,6 +76,15 @@ same 777 "\$(stat -c %a "$MA/d/link")"
 (umask 027 && echo x >"$MA/plain/f")
 same 640 "\$(stat -c %a "$MB/plain/f")"
 no setfacl -d -m u:4001:r "$MA/d/f"
+END
+
+try a_chmod_without_the_option_holds_for_the_acl_too <<END
+$WORDS
+echo x >"$MA/g" && setfacl -m u:4001:rw "$MA/g"
+same x "\$(as 4001 cat "$MB/g")"
+chmod 600 "$MC/g"
+no as 4001 cat "$MA/g"
+same "user::rw- user:4001:rw- group::r-- mask::--- other::--- " "\$(acl "$MB/g")"
 END
 
 try acls_travel_with_cp_and_rsync <<END
