@@ -46,6 +46,7 @@ void nwr_mount_destroy(struct nwr_mount *m)
     nwr_free(m->due);
     nwr_free(m->kept);
     nwr_free(m->reap);
+    nwr_free(m->behind);
     nwr_free(m);
 }
 

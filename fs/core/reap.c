@@ -15,6 +15,10 @@
  * (DESIGN 5). So nobody finds an older state anywhere later on, of which the settled move of a
  * directory knows nothing, say.
  *
+ * What does not fit the queue waits behind it, for as long as a replica is away: nobody else knows
+ * that these are to go. What does not fit there either is left to a removed directory, which looks
+ * for what it waits for, and to the check of the volume.
+ *
  * Twice, because a write may reach a replica behind the first answer of that one, and with w=1
  * nobody else hears of it in time. Once all know that the inode is condemned (view_dead.c), none
  * of them takes anything for it any more, and what they say then is final.
@@ -25,9 +29,10 @@ enum {
     REAP_FIRST_MS = 2000,
     REAP_MAX_MS = 300000,
     REAP_ATONCE = 8,
-    REAP_PARDON = 4, /* looks; by then no plan of another mount goes on any more */
-    REAP_QUEUE_MAX = 4096,
-    REAP_CHILDREN = 1024 /* of a directory that are queued at once */
+    REAP_PARDON = 4,           /* looks; by then no plan of another mount goes on any more */
+    REAP_QUEUE_MAX = 4096,     /* that are looked at in turn */
+    REAP_BEHIND_MAX = 4 << 20, /* that wait for a place among those */
+    REAP_CHILDREN = 4096       /* of a directory that are queued at once */
 };
 
 static struct nwr_reap *find(struct nwr_mount *m, nwr_ino root)
@@ -36,6 +41,20 @@ static struct nwr_reap *find(struct nwr_mount *m, nwr_ino root)
         if (m->reap[i].root == root)
             return &m->reap[i];
     return NULL;
+}
+
+static nwr_ms wait_of(uint32_t tries)
+{
+    return NWR_MIN((nwr_ms)REAP_FIRST_MS << NWR_MIN(tries, 16u), (nwr_ms)REAP_MAX_MS);
+}
+
+static void queue(struct nwr_mount *m, nwr_ino root)
+{
+    if (find(m, root))
+        return;
+    m->reap = nwr_grow(m->reap, &m->capreap, m->nreap + 1, sizeof(*m->reap));
+    m->reap_at = m->nreap ? NWR_MIN(m->reap_at, m->now + wait_of(0)) : m->now + wait_of(0);
+    m->reap[m->nreap++] = (struct nwr_reap){.root = root, .at = m->now + wait_of(0)};
 }
 
 bool nwr_reap_held(struct nwr_mount *m, nwr_ino root)
@@ -55,35 +74,48 @@ static bool is_left(const struct nwr_record *link)
 }
 
 /* Whoever took the name off came no further: links that do not count go. All replicas have
- * answered, for the inode and for the name. */
-static void remove_links(struct nwr_txn *t, nwr_ino root)
+ * answered, for the inode and for the name. False: there are none. */
+static bool remove_links(struct nwr_txn *t, nwr_ino root)
 {
     struct nwr_key prefix = nwr_key_reg(root, NWR_REG_LINK);
+    bool any = false;
 
     for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
          i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++) {
         const struct nwr_row *row = &t->rows.row[i];
 
-        if (is_left(&row->rec))
-            nwr_txn_write(t, &row->key, &row->rec, NULL)->v.flags |= NWR_V_TOMBSTONE;
+        if (!is_left(&row->rec))
+            continue;
+        nwr_txn_write(t, &row->key, &row->rec, NULL)->v.flags |= NWR_V_TOMBSTONE;
+        any = true;
     }
+    return any;
 }
 
-/* Marks stay: they say that the names were taken on purpose. */
-static void remove_registers(struct nwr_txn *t, nwr_ino root)
+static bool may_go(const struct nwr_row *row)
+{
+    struct nwr_key_parts parts;
+
+    return nwr_key_parse(&row->key, &parts) && parts.reg != NWR_REG_MARKS &&
+           parts.reg != NWR_REG_LINK && nwr_record_live(&row->rec) > 0;
+}
+
+/* Marks stay: they say that the names were taken on purpose. False: all else has gone already. */
+static bool remove_registers(struct nwr_txn *t, nwr_ino root)
 {
     struct nwr_key object = nwr_key_object(root);
     uint32_t i = nwr_rows_lower(&t->rows, &object);
+    bool any = false;
 
     for (; i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &object); i++) {
         const struct nwr_row *row = &t->rows.row[i];
-        struct nwr_key_parts parts;
 
-        if (!nwr_key_parse(&row->key, &parts) || parts.reg == NWR_REG_MARKS ||
-            parts.reg == NWR_REG_LINK || nwr_record_live(&row->rec) == 0)
+        if (!may_go(row))
             continue;
         nwr_txn_write(t, &row->key, &row->rec, NULL)->v.flags |= NWR_V_TOMBSTONE;
+        any = true;
     }
+    return any;
 }
 
 static bool is_dir(const struct nwr_txn *t, nwr_ino ino)
@@ -96,14 +128,26 @@ static bool is_dir(const struct nwr_txn *t, nwr_ino ino)
 }
 
 /* A removed directory waits for what was removed from it. Nobody else may see to that: it is more
- * than fits the queue, or whose mount has ended. */
+ * than fits behind the queue, or whose mount has ended. They come before what is behind, where they
+ * may be as well: otherwise directories that wait for them could fill the queue. A look that found
+ * work was not in vain. */
 static bool waits(struct nwr_txn *t)
 {
-    nwr_ino ino[REAP_CHILDREN];
-    uint32_t n = is_dir(t, t->ino) ? nwr_view_waiting(t, t->ino, ino, REAP_CHILDREN) : 0;
+    struct nwr_mount *m = t->m;
+    uint32_t n, before = m->nreap;
+    struct nwr_reap *item;
+    nwr_ino *ino;
 
-    for (uint32_t i = 0; i < n; i++)
-        nwr_reap_later(t->m, ino[i]);
+    if (!is_dir(t, t->ino))
+        return false;
+    ino = nwr_alloc(REAP_CHILDREN * sizeof(*ino));
+    n = nwr_view_waiting(t, t->ino, ino, REAP_CHILDREN);
+    for (uint32_t i = 0; i < n && m->nreap < 2 * REAP_QUEUE_MAX; i++)
+        queue(m, ino[i]);
+    nwr_free(ino);
+    item = find(m, t->ino);
+    if (item && m->nreap > before)
+        item->tries = 0;
     return n;
 }
 
@@ -145,10 +189,14 @@ static bool is_changed(const struct nwr_txn *t, nwr_ino root)
 /* The first look: what is to go is decided, and only put off until all know that it will. */
 static enum nwr_plan condemn(struct nwr_txn *t)
 {
+    bool any;
+
     if (!nwr_view_forget(t, t->ino))
         return NWR_PLAN_WAIT;
-    remove_registers(t, t->ino);
-    remove_links(t, t->ino);
+    any = remove_registers(t, t->ino);
+    any |= remove_links(t, t->ino);
+    if (!any)
+        return NWR_PLAN_DONE;
     nwr_txn_put_off(t);
     t->wid = nwr_view_condemn(t, t->ino);
     t->onward = true;
@@ -176,11 +224,6 @@ enum nwr_plan nwr_reap_plan(struct nwr_txn *t)
     return NWR_PLAN_DONE;
 }
 
-static nwr_ms wait_of(uint32_t tries)
-{
-    return NWR_MIN((nwr_ms)REAP_FIRST_MS << NWR_MIN(tries, 16u), (nwr_ms)REAP_MAX_MS);
-}
-
 static void finish_reap(struct nwr_txn *t)
 {
     struct nwr_mount *m = t->m;
@@ -197,11 +240,30 @@ static void finish_reap(struct nwr_txn *t)
 
 void nwr_reap_later(struct nwr_mount *m, nwr_ino root)
 {
-    if (m->nreap >= REAP_QUEUE_MAX || find(m, root))
+    if (m->nbehind == 0 && m->nreap < REAP_QUEUE_MAX) {
+        queue(m, root);
+    } else if (m->nbehind < REAP_BEHIND_MAX) {
+        m->behind = nwr_grow(m->behind, &m->capbehind, m->nbehind + 1, sizeof(*m->behind));
+        m->behind[m->nbehind++] = root;
+    }
+}
+
+/* Half a queue at a time, the oldest first. */
+static void take_behind(struct nwr_mount *m)
+{
+    uint32_t n = 0;
+
+    if (m->nbehind == 0 || m->nreap > REAP_QUEUE_MAX / 2)
         return;
-    m->reap = nwr_grow(m->reap, &m->capreap, m->nreap + 1, sizeof(*m->reap));
-    m->reap_at = m->nreap ? NWR_MIN(m->reap_at, m->now + wait_of(0)) : m->now + wait_of(0);
-    m->reap[m->nreap++] = (struct nwr_reap){.root = root, .at = m->now + wait_of(0)};
+    while (n < m->nbehind && m->nreap < REAP_QUEUE_MAX)
+        queue(m, m->behind[n++]);
+    m->nbehind -= n;
+    memmove(m->behind, m->behind + n, m->nbehind * sizeof(*m->behind));
+    if (m->nbehind == 0) {
+        nwr_free(m->behind);
+        m->behind = NULL;
+        m->capbehind = 0;
+    }
 }
 
 /* The next that is due and not under way; NULL: none, and *next says when to look again. */
@@ -226,6 +288,7 @@ void nwr_reap_tick(struct nwr_mount *m)
 {
     struct nwr_reap *item;
 
+    take_behind(m);
     if (m->stopping || m->now < m->reap_at)
         return;
     while (m->nreaping < REAP_ATONCE && (item = next_due(m, &m->reap_at))) {

@@ -119,6 +119,8 @@ struct nwr_mount {
     uint64_t kept_next;
     struct nwr_reap *reap;
     uint32_t nreap, capreap, nreaping;
+    nwr_ino *behind; /* and what does not fit there, the oldest first (reap.c) */
+    uint32_t nbehind, capbehind;
     struct nwr_inval *inval;
     uint32_t ninval, capinval;
     nwr_ms reap_at; /* not later than the first that waits */
