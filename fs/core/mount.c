@@ -330,7 +330,7 @@ void nwr_mount_check(const struct nwr_mount *m)
     for (uint32_t i = 0; i < m->nodes.nbirth; i++)
         nwr_assert(m->nodes.birth[i]->held);
     for (const struct nwr_txn *t = m->txns; t; t = t->next)
-        nwr_assert(t->inflight || t->wants_ids || t->wants_push || t->wants_ahead);
+        nwr_assert(t->inflight || t->wants_ids || t->wants_push || t->wants_ahead || t->wants_look);
 }
 
 const struct nwr_fs_counters *nwr_mount_counters(const struct nwr_mount *m)

@@ -203,7 +203,8 @@ void nwr_snapshot_free(struct nwr_snapshot *s)
 
 /* ---- asking --------------------------------------------------------------------------------- */
 
-static void need(struct nwr_txn *t, const struct nwr_key *prefix, bool exact, bool follow)
+static struct nwr_need *need(struct nwr_txn *t, const struct nwr_key *prefix, bool exact,
+                             bool follow)
 {
     struct nwr_need *n;
 
@@ -211,13 +212,14 @@ static void need(struct nwr_txn *t, const struct nwr_key *prefix, bool exact, bo
         n = &t->need[i];
         if (n->range.exact == exact && nwr_key_cmp(&n->range.prefix, prefix) == 0) {
             n->range.follow |= follow;
-            return;
+            return n;
         }
     }
     t->need = nwr_grow(t->need, &t->capneed, t->nneed + 1, sizeof(*t->need));
     n = &t->need[t->nneed++];
     *n = (struct nwr_need){.range = {.exact = exact, .follow = follow}};
     n->range.prefix = *prefix;
+    return n;
 }
 
 static const struct nwr_record *known_record(const struct nwr_txn *t, const struct nwr_key *key)
@@ -261,6 +263,16 @@ bool nwr_txn_children(struct nwr_txn *t, nwr_ino dir)
     if (key_known(t, &key))
         return true;
     need(t, &key, false, true);
+    return false;
+}
+
+bool nwr_txn_children_if_few(struct nwr_txn *t, nwr_ino dir)
+{
+    struct nwr_key key = nwr_key_entries(dir);
+
+    if (key_known(t, &key))
+        return true;
+    need(t, &key, false, true)->below = true;
     return false;
 }
 

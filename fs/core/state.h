@@ -174,6 +174,19 @@ void nwr_walk_have(struct nwr_txn *t, struct nwr_walk *w);
 /* ---- removed directories of many names (left.c) ---- */
 /* It was looked into a moment ago, for a request, and showed nothing. */
 bool nwr_left_nothing(const struct nwr_txn *t, nwr_ino dir);
+/* It has more names than fit an answer (t->many): somebody looks into it page by page, t waits for
+ * that. True: that has been done for t; *shows what it said. */
+bool nwr_left_under(struct nwr_txn *t, nwr_ino dir, bool *shows);
+/* Only what looks, and may look again, relies on what was seen before. */
+bool nwr_left_may(const struct nwr_txn *t);
+/* Records below it that are in the snapshot; *away: some lead to other groups. */
+uint32_t nwr_left_names(const struct nwr_txn *t, nwr_ino dir, bool *away);
+/* t has looked at so many of them, which are all, and none leads away. */
+void nwr_left_keep(struct nwr_txn *t, nwr_ino dir, uint64_t names, bool shows);
+/* nwr_mount.changed when this mount wrote to its group. */
+uint64_t nwr_left_own(const struct nwr_mount *m, nwr_ino dir);
+/* Sees to it that somebody looks into t->wants_look (look.c). */
+void nwr_left_look(struct nwr_txn *t);
 /* t has all its names in the snapshot, and has looked whether something shows. */
 void nwr_left_looked(struct nwr_txn *t, nwr_ino dir, bool shows);
 /* This mount, and not its reaper, has changed a record or what lies over it. */

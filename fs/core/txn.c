@@ -187,7 +187,8 @@ enum { /* kinds of READ, in nwr_request.count */
     READ_PLAIN,
     READ_PAGE,
     READ_GUESS,
-    READ_INDEX
+    READ_INDEX,
+    READ_BELOW
 };
 
 static uint64_t read_kind(const struct nwr_need *n)
@@ -196,7 +197,9 @@ static uint64_t read_kind(const struct nwr_need *n)
         return READ_PAGE;
     if (n->index)
         return READ_INDEX;
-    return n->guess ? READ_GUESS : READ_PLAIN;
+    if (n->guess)
+        return READ_GUESS;
+    return n->below ? READ_BELOW : READ_PLAIN;
 }
 
 static bool any_behind(const struct nwr_txn *t, const struct nwr_request *vreq)
@@ -217,14 +220,14 @@ static void send_reads(struct nwr_txn *t)
         if (t->need[i].range.prefix.len == 0)
             continue;
         req = nwr_request_new(NWR_OP_READ, pg);
-        /* A page is alone in its request, so that `more` can only mean the page; guesses are by
-         * themselves, so that they can fail. */
+        /* A page, or what is below a directory, is alone in its request, so that `more` can only
+         * mean that; guesses are by themselves, so that they can fail. */
         req->count = read_kind(&t->need[i]);
         for (uint32_t j = i; j < t->nneed; j++) {
             struct nwr_need *n = &t->need[j];
 
             if (nwr_key_pg(&n->range.prefix) != pg || n->range.prefix.len == 0 ||
-                (j > i && (n->page || read_kind(n) != req->count)))
+                (j > i && (n->page || n->below || read_kind(n) != req->count)))
                 continue;
             *nwr_request_range(req) = n->range;
             n->range.prefix.len = 0;
@@ -353,6 +356,10 @@ static bool wait_for(struct nwr_txn *t)
 {
     if (t->wants_push)
         return t->wants_push->pushing;
+    if (t->wants_look) {
+        nwr_left_look(t);
+        return true;
+    }
     if (t->other && !t->other_done) {
         struct nwr_request *req = t->other;
 
@@ -385,6 +392,7 @@ void nwr_txn_run(struct nwr_txn *t)
         t->blocks.err = NWR_OK;
         t->wants_ids = false;
         t->wants_push = NULL;
+        t->wants_look = 0;
         if (t->runs++ > NWR_TXN_REPLANS_MAX) {
             t->err = NWR_E_TIMEDOUT;
             return complete(t);
@@ -486,6 +494,13 @@ static void on_read(struct nwr_txn *t, struct nwr_request *vreq, struct nwr_resp
             nwr_mount_seen(t->m, res->rows.row[i].rec.v[j].hlc);
     if (vreq->count == READ_INDEX) {
         nwr_survey_take(t, res);
+        return;
+    }
+    if (res->more && vreq->count == READ_BELOW) {
+        struct nwr_key_parts dir;
+
+        nwr_key_parse(&vreq->range[0].prefix, &dir);
+        t->many = dir.ino;
         return;
     }
     if (res->more && !page && !guess)
@@ -597,7 +612,7 @@ static void note_error(struct nwr_txn *t, const struct nwr_request *vreq, enum n
         if (err == NWR_E_NOTEMPTY)
             t->refilled = t->looks_inside = true;
         t->look.len = 0;
-        t->looks = t->looked = 0;
+        t->looks = t->looked = t->nunder = 0;
         t->leftover = false;
         t->dead |= err == NWR_E_DEAD && t->req;
         drop_batches(t);

@@ -35,6 +35,7 @@
 #include "fs/core/itable.h"
 #include "fs/core/mount.h"
 
+#define NWR_UNDER_MAX 4              /* directories that a plan looked below, page by page */
 #define NWR_TXN_REPLANS_MAX 256      /* runs of one plan after its first */
 #define NWR_ACTOR_PENDING UINT64_MAX /* provisional dots of writes this mount has not sent */
 
@@ -53,7 +54,7 @@ struct nwr_inos { /* a set */
 
 struct nwr_need { /* one range of a READ that is missing */
     struct nwr_range range;
-    bool page, guess, index;
+    bool page, guess, index, below;
 };
 
 struct nwr_snapshot { /* what outlives its transaction (walk.c) */
@@ -104,6 +105,7 @@ struct nwr_txn {
     bool wants_ids;
     struct nwr_node *wants_push; /* waits for the end of this node's push */
     bool wants_ahead;            /* has not run: waits for what is read ahead of it (ahead.c) */
+    nwr_ino wants_look;          /* waits until somebody has looked into this directory (left.c) */
     char *peek;                  /* GETATTR: a name that is read beside it; owned */
     bool beside;                 /* its round trips are those of another transaction */
     uint64_t woken;              /* turn of nwr_push_wake it ran in */
@@ -141,6 +143,13 @@ struct nwr_txn {
     uint32_t rereads;
     enum nwr_err reread_err; /* of the block for which it last was */
     uint32_t below;          /* directories that are being looked into for what is left there */
+    nwr_ino many;            /* one of them has more names than fit an answer */
+    struct nwr_under {
+        nwr_ino dir;
+        bool shows;
+    } under[NWR_UNDER_MAX];  /* what those showed that were looked into page by page */
+    uint32_t nunder;         /* ever */
+    bool looking;            /* it looks below a directory, for others (look.c) */
     bool looks_inside;       /* a directory that is to be empty, before it is said to be */
     struct nwr_key look;     /* names up to here were looked at */
     uint32_t looks, looked;  /* so many pages; in so many directories of a union all of them */
@@ -192,6 +201,8 @@ void nwr_txn_page(struct nwr_txn *t, nwr_ino dir, const struct nwr_key *after);
 void nwr_txn_names(struct nwr_txn *t, nwr_ino dir);
 /* All entries of a directory, with the objects of its PG, for those who look below it. */
 bool nwr_txn_children(struct nwr_txn *t, nwr_ino dir);
+/* The same, unless they are more than fit an answer: then t->many says so, and nothing is here. */
+bool nwr_txn_children_if_few(struct nwr_txn *t, nwr_ino dir);
 /* Rows below a prefix of keys, behind `after`: as nwr_txn_page. */
 void nwr_txn_scan(struct nwr_txn *t, const struct nwr_key *prefix, const struct nwr_key *after,
                   bool follow);

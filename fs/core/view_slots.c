@@ -186,7 +186,12 @@ bool nwr_slots_below(struct nwr_txn *t, nwr_ino dir, bool *missing)
 
     if (nwr_left_nothing(t, dir))
         return false;
-    if (!nwr_txn_children(t, dir)) {
+    if (nwr_left_under(t, dir, &found))
+        return found;
+    *missing |= t->wants_look;
+    if (t->wants_look)
+        return false;
+    if (!(nwr_left_may(t) ? nwr_txn_children_if_few(t, dir) : nwr_txn_children(t, dir))) {
         *missing = true;
         return false;
     }

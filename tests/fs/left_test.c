@@ -14,9 +14,12 @@
 
 enum {
     ROOT = 1,
-    NAMES = 1000,    /* in the directory that is removed */
-    NAMES_MET = 100, /* the same where two sides look at each name */
-    MORE = 50        /* made in the one that takes its name */
+    NAMES = 1000,      /* in the directory that is removed */
+    NAMES_MET = 100,   /* the same where two sides look at each name */
+    NAMES_MANY = 3000, /* more than fit an answer, several times */
+    PAGE = 1024,       /* records of names in an answer; there are two of each, and others beside */
+    WHO = 4,           /* ask at once */
+    MORE = 50          /* made in the one that takes its name */
 };
 
 static char text[8192];
@@ -81,6 +84,31 @@ static void a_name_costs_the_same_where_a_directory_of_many_was_removed(void **s
     again = rows_of_filling(&f, "fresh");
     assert_in_range(rows_of_filling(&f, "d"), MORE, 2 * fresh + 10 * NAMES); /* one look */
     assert_in_range(rows_of_filling(&f, "d"), 1, 2 * again);
+    fake_deinit(&f);
+}
+
+/* One looks, page by page; the others wait for that. */
+static void a_look_into_a_large_one_serves_all_who_wait_for_it(void **state)
+{
+    struct nwr_fs_reply r;
+    struct fake f;
+
+    (void)state;
+    fake_init(&f, 3);
+    assert_int_equal(fake_mkdir(&f, ROOT, "d", &(uint64_t){0}), 0);
+    fill(&f, "d", NAMES_MANY);
+    fake_pass(&f, 1500);
+    remove_all(&f, "d", NAMES_MANY);
+    fake_reset(&f);
+    for (int i = 0; i < WHO; i++)
+        fake_begin(&f, fake_req(NWR_FS_LOOKUP, ROOT, "d"));
+    fake_drain(&f);
+    r = fake_end(&f);
+    assert_int_equal(r.err, ENOENT);
+    nwr_fs_reply_deinit(&r);
+    assert_in_range(f.pages, 2 * NAMES_MANY / PAGE, 2 * NAMES_MANY / PAGE + 2 + WHO);
+    assert_in_range(f.rows, 6 * NAMES_MANY,
+                    7 * NAMES_MANY + 4 * 6 * 1024); /* their first answers */
     fake_deinit(&f);
 }
 
@@ -201,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_costs_the_same_where_a_directory_of_many_was_removed),
+        cmocka_unit_test(a_look_into_a_large_one_serves_all_who_wait_for_it),
         cmocka_unit_test(a_removed_directory_is_forgotten),
         cmocka_unit_test(so_is_one_with_directories_in_it),
         cmocka_unit_test(a_name_that_was_unseen_among_many_is_back),

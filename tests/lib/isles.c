@@ -58,6 +58,11 @@ bool nwr_txn_children(struct nwr_txn *t, nwr_ino dir)
     return dir != 0;
 }
 
+bool nwr_txn_children_if_few(struct nwr_txn *t, nwr_ino dir)
+{
+    return nwr_txn_children(t, dir);
+}
+
 bool nwr_txn_knows(const struct nwr_txn *t, const struct nwr_key *key)
 {
     (void)t;

@@ -197,7 +197,8 @@ int main(int argc, char **argv)
 
     if (strcmp(what, "create") == 0)
         done = create(dir, a, b, argc > 5 ? strtol(argv[5], NULL, 10) : 1);
-    else if (strcmp(what, "link") == 0 || strcmp(what, "rename") == 0 || strcmp(what, "unlink") == 0)
+    else if (strcmp(what, "link") == 0 || strcmp(what, "rename") == 0 ||
+             strcmp(what, "unlink") == 0)
         done = change(what, dir, a, b);
     else if (strcmp(what, "stat") == 0 || strcmp(what, "open") == 0 || strcmp(what, "absent") == 0)
         done = look(what, dir, a, b);
