@@ -378,10 +378,46 @@ static void on_crash(void *arg, int node)
     }
 }
 
+static bool has(struct sim_load *l, int node, struct sim_write *w)
+{
+    struct nwr_range exact = {.prefix = w->key, .exact = true};
+    struct nwr_store_faults *f = nwr_store_mem_faults(l->s->node[node].store), were = *f;
+    struct nwr_rows rows = {0};
+    bool yes;
+
+    f->bit_rot = 0;
+    yes = sim_look(l->s, node, nwr_key_pg(&w->key), &exact, 1, &rows) == NWR_OK && rows.n;
+    *f = were;
+    l->history.looks++;
+    yes = yes && sim_history_there(&l->history, w, &rows.row[0].rec);
+    nwr_rows_deinit(&rows);
+    return yes;
+}
+
+/* Who leaves hands over what it has. Who was cut off then never heard that it leaves, and what it
+ * alone took, for less than W, goes with it: that is all that W = 1 promises. */
+static void on_removal(void *arg, int node)
+{
+    struct sim_load *l = arg;
+    struct sim *s = l->s;
+
+    if (s->node[node].leaving + 1 == sim_ring(s, node)->epoch)
+        return;
+    for (uint32_t i = 0; i < l->history.n; i++) {
+        struct sim_write *w = &l->history.w[i];
+        bool left = w->low && w->known_at && has(l, node, w);
+
+        for (int k = 0; k < s->nnode && left; k++)
+            left = k == node || s->node[k].removed || !s->node[k].store || !has(l, k, w);
+        w->left |= left;
+    }
+}
+
 void sim_load_start(struct sim_load *l, struct sim *s, uint16_t pgs, bool strong, bool power_loss)
 {
     *l = (struct sim_load){.s = s, .pgs = pgs, .strong = strong, .power_loss = power_loss};
     sim_on_crash(s, on_crash, l);
+    sim_on_removal(s, on_removal, l);
     for (int i = 0; i < SIM_CLIENTS; i++) {
         l->client[i] = nwr_zalloc(sizeof(*l->client[i]));
         l->client[i]->load = l;

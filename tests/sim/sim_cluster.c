@@ -175,6 +175,14 @@ static void schedule_tick(struct sim *s, int i)
     sim_push(s, ev);
 }
 
+static void note_leaving(struct sim *s, int i)
+{
+    const struct nwr_ring *r = sim_ring(s, i);
+
+    if (r && nwr_ring_leaves(r, nwr_node_ordinal(s->node[i].node)))
+        s->node[i].leaving = r->epoch;
+}
+
 /* A node that dies at one of its writes (crash_at) does nothing of what comes after it. */
 void sim_step(struct sim *s, int i, struct nwr_node_event *ev)
 {
@@ -187,6 +195,7 @@ void sim_step(struct sim *s, int i, struct nwr_node_event *ev)
     ev->wall = (nwr_ns)(1700000000000 + (int64_t)ev->now + sn->clock_skew_ms) * 1000000;
     nwr_node_step(sn->node, ev, &out);
     nwr_node_check(sn->node);
+    note_leaving(s, i);
     for (uint32_t k = 0; k < out.n && !sn->doomed; k++)
         carry_out(s, i, &out.e[k]);
     nwr_effects_clear(&out);

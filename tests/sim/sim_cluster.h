@@ -38,7 +38,8 @@ struct sim_node {
     uint32_t life;    /* counts starts */
     int join_through; /* -1: it is, or will be, a member from META */
     bool joined;
-    bool removed; /* by the members: it takes no part any more */
+    bool removed;     /* by the members: it takes no part any more */
+    uint64_t leaving; /* epoch of the last ring it had by which it leaves */
     enum nwr_err join_err;
     char join_text[200];
     nwr_ms tick; /* the next one that is scheduled */

@@ -77,7 +77,7 @@ void sim_history_walk(struct sim_history *h, const struct nwr_key *prefix,
 void sim_history_healed(struct sim_history *h)
 {
     for (uint32_t i = 0; i < h->n; i++)
-        h->w[i].low = false;
+        h->w[i].low &= h->w[i].left;
 }
 
 bool sim_history_shown(const struct sim_write *w, const struct nwr_record *rec)

@@ -22,7 +22,8 @@ struct sim_write {
     uint32_t *by; /* writes that name it as replaced, oldest first */
     uint32_t nby, capby;
     bool tombstone;
-    bool low; /* with a low W, or sloppy: a read of R may miss it until all is healed */
+    bool low;  /* with a low W, or sloppy: a read of R may miss it until all is healed */
+    bool left; /* and for good: only a member that was removed while it was cut off has it */
     enum sim_fate fate;
     sim_us known_at; /* acknowledged, or shown by a read that may not take it back; 0: neither */
     struct nwr_block_id block;
@@ -56,7 +57,7 @@ typedef void (*sim_key_fn)(void *arg, struct sim_history *h, const struct sim_wr
                            const struct nwr_record *rec);
 void sim_history_walk(struct sim_history *h, const struct nwr_key *prefix,
                       const struct nwr_rows *rows, sim_key_fn fn, void *arg);
-/* All is healed: what was written with a low W, or sloppily, is where it belongs. */
+/* All is healed: what was written with a low W, or sloppily, is where it belongs, unless it left. */
 void sim_history_healed(struct sim_history *h);
 bool sim_history_shown(const struct sim_write *w, const struct nwr_record *rec);
 /* Inside fn: w is shown by rec, or something that replaced it is there. */
