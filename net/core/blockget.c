@@ -1,6 +1,6 @@
 /* blockget.c -- coordinating BLOCK_GET: own store, else the other replicas (pull.c).
  *
- *     PULLING --found--> answered [--> the own copy was rotten: stored again]
+ *     PULLING --found--> answered [--> the own copy was unreadable: stored again]
  */
 #include "net/core/job.h"
 
@@ -39,7 +39,7 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
         res.round_trips = here != NWR_OK;
     }
     nwr_respond(n, &g->origin, &res, false);
-    if (err == NWR_OK && here == NWR_E_CORRUPT)
+    if (err == NWR_OK && (here == NWR_E_CORRUPT || here == NWR_E_IO))
         heal(n, g);
     else
         nwr_job_end(n, j, err);

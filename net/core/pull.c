@@ -50,12 +50,18 @@ static void found(struct nwr_node *n, struct pull *p, struct nwr_blob **data,
     next_block(n, p);
 }
 
+/* It is there: it rotted, or the disk does not give it. */
+static bool is_unreadable(enum nwr_err err)
+{
+    return err == NWR_E_CORRUPT || err == NWR_E_IO;
+}
+
 /* What is had already is of use to the caller, unless the first is missing. */
 static void not_found(struct nwr_node *n, struct pull *p)
 {
     enum nwr_err err = NWR_E_NOENT;
 
-    if (p->rotten || p->here_err == NWR_E_CORRUPT)
+    if (p->rotten || is_unreadable(p->here_err))
         err = NWR_E_CORRUPT;
     else if (p->silent)
         err = n->now >= p->deadline ? NWR_E_TIMEDOUT : NWR_E_HOSTDOWN;
@@ -127,7 +133,7 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
     struct pull *p = of(j);
 
     p->here_err = l->op.err;
-    if (l->op.err == NWR_E_CORRUPT)
+    if (is_unreadable(l->op.err))
         nwr_scrub_soon(n, p->pg);
     if (l->op.err == NWR_OK && l->op.data)
         found(n, p, &l->op.data, &l->op.refs, &l->op.nrefs);
@@ -149,7 +155,7 @@ static void on_answer(struct nwr_node *n, struct nwr_job *j, const struct nwr_ca
         found(n, p, &m->u.block.data, &m->u.block.refs, &m->u.block.nrefs);
         return;
     }
-    p->rotten |= m->err == NWR_E_CORRUPT;
+    p->rotten |= is_unreadable(m->err);
     if (!ask_next(n, p) && p->out == 0)
         not_found(n, p);
 }

@@ -98,7 +98,7 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
 {
     struct replica *r = of(j);
 
-    if (l->op.err == NWR_E_CORRUPT)
+    if (l->op.err == NWR_E_CORRUPT || (l->op.err == NWR_E_IO && l->op.kind == NWR_STORE_BLOCK_GET))
         nwr_scrub_soon(n, l->op.pg);
     switch (l->op.kind) {
     case NWR_STORE_APPLY:

@@ -388,7 +388,8 @@ static void pin(struct nwr_engine *e, const struct nwr_block_id *id)
     nwr_sorted_put(&e->pins, &key, nwr_blob_copy(&until, sizeof(until)));
 }
 
-/* A block that is put again heals bytes that rotted. */
+/* A block that is put again heals bytes that rotted, and those that the disk does not give: it goes
+ * elsewhere then. What stands where nothing could be read is not known, so that is not given back. */
 static enum nwr_err keep(struct counting *c, const struct nwr_block *b)
 {
     struct nwr_blob *data;
@@ -407,8 +408,9 @@ static enum nwr_err keep(struct counting *c, const struct nwr_block *b)
     err = nwr_block_load(c->t, &b->id, &en, &data);
     if (!err) {
         nwr_blob_unref(data);
-    } else if (err == NWR_E_CORRUPT) {
-        drop_bytes(c->t, &b->id, &en.place);
+    } else if (err == NWR_E_CORRUPT || err == NWR_E_IO) {
+        if (err == NWR_E_CORRUPT)
+            drop_bytes(c->t, &b->id, &en.place);
         add_fresh(c, b);
         take_refs(c, b, &en);
         err = NWR_OK;

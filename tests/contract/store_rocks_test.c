@@ -287,6 +287,34 @@ static void put_contents(struct kit *k, uint32_t n, struct nwr_seen *seen)
         assert_int_equal(put_content(k, i, block_id(i), LARGE, &seen[i]), NWR_OK);
 }
 
+/* Its old place may be read again some day: nothing there is given back. */
+static void a_block_that_the_disk_does_not_give_is_healed_by_putting_it_again(void **state)
+{
+    struct kit *k = *state;
+    struct nwr_seen seen[60] = {0};
+    char path[400], away[420];
+    struct stat before, after;
+
+    put_contents(k, 60, seen);
+    kit_reopen(k);
+    snprintf(path, sizeof(path), "%s/segments/000001.seg", k->dir);
+    snprintf(away, sizeof(away), "%s.away", path);
+    assert_int_equal(stat(path, &before), 0);
+    assert_int_equal(rename(path, away), 0);
+    assert_int_equal(mkdir(path, 0700), 0); /* EISDIR: E_IO, like a bad sector */
+    assert_int_equal(get_block(k, block_id(0), 0, LARGE), NWR_E_IO);
+    assert_int_equal(put_block(k, block_id(0), 0, LARGE), NWR_OK);
+    assert_int_equal(get_block(k, block_id(0), 0, LARGE), NWR_OK);
+    assert_int_equal(get_block(k, block_id(1), 1, LARGE), NWR_E_IO);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(rename(away, path), 0);
+    assert_int_equal(sync_now(k), NWR_OK);
+    assert_int_equal(get_block(k, block_id(1), 1, LARGE), NWR_OK);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(after.st_blocks, before.st_blocks);
+    kit_assert_whole(k);
+}
+
 static void segments_without_live_bytes_go_after_a_sync(void **state)
 {
     struct kit *k = *state;
@@ -617,6 +645,7 @@ int main(void)
         ON(a_flipped_byte_in_a_segment_is_e_corrupt_until_the_block_is_put_again),
         ON(a_small_block_that_rotted_is_healed_by_putting_it_again),
         ON(a_segment_that_is_gone_or_cut_is_e_corrupt),
+        ON_SMALL(a_block_that_the_disk_does_not_give_is_healed_by_putting_it_again),
         ON_SMALL(segments_without_live_bytes_go_after_a_sync),
         ON_SMALL(room_of_a_removed_block_is_given_back_after_a_sync),
         ON_SMALL(sparse_segments_are_copied_out_and_removed),
