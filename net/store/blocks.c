@@ -388,8 +388,9 @@ static void pin(struct nwr_engine *e, const struct nwr_block_id *id)
     nwr_sorted_put(&e->pins, &key, nwr_blob_copy(&until, sizeof(until)));
 }
 
-/* A block that is put again heals bytes that rotted, and those that the disk does not give: it goes
- * elsewhere then. What stands where nothing could be read is not known, so that is not given back. */
+/* A block that is put again heals bytes that rotted, and those that the disk does not give: it
+ * goes elsewhere then. What stands where nothing could be read is not known, so that is not given
+ * back. */
 static enum nwr_err keep(struct counting *c, const struct nwr_block *b)
 {
     struct nwr_blob *data;

@@ -57,7 +57,8 @@ typedef void (*sim_key_fn)(void *arg, struct sim_history *h, const struct sim_wr
                            const struct nwr_record *rec);
 void sim_history_walk(struct sim_history *h, const struct nwr_key *prefix,
                       const struct nwr_rows *rows, sim_key_fn fn, void *arg);
-/* All is healed: what was written with a low W, or sloppily, is where it belongs, unless it left. */
+/* All is healed: what was written with a low W, or sloppily, is where it belongs, if it has not
+ * left. */
 void sim_history_healed(struct sim_history *h);
 bool sim_history_shown(const struct sim_write *w, const struct nwr_record *rec);
 /* Inside fn: w is shown by rec, or something that replaced it is there. */
