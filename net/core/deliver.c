@@ -280,6 +280,17 @@ static void on_stored(struct nwr_node *n, struct nwr_job *j, struct nwr_lent *l)
     replied(n, d, l->op.err, l->op.missing, l->op.nmissing);
 }
 
+/* No replica can read the block on top, and all answered: the record that names it goes with word
+ * of that, or replicas would differ for good. Its bytes may yet come, by scrub, from whoever has
+ * them. */
+static void tell_lost(struct nwr_node *n, struct deliver *d)
+{
+    d->block = nwr_zalloc(sizeof(*d->block));
+    d->block->id = d->give[d->ngive - 1];
+    d->nblock = d->giving = 1;
+    send(n, d, d->ngive == 1 && d->batch->rows.n > 0);
+}
+
 /* The pulled blocks leave the stack when the replica has them: if it lacks what they name, that
  * goes on top. */
 static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *child, enum nwr_err err)
@@ -288,7 +299,10 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
 
     if (err) {
         d->lost = err == NWR_E_NOENT || err == NWR_E_CORRUPT;
-        end(n, d, err);
+        if (d->batch->heal && nwr_pull_lost(child))
+            tell_lost(n, d);
+        else
+            end(n, d, err);
         return;
     }
     d->block = nwr_pull_take(child, &d->nblock, NULL);

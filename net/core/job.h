@@ -386,7 +386,8 @@ struct nwr_batch {
     uint32_t refs;
     nwr_pg pg;
     enum nwr_level level;
-    bool heal;            /* unreadable records are replaced (this node only) */
+    bool heal;            /* unreadable records are replaced (this node only); what names a block
+                             that is lost goes without it */
     bool keep;            /* who was sent it and does not acknowledge is to have a hint */
     struct nwr_rows rows; /* none: only blocks */
     struct nwr_guard *guard;
@@ -423,6 +424,8 @@ bool nwr_deliver_lost(const struct nwr_job *j);
 struct nwr_job *nwr_pull(struct nwr_node *n, struct nwr_job *parent, uint32_t slot, nwr_pg pg,
                          const struct nwr_block_id *id, uint32_t nid, bool not_here, uint16_t but,
                          size_t bytes_max);
+/* Of one that failed: the first block is there, no replica can read it, and all have answered. */
+bool nwr_pull_lost(const struct nwr_job *j);
 /* Takes the blocks it got, in the order asked for. here_err: what the own store said. */
 struct nwr_block *nwr_pull_take(struct nwr_job *j, uint32_t *nblock, enum nwr_err *here_err);
 

@@ -149,14 +149,22 @@ static bool keys_in_pg(const struct nwr_request *req)
     return true;
 }
 
+static bool have_bytes(const struct nwr_request *req)
+{
+    for (uint32_t i = 0; i < req->nblock; i++)
+        if (!req->block[i].data)
+            return false;
+    return true;
+}
+
 static bool request_valid(const struct nwr_node *n, const struct nwr_request *req)
 {
     switch (req->op) {
     case NWR_OP_READ: return req->pg < n->ring.pgs && req->nrange > 0 && keys_in_pg(req);
     case NWR_OP_PUT:
         return req->pg < n->ring.pgs && req->nwrite > 0 && req->nwrite <= NWR_BATCH_WRITES_MAX &&
-               keys_in_pg(req);
-    case NWR_OP_BLOCK_PUT:
+               keys_in_pg(req) && have_bytes(req);
+    case NWR_OP_BLOCK_PUT: return req->pg < n->ring.pgs && req->nblock > 0 && have_bytes(req);
     case NWR_OP_BLOCK_GET: return req->pg < n->ring.pgs && req->nblock > 0;
     case NWR_OP_WHY: return nwr_key_pg(&req->key) < n->ring.pgs;
     case NWR_OP_IDS:

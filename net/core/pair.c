@@ -631,6 +631,7 @@ static void picked(struct nwr_node *n, struct pair *p, struct nwr_store_op *op)
     }
     n->count.compare_rows += op->rows.n;
     b = nwr_batch_new(p->pg, NWR_LEVEL_MEMORY);
+    b->heal = true;
     b->rows = op->rows;
     op->rows = (struct nwr_rows){0};
     nwr_deliver(n, &p->job, 0, p->peer, b, false);

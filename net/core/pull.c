@@ -219,6 +219,13 @@ struct nwr_job *nwr_pull(struct nwr_node *n, struct nwr_job *parent, uint32_t sl
     return &p->job;
 }
 
+bool nwr_pull_lost(const struct nwr_job *j)
+{
+    const struct pull *p = nwr_container_of(j, const struct pull, job);
+
+    return p->ngot == 0 && !p->silent && (p->rotten || p->here_err == NWR_E_CORRUPT);
+}
+
 struct nwr_block *nwr_pull_take(struct nwr_job *j, uint32_t *nblock, enum nwr_err *here_err)
 {
     struct pull *p = of(j);

@@ -44,7 +44,8 @@ struct scrub {
     /* of the group that is read */
     nwr_pg pg;
     bool urgent, blocks, compared, doubtful;
-    bool away; /* a block may be with a replica that is not there */
+    bool stays; /* something that no replica can read */
+    bool away;  /* a block may be with a replica that is not there */
     uint32_t mends, passes, healed;
     uint64_t rotten;        /* records */
     uint64_t dropped, open; /* of those; open: others may have them, as far as is known now */
@@ -111,7 +112,7 @@ static void begin_group(struct nwr_node *n, struct scrub *s, nwr_pg pg, bool urg
     s->urgent = urgent;
     s->soon[pg] = false;
     s->rest[pg] = n->now + AGAIN_MS;
-    s->blocks = s->compared = s->doubtful = s->away = false;
+    s->blocks = s->compared = s->doubtful = s->away = s->stays = false;
     s->mends = s->passes = s->healed = 0;
     s->rotten = s->dropped = s->open = 0;
     s->after = (struct nwr_key){0};
@@ -152,9 +153,12 @@ static void not_fetched(struct nwr_node *n, struct scrub *s, enum nwr_err err)
     s->at++;
     if (err == NWR_E_HOSTDOWN || err == NWR_E_TIMEDOUT) {
         s->away = true;
-    } else if (s->passes == 0 && !s->compared) {
-        n->scrub.lost++;
-        say(n, "level=error event=block_lost", s->pg, 1);
+    } else {
+        s->stays = true;
+        if (s->passes == 0 && !s->compared) {
+            n->scrub.lost++;
+            say(n, "level=error event=block_lost", s->pg, 1);
+        }
     }
     nwr_job_wake(n, &s->job, n->now);
 }
@@ -245,8 +249,12 @@ static uint32_t needed(const struct nwr_node *n, const struct scrub *s)
     return NWR_MIN(s->others, n->ring.n >= w ? n->ring.n - w + 1u : 1u);
 }
 
+/* Where two replicas cannot read the same they would keep each other busy: each asks the other. */
 static void next_group(struct nwr_node *n, struct scrub *s)
 {
+    if (s->stays)
+        s->rest[s->pg] = n->now + STAYS_MS;
+    s->stays = false;
     s->state = IDLE;
     look(n, s);
 }
@@ -257,6 +265,7 @@ static void not_whole(struct nwr_node *n, struct scrub *s)
     n->scrub.left++;
     s->soon[s->pg] = true;
     s->rest[s->pg] = n->now + (s->compared ? AGAIN_MS : RETRY_MS);
+    s->stays = false;
     next_group(n, s);
 }
 
@@ -351,8 +360,7 @@ static void say_lost(struct nwr_node *n, struct scrub *s)
     n->scrub.repaired -= NWR_MIN(n->scrub.repaired, s->rotten);
     if (lost)
         say(n, "level=error event=records_lost", s->pg, lost);
-    if (lost > s->dropped)
-        s->rest[s->pg] = n->now + STAYS_MS;
+    s->stays |= lost > s->dropped;
     if (s->open)
         not_whole(n, s);
     else

@@ -258,14 +258,15 @@ static void create(struct counting *c, const struct nwr_block *b, int64_t by)
 {
     struct nwr_entry en = {.count = (uint32_t)by, .refs = b->refs, .nrefs = b->nrefs};
 
-    en.place.len = b->data->len;
+    en.place.len = b->data ? b->data->len : 0;
 
     nwr_entry_put(c->t, &b->id, &en);
-    add_fresh(c, b);
+    if (b->data)
+        add_fresh(c, b);
     for (uint32_t i = 0; i < b->nrefs; i++)
         nwr_deltas_add(&c->up, &b->refs[i], 1);
     c->t->blocks++;
-    c->t->block_bytes += b->data->len;
+    c->t->block_bytes += en.place.len;
 }
 
 static void drop_bytes(struct nwr_txn *t, const struct nwr_block_id *id, const struct nwr_place *pl)
@@ -290,8 +291,8 @@ static void forget(struct counting *c, const struct nwr_block_id *id, const stru
     c->t->block_bytes -= en->place.len;
 }
 
-/* Made again by nwr_engine_raise: its bytes are not here. */
-static bool is_lost(const struct nwr_entry *en)
+/* Made again by nwr_engine_raise, or told by others to be lost: its bytes are not here. */
+bool nwr_entry_is_lost(const struct nwr_entry *en)
 {
     return en->place.len == 0 && en->place.sum == 0;
 }
@@ -300,7 +301,7 @@ static bool is_lost(const struct nwr_entry *en)
  * it, or not: they are counted again. */
 static void take_refs(struct counting *c, const struct nwr_block *b, struct nwr_entry *en)
 {
-    if (is_lost(en))
+    if (nwr_entry_is_lost(en))
         c->t->block_bytes += b->data->len;
     if (en->nrefs || !b->nrefs)
         return;
@@ -311,7 +312,15 @@ static void take_refs(struct counting *c, const struct nwr_block *b, struct nwr_
     c->t->e->recount_due = true;
 }
 
-/* Who names a block whose bytes are not here brings them, or is told so. */
+static bool is_pinned(struct nwr_engine *e, const struct nwr_block_id *id)
+{
+    struct nwr_skey key = nwr_block_key(NWR_SPACE_BLOCKS, id);
+
+    return e->pins.n && nwr_sorted_find(&e->pins, &key);
+}
+
+/* Who names a block whose bytes are not here brings them, or is told so; or has said just now that
+ * they are lost. */
 static void fill_lost(struct counting *c, const struct nwr_block_id *id, struct nwr_entry *en)
 {
     const struct nwr_block *b = find_in_op(c, id);
@@ -319,6 +328,8 @@ static void fill_lost(struct counting *c, const struct nwr_block_id *id, struct 
     for (uint32_t i = 0; b && i < c->nfresh; i++)
         if (c->fresh[i] == b)
             return;
+    if (b ? !b->data : is_pinned(c->t->e, id))
+        return;
     if (b) {
         add_fresh(c, b);
         take_refs(c, b, en);
@@ -344,7 +355,7 @@ static enum nwr_err count_up(struct counting *c, const struct nwr_block_id *id, 
     }
     if (err)
         return err;
-    if (by && is_lost(&en))
+    if (by && nwr_entry_is_lost(&en))
         fill_lost(c, id, &en);
     if (by) {
         en.count += (uint32_t)by;
@@ -353,13 +364,6 @@ static enum nwr_err count_up(struct counting *c, const struct nwr_block_id *id, 
     }
     nwr_entry_deinit(&en);
     return NWR_OK;
-}
-
-static bool is_pinned(struct nwr_engine *e, const struct nwr_block_id *id)
-{
-    struct nwr_skey key = nwr_block_key(NWR_SPACE_BLOCKS, id);
-
-    return e->pins.n && nwr_sorted_find(&e->pins, &key);
 }
 
 /* An entry that cannot be read leaves garbage behind, which a recount finds; the removal that
@@ -403,6 +407,8 @@ static enum nwr_err keep(struct counting *c, const struct nwr_block *b)
     }
     if (err)
         return err;
+    if (!b->data) /* whatever is here is no worse */
+        goto out;
     for (uint32_t i = 0; i < c->nfresh; i++)
         if (nwr_block_id_cmp(&c->fresh[i]->id, &b->id) == 0)
             goto out;

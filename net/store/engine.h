@@ -136,6 +136,7 @@ uint64_t nwr_block_sum(const struct nwr_block_id *id, const struct nwr_blob *dat
 enum nwr_err nwr_entry_decode(const struct nwr_skey *key, const void *sealed, size_t len,
                               struct nwr_entry *out);
 void nwr_entry_deinit(struct nwr_entry *en);
+bool nwr_entry_is_lost(const struct nwr_entry *en);
 enum nwr_err nwr_entry_get(struct nwr_txn *t, const struct nwr_block_id *id, struct nwr_entry *out);
 void nwr_entry_put(struct nwr_txn *t, const struct nwr_block_id *id, const struct nwr_entry *en);
 /* Bytes of a block, verified. */

@@ -13,7 +13,8 @@
  *              a guard or a full disk: nothing is applied, err says why.
  *   SYNC       everything applied before it is on disk when done; one sync serves all waiting
  *   BLOCK_PUT  blocks, unreferenced yet: kept for at least NWR_BLOCK_PIN_MS, gone at restart
- *              if nothing refers to them by then
+ *              if nothing refers to them by then. A block without bytes is one that is lost: it
+ *              is there, and E_CORRUPT, until its bytes are put; so in APPLY
  *   BLOCK_GET  one block; E_NOENT, or E_CORRUPT when its checksum does not match
  *   DIGESTS    what each PG holds, as a sum (net/core/digest.h): kept in the commit of every change
  *   CLOCKS     of each group: joins the clock and takes the floor of a peer, where that is right,

@@ -431,7 +431,7 @@ static bool is_small(const struct nwr_store_op *op)
         return false;
     if (op->kind == NWR_STORE_APPLY || op->kind == NWR_STORE_BLOCK_PUT)
         for (uint32_t i = 0; i < op->nblock; i++)
-            bytes += op->block[i].data->len;
+            bytes += op->block[i].data ? op->block[i].data->len : 0;
     return bytes < INLINE_BYTES;
 }
 

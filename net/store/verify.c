@@ -74,10 +74,12 @@ static void check_bytes(struct tally *t, const struct nwr_block_id *id, const st
     struct nwr_txn txn;
 
     nwr_txn_init(&txn, t->e);
-    if (nwr_block_load(&txn, id, en, &data))
+    if (nwr_block_load(&txn, id, en, &data)) {
         t->out->corrupt++;
-    else
+        t->out->lost += nwr_entry_is_lost(en);
+    } else {
         nwr_blob_unref(data);
+    }
     nwr_txn_abort(&txn);
 }
 

@@ -14,6 +14,7 @@ struct nwr_verify {
     uint64_t missing;    /* blocks named by a version or a block and not stored */
     uint64_t miscounted; /* blocks whose count differs from the references to them */
     uint64_t corrupt;    /* records, entries or bytes that do not verify */
+    uint64_t lost;       /* of those, blocks that are known to be lost */
     uint64_t stray;      /* bytes that no block owns */
     uint64_t digests;    /* PGs whose digest is not the sum of their records */
     uint64_t index;      /* records that are in the index of conflicts and should not be, or not */

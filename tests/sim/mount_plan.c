@@ -149,7 +149,7 @@ static void scrub(struct plan *p)
     p->lost |= s->said_lost;
     if (st->lost)
         p->rots = node;
-    if (st->left && p->rots < 0) /* a block that is nowhere keeps its group from becoming equal */
+    if (st->left)
         sim_fail(s, "[live] all is healed, but node %d has groups in doubt", node);
     /* Counts of blocks are made again at a start (net/store/README.md). */
     sim_crash(s, node, false);

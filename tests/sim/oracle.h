@@ -29,8 +29,8 @@ void oracle_note_shown(struct sim *s, struct sim_history *h, const struct nwr_ro
 void oracle_converged(struct sim *s);
 /* restarted: no node has a block that it only keeps for a write to come. */
 void oracle_blocks(struct sim *s, const struct sim_history *h, bool restarted);
-/* The same of the stores alone, but for that of node rots (-1: none): what nobody else has stays
- * unreadable there, and what it named is counted then. */
+/* The same of the stores alone, but for that of node rots (-1: none): a block that nobody else has
+ * stays unreadable there, and others know that it is lost. */
 void oracle_stores(struct sim *s, int rots);
 void oracle_all_answered(struct sim *s);
 

@@ -231,6 +231,19 @@ static void write_in_vain(struct sim *s, const struct nwr_key *key, int away)
     assert_string_equal(kit_stored_text(s, 2, key), "x");
 }
 
+/* Each asks others for what it cannot read, and so they learn that they cannot either. */
+static void assert_none_is_busy(struct sim *s)
+{
+    uint64_t looked[3];
+
+    sim_run(s, 60000000);
+    for (int i = 0; i < 3; i++)
+        looked[i] = state_of(s, i)->records;
+    sim_run(s, 600000000);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(state_of(s, i)->records, looked[i]);
+}
+
 static void a_record_that_rotted_where_no_other_has_it_is_said_to_be_lost_once_and_goes(
     void **state)
 {
@@ -299,7 +312,6 @@ static void what_another_cannot_read_either_stays_unreadable(void **state)
 {
     struct sim *s = kit_three_by_reads(27, 2, 2);
     struct nwr_key key = kit_key(3, 3);
-    uint64_t looked;
 
     (void)state;
     kit_isolate(s, 0, true);
@@ -313,11 +325,79 @@ static void what_another_cannot_read_either_stays_unreadable(void **state)
     assert_int_equal(scrub(s, 2, 3)->lost, 1);
     assert_int_equal(scrub(s, 2, 3)->lost, 1);
     assert_int_equal(ask_all(s, 0, &key), NWR_E_CORRUPT);
-    /* Each asks the other, and they do not keep each other busy. */
-    sim_run(s, 60000000);
-    looked = state_of(s, 1)->records;
-    sim_run(s, 600000000);
-    assert_int_equal(state_of(s, 1)->records, looked);
+    assert_none_is_busy(s);
+    sim_destroy(s);
+}
+
+static enum nwr_err ask_block(struct sim *s, int node, const struct nwr_block_id *id)
+{
+    struct nwr_request *req = nwr_request_new(NWR_OP_BLOCK_GET, nwr_ino_pg(id->ino));
+
+    nwr_request_block(req)->id = *id;
+    return kit_ask_err(s, node, req);
+}
+
+/* A group with a write that only node 2 has, whose block cannot be read. */
+static struct sim *with_a_lost_block(uint64_t seed, struct nwr_key *key, struct nwr_block_id *id)
+{
+    struct sim *s = kit_three_by_reads(seed, 2, 2);
+    struct nwr_key other = kit_key(3, 4);
+    struct nwr_request *req;
+
+    *key = kit_key(3, 3);
+    *id = kit_block_id(3, 3, 6);
+    kit_write(s, 0, &other, "there", 5, NULL);
+    kit_isolate(s, 2, true);
+    req = kit_put(key, "x", 6, NULL);
+    kit_block(req, id, true, true);
+    nwr_store_mem_faults(s->node[2].store)->lost_put = 65536;
+    assert_int_equal(kit_ask_err(s, 2, req), NWR_E_TIMEDOUT);
+    nwr_store_mem_faults(s->node[2].store)->lost_put = 0;
+    nwr_store_mem_rot_record(s->node[2].store, &other);
+    return s;
+}
+
+static void a_block_that_is_lost_keeps_no_replicas_apart_and_nothing_else_from_being_mended(
+    void **state)
+{
+    struct nwr_key key, other = kit_key(3, 4);
+    struct nwr_block_id id;
+    struct sim *s = with_a_lost_block(30, &key, &id);
+    const struct nwr_scrub_state *st;
+
+    (void)state;
+    sim_heal(s);
+    kit_notice(s);
+    st = scrub(s, 2, 3);
+    assert_int_equal(st->lost, 1);
+    assert_int_equal(st->left, 0);
+    assert_string_equal(kit_stored_text(s, 2, &other), "there");
+    oracle_converged(s);
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(kit_stored_text(s, i, &key), "x");
+        assert_int_equal(ask_block(s, i, &id), NWR_E_CORRUPT);
+    }
+    assert_none_is_busy(s);
+    sim_destroy(s);
+}
+
+static void a_lost_block_that_is_found_again_comes_to_all(void **state)
+{
+    struct nwr_key key;
+    struct nwr_block_id id;
+    struct sim *s = with_a_lost_block(31, &key, &id);
+    struct nwr_request *req = nwr_request_new(NWR_OP_BLOCK_PUT, 3);
+
+    (void)state;
+    sim_heal(s);
+    kit_notice(s);
+    scrub(s, 2, 3);
+    kit_block(req, &id, false, true);
+    assert_int_equal(kit_ask_err(s, 2, req), NWR_OK);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(scrub(s, i, 3)->lost, 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(verify(s, i).corrupt, 0);
     sim_destroy(s);
 }
 
@@ -335,6 +415,9 @@ int main(void)
             a_record_that_rotted_where_no_other_has_it_is_said_to_be_lost_once_and_goes),
         cmocka_unit_test(a_reader_that_meets_such_a_record_fails_once),
         cmocka_unit_test(it_stays_while_one_that_may_have_it_is_away_and_comes_from_there),
+        cmocka_unit_test(
+            a_block_that_is_lost_keeps_no_replicas_apart_and_nothing_else_from_being_mended),
+        cmocka_unit_test(a_lost_block_that_is_found_again_comes_to_all),
         cmocka_unit_test(what_another_cannot_read_either_stays_unreadable),
     };
 
