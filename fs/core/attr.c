@@ -42,6 +42,19 @@ static bool later(struct nwr_stamped *mine, struct nwr_stamped other)
     return true;
 }
 
+static void take_mode(struct nwr_attr *a, const struct nwr_attr *b)
+{
+    a->mode = b->mode;
+    a->mode_base = b->mode_base;
+    a->mode_over = b->mode_over;
+}
+
+/* The setter of b's mode knew that of a: a came along with something else, times say. */
+static bool replaces_mode(const struct nwr_attr *b, const struct nwr_attr *a)
+{
+    return b->mode_over && b->mode_over == a->mode.hlc && b->mode.hlc > a->mode.hlc;
+}
+
 /* Three-way: a bit that a setter changed wins over one it left; cleared wins where both did. */
 static void merge_mode(struct nwr_attr *a, const struct nwr_attr *b)
 {
@@ -51,9 +64,12 @@ static void merge_mode(struct nwr_attr *a, const struct nwr_attr *b)
     uint16_t bits =
         (uint16_t)((newer & ~(ac | bc)) | (am & ac & ~bc) | (bm & bc & ~ac) | (am & bm & ac & bc));
 
-    if (a->mode.hlc == b->mode.hlc && am == bm)
+    if ((a->mode.hlc == b->mode.hlc && am == bm) || replaces_mode(a, b))
         return;
+    if (replaces_mode(b, a))
+        return take_mode(a, b);
     a->mode_base = a->mode_base & b->mode_base;
+    a->mode_over = 0;
     a->mode.value = bits;
     a->mode.hlc = NWR_MAX(a->mode.hlc, b->mode.hlc);
 }
@@ -209,17 +225,18 @@ static const struct nwr_version *version_of(const struct nwr_txn *t, const struc
     return NULL;
 }
 
-/* Size and mtime of a regular file: of the version shown, or of what is not sent yet. */
+/* Size and mtime of a regular file: of the version shown, or of what is newer on this mount. */
 static void stat_file(const struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node *n,
                       const struct nwr_attr *a, struct stat *st, nwr_ns *mtime)
 {
     const struct nwr_version *v = version_of(t, x);
+    bool dirty = n && n->file && nwr_file_dirty(n->file);
     struct nwr_content c = {0};
 
-    if (n && n->file && nwr_file_dirty(n->file)) {
+    if (dirty || (n && n->file && nwr_entry_ahead(t, n, x))) {
         st->st_size = (off_t)nwr_file_size(n->file);
         st->st_blocks = (blkcnt_t)nwr_file_blocks(n->file);
-        *mtime = n->mtime;
+        *mtime = !dirty && a->mtime_of == n->version.wid ? a->mtime.value : n->mtime;
         return;
     }
     if (!v || nwr_content_decode(&c, v) != NWR_OK)

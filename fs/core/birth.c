@@ -7,6 +7,10 @@
  */
 #include "fs/core/state.h"
 
+enum {
+    SENT_MAX = 256
+};
+
 bool nwr_is_pending(struct nwr_dot dot)
 {
     return dot.actor == NWR_ACTOR_PENDING;
@@ -171,6 +175,68 @@ void nwr_birth_forget(struct nwr_mount *m, struct nwr_node *n)
     nwr_itable_unhold(&m->nodes, n);
 }
 
+/* ---- just sent ------------------------------------------------------------------------------ */
+
+static bool is_asking(const struct nwr_mount *m)
+{
+    for (const struct nwr_txn *t = m->txns; t; t = t->next)
+        if (t->inflight)
+            return true;
+    return false;
+}
+
+/* A READ that was asked before may be answered after, with what was there before: for it the
+ * creation is one that was not sent. */
+void nwr_birth_sent(struct nwr_mount *m, struct nwr_node *n)
+{
+    if (is_asking(m) && m->nsent < SENT_MAX) {
+        m->sent = nwr_grow(m->sent, &m->capsent, m->nsent + 1, sizeof(*m->sent));
+        m->sent[m->nsent++] = (struct nwr_sent){n->held, m->changed};
+        n->held = NULL;
+    }
+    nwr_itable_unhold(&m->nodes, n);
+}
+
+void nwr_birth_settle(struct nwr_mount *m)
+{
+    uint64_t since = m->changed;
+    uint32_t kept = 0;
+
+    if (m->nsent == 0)
+        return;
+    for (const struct nwr_txn *t = m->txns; t; t = t->next)
+        since = NWR_MIN(since, t->since);
+    for (uint32_t i = 0; i < m->nsent; i++)
+        if (m->sent[i].at > since)
+            m->sent[kept++] = m->sent[i];
+        else
+            nwr_request_destroy(m->sent[i].birth);
+    m->nsent = kept;
+}
+
+static bool has_wid(const struct nwr_record *rec, nwr_wid wid)
+{
+    for (uint32_t i = 0; i < rec->n; i++)
+        if (rec->v[i].wid == wid)
+            return true;
+    return false;
+}
+
+/* A replica that knows anything of the inode has all of its creation. */
+static void overlay_sent(struct nwr_txn *t, const struct nwr_write *w)
+{
+    struct nwr_record *rec;
+
+    if (!nwr_txn_knows(t, &w->key))
+        return;
+    rec = &nwr_rows_at(&t->rows, &w->key)->rec;
+    if (w->key.b[2] == 'E' ? has_wid(rec, w->v.wid) : rec->n || rec->ctx.vv.n || rec->ctx.dots.n)
+        return;
+    nwr_record_put(rec, &w->v, w->seen, w->nseen, w->retire, w->nretire, NULL);
+}
+
+/* ---- snapshots ------------------------------------------------------------------------------ */
+
 static void overlay_write(struct nwr_txn *t, const struct nwr_node *n, const struct nwr_write *w)
 {
     struct nwr_record *rec;
@@ -195,4 +261,7 @@ void nwr_birth_overlay(struct nwr_txn *t)
         for (uint32_t i = 0; i < it->nbirth; i++)
             for (uint32_t j = 0; j < it->birth[i]->held->nwrite; j++)
                 overlay_write(t, it->birth[i], &it->birth[i]->held->write[j]);
+    for (uint32_t i = 0; i < t->m->nsent; i++)
+        for (uint32_t j = 0; t->since < t->m->sent[i].at && j < t->m->sent[i].birth->nwrite; j++)
+            overlay_sent(t, &t->m->sent[i].birth->write[j]);
 }

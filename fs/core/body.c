@@ -42,6 +42,8 @@ struct nwr_blob *nwr_attr_encode(const struct nwr_attr *a)
     nwr_out_u8(&o, a->policy.durability);
     nwr_out_u8(&o, a->policy.sloppy);
     nwr_out_u64(&o, a->policy_hlc);
+    if (a->mode_over)
+        nwr_out_u64(&o, a->mode_over);
     return nwr_out_blob(&o);
 }
 
@@ -83,6 +85,8 @@ enum nwr_err nwr_attr_decode(struct nwr_attr *a, const struct nwr_blob *body)
     a->mtime_of = nwr_in_u64(&in);
     get_policy(&a->policy, &in);
     a->policy_hlc = nwr_in_u64(&in);
+    if (!nwr_in_done(&in))
+        a->mode_over = nwr_in_u64(&in);
     if (!nwr_in_done(&in) || a->type < NWR_TYPE_REG || a->type > NWR_TYPE_BLK ||
         len > NWR_SYMLINK_MAX || (len && memchr(text, 0, len)))
         return *a = (struct nwr_attr){0}, NWR_E_FORMAT;
@@ -97,6 +101,13 @@ void nwr_attr_deinit(struct nwr_attr *a)
 {
     nwr_free(a->symlink);
     a->symlink = NULL;
+}
+
+void nwr_attr_set_mode(struct nwr_attr *a, uint32_t mode)
+{
+    a->mode_base = (uint16_t)a->mode.value;
+    a->mode_over = a->mode.hlc;
+    a->mode = (struct nwr_stamped){mode, 0};
 }
 
 /* ---- content -------------------------------------------------------------------------------- */

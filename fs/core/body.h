@@ -50,6 +50,7 @@ struct nwr_attr {
     nwr_ns btime;
     struct nwr_stamped mode; /* permission bits */
     uint16_t mode_base;      /* the bits its setter started from: three-way merge */
+    nwr_hlc mode_over;       /* and their stamp; 0: not known, or it had none yet */
     struct nwr_stamped uid, gid, atime, ctime;
     struct nwr_stamped mtime; /* set by utimensat (or of a non-file) */
     nwr_wid mtime_of;         /* content it belongs to; 0: none, the content's own counts */
@@ -59,6 +60,8 @@ struct nwr_attr {
 struct nwr_blob *nwr_attr_encode(const struct nwr_attr *a);
 enum nwr_err nwr_attr_decode(struct nwr_attr *a, const struct nwr_blob *body);
 void nwr_attr_deinit(struct nwr_attr *a);
+/* By the write that this is encoded for. */
+void nwr_attr_set_mode(struct nwr_attr *a, uint32_t mode);
 
 /* Content: what the conflict rules need, then times and the map. */
 struct nwr_content {

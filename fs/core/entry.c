@@ -45,12 +45,24 @@ static bool stands_for(const struct nwr_txn *t, const struct nwr_node *n, const 
     return v && descends(v, n->version.dot) && !nwr_record_find(rec, n->version.dot);
 }
 
+static bool is_same(const struct nwr_node *n, const struct nwr_shown *x)
+{
+    return n->version.wid == x->version.wid || nwr_dot_cmp(n->version.dot, x->version.dot) == 0;
+}
+
+bool nwr_entry_ahead(const struct nwr_txn *t, const struct nwr_node *n, const struct nwr_shown *x)
+{
+    const struct nwr_record *rec = contents(t, x->root);
+
+    return n->loaded && !n->refused && n->version.dot.counter && !is_same(n, x) &&
+           is_before(rec, rec ? nwr_record_find(rec, x->version.dot) : NULL, n);
+}
+
 void nwr_entry_refresh(struct nwr_txn *t, struct nwr_node *n, const struct nwr_shown *x)
 {
     const struct nwr_record *rec = contents(t, x->root);
     const struct nwr_version *v = rec ? nwr_record_find(rec, x->version.dot) : NULL;
-    bool same =
-        n->version.wid == x->version.wid || nwr_dot_cmp(n->version.dot, x->version.dot) == 0;
+    bool same = is_same(n, x);
 
     n->ino = x->ino;
     n->number = x->number;
@@ -66,7 +78,7 @@ void nwr_entry_refresh(struct nwr_txn *t, struct nwr_node *n, const struct nwr_s
     if (n->type != NWR_TYPE_REG || x->version.dot.counter == 0 || n->held || n->pushing ||
         n->refused || nwr_node_unsent(n))
         return;
-    if (!same && n->version.dot.counter && is_before(rec, v, n))
+    if (nwr_entry_ahead(t, n, x))
         return;
     nwr_node_base(n, x->version, v ? v->hlc : 0);
     n->line = x->line;

@@ -48,7 +48,7 @@ struct nwr_node {
 
     struct nwr_file *file;    /* REG, once opened */
     bool loaded;              /* file holds the map of version */
-    nwr_ns mtime;             /* of the dirty contents */
+    nwr_ns mtime;             /* of what file holds */
     nwr_ns changed;           /* when they were last written to */
     nwr_ms push_at;           /* when dirty bytes or held writes must go; 0: nothing to send */
     struct nwr_request *held; /* creation not sent yet: writes and guards, birth.h */
@@ -66,6 +66,7 @@ struct nwr_node {
     bool unlinked; /* it has no name: the last went on this mount, or O_TMPFILE */
     bool linkable; /* O_TMPFILE: LINK may give it one */
     bool pushing;
+    const struct nwr_txn *barred; /* pushing, but it only keeps pushes from beginning (push.c) */
     uint32_t returned; /* how often a push failed and what it borrowed was given back */
     uint64_t kept_as;  /* what was refused; 0 */
     uint64_t kept;     /* it stands for this refused content itself; 0 */

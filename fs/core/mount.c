@@ -26,6 +26,8 @@ void nwr_mount_destroy(struct nwr_mount *m)
 {
     while (m->txns)
         nwr_txn_destroy(m->txns);
+    nwr_birth_settle(m);
+    nwr_free(m->sent);
     while (m->handles) {
         struct nwr_handle *h = m->handles;
 

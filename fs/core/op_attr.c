@@ -17,8 +17,7 @@ bool nwr_op_kill_priv(const struct nwr_fs_req *req, struct nwr_attr *a)
         mode &= ~(uint64_t)S_ISGID;
     if (a->type == NWR_TYPE_DIR || mode == a->mode.value)
         return false;
-    a->mode_base = (uint16_t)a->mode.value;
-    a->mode = (struct nwr_stamped){mode, 0};
+    nwr_attr_set_mode(a, (uint32_t)mode);
     return true;
 }
 
@@ -88,8 +87,7 @@ static void stage_attr(struct nwr_txn *t, struct nwr_node *n)
     if (!nwr_attr_merge(t, n->root, &a))
         return;
     if (req->set & NWR_SET_MODE) {
-        a.mode_base = (uint16_t)a.mode.value;
-        a.mode = (struct nwr_stamped){req->mode & 07777, 0};
+        nwr_attr_set_mode(&a, req->mode & 07777);
     }
     if (kills(req)) /* by the group it had so far */
         nwr_op_kill_priv(req, &a);

@@ -38,6 +38,14 @@ static bool has_xattrs(const struct nwr_txn *t, nwr_ino root)
     return i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix);
 }
 
+/* What this mount has not sent counts, or what it has and a replica that is behind has not. */
+static struct nwr_node *newer_here(struct nwr_txn *t, const struct nwr_shown *x)
+{
+    struct nwr_node *n = x->type == NWR_TYPE_REG ? nwr_itable_of(&t->m->nodes, x->root) : NULL;
+
+    return n && !n->refused && (nwr_node_unsent(n) || nwr_entry_ahead(t, n, x)) ? n : NULL;
+}
+
 static void keep_seen(struct nwr_txn *t, struct nwr_dir *d, const struct nwr_shown *x)
 {
     struct nwr_dir_seen *seen;
@@ -48,13 +56,8 @@ static void keep_seen(struct nwr_txn *t, struct nwr_dir *d, const struct nwr_sho
     seen->x = *x;
     seen->whole = nwr_txn_has_object(t, x->root);
     if (seen->whole) {
-        struct nwr_node *n = NULL;
-
-        if (x->type == NWR_TYPE_REG) /* what this mount has not sent counts */
-            n = nwr_itable_of(&t->m->nodes, x->root);
         seen->plain = !has_xattrs(t, x->root);
-        seen->whole =
-            nwr_attr_stat(t, x, n && !n->refused && nwr_node_unsent(n) ? n : NULL, &seen->st);
+        seen->whole = nwr_attr_stat(t, x, newer_here(t, x), &seen->st);
     }
 }
 

@@ -38,6 +38,7 @@ enum nwr_plan nwr_op_file(struct nwr_txn *t, struct nwr_node *n)
     if (v && nwr_content_decode(&c, v) != NWR_OK)
         return nwr_txn_fail(t, EIO);
     nwr_file_rebase(n->file, &c.map);
+    n->mtime = c.mtime;
     nwr_content_deinit(&c);
     n->loaded = true;
     return NWR_PLAN_DONE;

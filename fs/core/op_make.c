@@ -1,5 +1,6 @@
 /* op_make.c -- CREATE, MKNOD, MKDIR, SYMLINK, LINK: operations that add a name. */
 #include "fs/core/acl.h"
+#include "fs/core/conflict.h"
 #include "fs/core/ops.h"
 
 /* ---- shared --------------------------------------------------------------------------------- */
@@ -178,6 +179,9 @@ void nwr_finish_create(struct nwr_txn *t)
     finish_entry(t, t->node, t->req->name);
     if (t->reply.kind != NWR_REPLY_ENTRY)
         return;
+    if (t->ino)
+        nwr_reads_renew(t->m->reads, nwr_name_hash(t->node->dirs.ino[0], t->req->name,
+                                                   strlen(t->req->name)));
     n = nwr_itable_find(&t->m->nodes, t->reply.entry.node);
     if (!n->file) {
         n->file = nwr_file_create(n->root, t->m->cache);
@@ -348,7 +352,10 @@ enum nwr_plan nwr_plan_link(struct nwr_txn *t)
 
 void nwr_finish_link(struct nwr_txn *t)
 {
+    struct nwr_node *dir = nwr_itable_find(&t->m->nodes, t->req->node2);
+
     if (t->node->linkable)
         t->node->linkable = t->node->unlinked = false;
-    finish_entry(t, nwr_itable_find(&t->m->nodes, t->req->node2), t->req->name2);
+    nwr_op_placed(t, dir, t->req->name2);
+    finish_entry(t, dir, t->req->name2);
 }

@@ -8,12 +8,18 @@ enum {
 
 /* ---- shared --------------------------------------------------------------------------------- */
 
+/* What was read of n is not what this mount knows: a push of it is under way, or has ended since. */
+static bool is_behind(const struct nwr_txn *t, const struct nwr_node *n, const struct nwr_shown *x)
+{
+    return !n->refused && (n->pushing || (t->pushed != n && nwr_entry_ahead(t, n, x)));
+}
+
 enum nwr_plan nwr_op_sent(struct nwr_txn *t, const struct nwr_shown *x)
 {
     struct nwr_node *n = nwr_itable_of(&t->m->nodes, x->root);
 
     for (; n; n = nwr_itable_next(n))
-        if (!n->refused && (n->pushing || nwr_node_unsent(n)))
+        if (is_behind(t, n, x) || (!n->refused && nwr_node_unsent(n)))
             return nwr_txn_after_push(t, n);
     return NWR_PLAN_DONE;
 }
@@ -183,11 +189,12 @@ enum nwr_plan nwr_plan_unlink(struct nwr_txn *t)
         return NWR_PLAN_DONE;
     }
     for (n = nwr_itable_of(&t->m->nodes, t->x.root); n; n = nwr_itable_next(n))
-        if (n->pushing && !n->refused)
+        if (is_behind(t, n, &t->x))
             return nwr_txn_after_push(t, n);
     if (!detach_hidden(t) || !nwr_view_alone(t, &t->x) ||
         !nwr_view_detach(t, &t->x, true, NULL, NULL))
         return NWR_PLAN_WAIT;
+    nwr_push_bar(t, t->x.root);
     return NWR_PLAN_DONE;
 }
 
@@ -349,6 +356,8 @@ static enum nwr_plan stage_rename(struct nwr_txn *t, struct nwr_node *to, size_t
     stage_intent(t, &t->x, &t->y, &new);
     if (t->req->flags & NWR_RENAME_NOREPLACE)
         guard_free(t, dir, t->req->name2, len);
+    nwr_push_bar(t, t->x.root);
+    nwr_push_bar(t, t->y.root);
     return NWR_PLAN_DONE;
 }
 
@@ -382,6 +391,14 @@ enum nwr_plan nwr_plan_rename(struct nwr_txn *t)
     return stage_rename(t, to, len2);
 }
 
+void nwr_op_placed(struct nwr_txn *t, const struct nwr_node *dir, const char *name)
+{
+    uint64_t hash = nwr_name_hash(dir->dirs.ino[0], name, strlen(name));
+
+    nwr_reads_renew(t->m->reads, hash);
+    nwr_reads_put(t->m->reads, t->req->process, hash, t->x.root, t->x.version);
+}
+
 void nwr_finish_rename(struct nwr_txn *t)
 {
     bool dirs = t->x.type == NWR_TYPE_DIR || (t->y.ino && t->y.type == NWR_TYPE_DIR);
@@ -393,10 +410,7 @@ void nwr_finish_rename(struct nwr_txn *t)
         nwr_entry_touch(t->m, t->node2);
     if (t->node2 && dirs)
         t->node2->counted = 0;
-    nwr_reads_put(t->m->reads, t->req->process,
-                  nwr_name_hash((t->node2 ? t->node2 : t->node)->dirs.ino[0], t->req->name2,
-                                strlen(t->req->name2)),
-                  t->x.root, t->x.version);
+    nwr_op_placed(t, t->node2 ? t->node2 : t->node, t->req->name2);
     if (t->y.ino && !(t->req->flags & NWR_RENAME_EXCHANGE))
         nwr_op_unlinked(t, &t->y);
     if (t->x.type == NWR_TYPE_DIR)

@@ -67,6 +67,8 @@ void nwr_op_truncate(struct nwr_txn *t, struct nwr_node *n, const struct nwr_sho
 enum nwr_plan nwr_op_sent(struct nwr_txn *t, const struct nwr_shown *x);
 /* The inode may have lost its last name. */
 void nwr_op_unlinked(struct nwr_txn *t, const struct nwr_shown *x);
+/* From now on the name in dir leads to t->x, by what the caller did (reads.h). */
+void nwr_op_placed(struct nwr_txn *t, const struct nwr_node *dir, const char *name);
 /* A change of n's contents by this mount. */
 void nwr_op_changed(struct nwr_txn *t, struct nwr_node *n);
 /* The request clears setuid and setgid of n, a regular file that is loaded. */
@@ -100,5 +102,8 @@ bool nwr_intent_left(const struct nwr_txn *t, nwr_ino root, nwr_wid slot,
 bool nwr_intent_waits(struct nwr_txn *t, const struct nwr_row *link, bool *waits);
 /* Wakes what waits for the push of n (push.c). */
 void nwr_push_wake(struct nwr_mount *m, struct nwr_node *n);
+/* What t takes a name from, or copies, is what was read: no push of root begins until t has ended,
+ * or plans anew. None is under way. */
+void nwr_push_bar(struct nwr_txn *t, nwr_ino root);
 
 #endif

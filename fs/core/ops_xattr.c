@@ -215,8 +215,7 @@ static enum nwr_plan set_acl(struct nwr_txn *t, struct nwr_node *n)
     if (access && !nwr_op_in_group(t->req, a.gid.value))
         mode &= ~(uint32_t)S_ISGID;
     nwr_acl_put(t, n->root, t->req->name, access && nwr_acl_is_mode(acl) ? NULL : acl);
-    a.mode_base = (uint16_t)a.mode.value;
-    a.mode = (struct nwr_stamped){mode, 0};
+    nwr_attr_set_mode(&a, mode);
     a.ctime = (struct nwr_stamped){t->m->wall, 0};
     nwr_attr_put(t, n->root, &a);
     nwr_attr_deinit(&a);

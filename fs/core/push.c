@@ -281,7 +281,7 @@ static void push_done(struct nwr_txn *t)
     nwr_reads_wrote(t->m->reads, t->wid);
     nwr_view_wrote(n, t->wid, t->last.dot, t->last.hlc, t->last.k);
     if (n->held)
-        nwr_itable_unhold(&t->m->nodes, n);
+        nwr_birth_sent(t->m, n);
     nwr_free(n->unsure);
     n->unsure = NULL;
     n->nunsure = 0;
@@ -385,6 +385,47 @@ void nwr_push_wake(struct nwr_mount *m, struct nwr_node *n)
             t = t->next;
         }
     }
+}
+
+/* ---- removals ------------------------------------------------------------------------------- */
+
+/* A version that its remover has not seen is an edit that brings the file back (DESIGN 9): one that
+ * this mount itself sends meanwhile is none. Once the file is removed, it is sent as that. */
+void nwr_push_bar(struct nwr_txn *t, nwr_ino root)
+{
+    struct nwr_node *n = nwr_itable_of(&t->m->nodes, root);
+
+    for (; n; n = nwr_itable_next(n)) {
+        if (n->pushing || n->refused || n->type != NWR_TYPE_REG)
+            continue;
+        n->pushing = true;
+        n->barred = t;
+        n->pins++;
+    }
+}
+
+static struct nwr_node *barred_by(const struct nwr_txn *t, nwr_ino root)
+{
+    struct nwr_node *n = root ? nwr_itable_of(&t->m->nodes, root) : NULL;
+
+    while (n && n->barred != t)
+        n = nwr_itable_next(n);
+    return n;
+}
+
+void nwr_push_unbar(struct nwr_txn *t)
+{
+    const nwr_ino root[] = {t->x.root, t->y.root};
+    struct nwr_node *n;
+
+    for (size_t i = 0; i < NWR_COUNT(root); i++)
+        while ((n = barred_by(t, root[i]))) {
+            n->pushing = false;
+            n->barred = NULL;
+            nwr_push_ended(t->m, n, n->push_at);
+            n->pins--;
+            nwr_itable_reap(&t->m->nodes, n);
+        }
 }
 
 /* The error was reported and nobody holds the file: what could not be sent is given up, and so is

@@ -53,6 +53,13 @@ struct nwr_seen nwr_reads_of(const struct nwr_reads *r, uint64_t process, uint64
     return seen;
 }
 
+void nwr_reads_renew(struct nwr_reads *r, uint64_t name)
+{
+    for (uint32_t i = 0; i < NWR_READS_MAX; i++)
+        if (r->e[i].name == name)
+            r->e[i] = (struct nwr_read){0};
+}
+
 void nwr_reads_wrote(struct nwr_reads *r, nwr_wid wid)
 {
     r->wrote[r->next++ % NWR_WROTE_MAX] = wid;

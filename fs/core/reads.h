@@ -40,6 +40,9 @@ struct nwr_seen nwr_reads_get(const struct nwr_reads *r, uint64_t process, uint6
  * nothing in this record, or worse: another group may give the same one. */
 struct nwr_seen nwr_reads_of(const struct nwr_reads *r, uint64_t process, uint64_t name,
                              nwr_ino root);
+/* This mount has put something else under the name: what processes read there before is no base of
+ * what they do to it now. Two processes of one mount never conflict. */
+void nwr_reads_renew(struct nwr_reads *r, uint64_t name);
 void nwr_reads_wrote(struct nwr_reads *r, nwr_wid wid);
 bool nwr_reads_own(const struct nwr_reads *r, nwr_wid wid);
 /* This mount wrote it, and its dot is the only one (nwr_response.once): whoever replaces it need

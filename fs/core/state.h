@@ -110,6 +110,11 @@ struct nwr_mount {
         struct nwr_key key;
         uint64_t txn; /* by whom */
     } * change;
+    struct nwr_sent {
+        struct nwr_request *birth;
+        uint64_t at; /* `changed` when it was sent */
+    } * sent;        /* creations that a READ under way may not have found (birth.c) */
+    uint32_t nsent, capsent;
     struct nwr_reads *reads;
     struct nwr_node **due; /* nodes with push_at or touch_at set */
     uint32_t ndue, capdue;
@@ -222,6 +227,10 @@ bool nwr_birth_send(struct nwr_txn *t, struct nwr_node *n);
 void nwr_birth_unname(struct nwr_mount *m, struct nwr_node *n);
 /* The creation may be at replicas: they say from now on whether it is. */
 void nwr_birth_forget(struct nwr_mount *m, struct nwr_node *n);
+/* W replicas have it: whoever reads from now on finds it there. */
+void nwr_birth_sent(struct nwr_mount *m, struct nwr_node *n);
+/* A snapshot ended that may have needed what was sent meanwhile. */
+void nwr_birth_settle(struct nwr_mount *m);
 /* Held writes of the ranges just read are put over the snapshot. */
 void nwr_birth_overlay(struct nwr_txn *t);
 struct nwr_node *nwr_birth_of(struct nwr_mount *m, nwr_ino root);
@@ -234,6 +243,8 @@ void nwr_push_start(struct nwr_mount *m, struct nwr_node *n, enum nwr_level leve
 void nwr_push_later(struct nwr_mount *m, struct nwr_node *n);
 /* The push of n is over: the next one is due at `at`, 0: nothing is. Who waited goes on. */
 void nwr_push_ended(struct nwr_mount *m, struct nwr_node *n, nwr_ms at);
+/* Pushes that t has barred (ops.h) may begin. */
+void nwr_push_unbar(struct nwr_txn *t);
 /* A file without a name that only this mount had is sent from now on, as one that is unlinked. */
 void nwr_push_nameless(struct nwr_mount *m, struct nwr_node *n);
 /* n has nothing to send any more. */
@@ -284,8 +295,8 @@ bool nwr_attr_merge(const struct nwr_txn *t, nwr_ino root, struct nwr_attr *a);
 /* A write of the attributes that replaces all versions in the snapshot. Fields whose hlc is 0
  * are set by this write. */
 void nwr_attr_put(struct nwr_txn *t, nwr_ino root, const struct nwr_attr *a);
-/* Attributes for stat of what x shows; n (may be NULL) adds what this mount has not sent. False:
- * the object is not there. */
+/* Attributes for stat of what x shows; n (may be NULL) adds what this mount has not sent, or has and
+ * a replica that is behind has not. False: the object is not there. */
 bool nwr_attr_stat(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node *n,
                    struct stat *st);
 struct timespec nwr_attr_time(nwr_ns ns);
@@ -302,6 +313,9 @@ uint8_t nwr_mode_type(uint32_t mode);
 struct nwr_node *nwr_entry_node(struct nwr_txn *t, const struct nwr_shown *x);
 /* Brings a node up to what x shows (getattr, open). */
 void nwr_entry_refresh(struct nwr_txn *t, struct nwr_node *n, const struct nwr_shown *x);
+/* n has a newer content at hand than what was read of it: a replica that is behind has answered, or
+ * this mount pushed meanwhile. */
+bool nwr_entry_ahead(const struct nwr_txn *t, const struct nwr_node *n, const struct nwr_shown *x);
 /* Fills e for the kernel and counts the lookup. False: the object is missing. */
 bool nwr_entry_fill(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_fs_entry *e);
 /* The same from a page of a directory that was read a moment ago. */

@@ -90,6 +90,7 @@ void nwr_txn_destroy(struct nwr_txn *t)
     unpin(t, t->node);
     unpin(t, t->node2);
     nwr_free(t);
+    nwr_birth_settle(m);
 }
 
 /* ---- staging -------------------------------------------------------------------------------- */
@@ -335,6 +336,7 @@ static void complete(struct nwr_txn *t)
         reap_rest(t);
     t->req = NULL;
     memset(&t->reply, 0, sizeof(t->reply));
+    nwr_push_unbar(t);
     nwr_txn_destroy(t);
 }
 
@@ -423,6 +425,7 @@ void nwr_txn_run(struct nwr_txn *t)
 void nwr_txn_again(struct nwr_txn *t)
 {
     nwr_assert(t->inflight == 0);
+    nwr_push_unbar(t);
     nwr_snapshot_clear(t);
     t->since = t->m->changed;
     nwr_txn_run(t);

@@ -313,6 +313,187 @@ static void it_is_not_gone_for_sure_where_who_had_it_is_not_there(void **state)
     assert_int_equal(read_what_was_removed(NWR_E_HOSTDOWN), EHOSTDOWN);
 }
 
+/* What this mount wrote is on its way to the replica that answers. */
+static void a_file_has_the_size_that_this_mount_gave_it(void **state)
+{
+    struct fake_twin twin;
+    struct nwr_fs_entry e;
+    struct stat st;
+    struct fake f;
+
+    (void)state;
+    fake_twin_init(&twin, 7);
+    fake_at(&f, &twin, 0, 11);
+    assert_int_equal(fake_save(&f, ROOT, "f", "old"), 0);
+    fake_pass(&f, 2000);
+    fake_twin_settle(&twin);
+    twin.cut = true;
+    assert_int_equal(fake_save(&f, ROOT, "f", "longer"), 0);
+    fake_pass(&f, 2000);
+    f.at = 1;
+    assert_int_equal(fake_lookup(&f, ROOT, "f", &e), 0);
+    assert_int_equal(e.st.st_size, 6);
+    assert_int_equal(fake_stat(&f, e.node, &st), 0);
+    assert_int_equal(st.st_size, 6);
+    assert_string_equal(fake_cat(&f, ROOT, "f", buf, sizeof(buf)), "longer");
+    fake_deinit(&f);
+    fake_twin_deinit(&twin);
+}
+
+/* The replica that answers has not got yet what others have acknowledged meanwhile. */
+static void a_file_is_there_while_its_creation_is_on_its_way(void **state)
+{
+    struct fake_twin twin;
+    struct nwr_fs_reply r;
+    uint64_t node, fh;
+    struct fake f;
+
+    (void)state;
+    fake_twin_init(&twin, 7);
+    fake_at(&f, &twin, 0, 11);
+    twin.cut = true;
+    assert_int_equal(fake_create(&f, ROOT, "f", O_WRONLY, &node, &fh), 0);
+    assert_int_equal(fake_write(&f, node, fh, 0, "new"), 0);
+    f.hold = true;
+    fake_pass(&f, 2000);
+    fake_begin(&f, fake_req(NWR_FS_LOOKUP, ROOT, "f"));
+    answer_one_put(&f);
+    while (f.nqueue) {
+        f.at = f.queue[0]->op == NWR_OP_READ && f.queue[0]->range[0].prefix.b[2] == 'E';
+        fake_answer(&f);
+    }
+    r = fake_end(&f);
+    assert_int_equal(r.err, 0);
+    assert_int_equal(r.entry.st.st_size, 3);
+    nwr_fs_reply_deinit(&r);
+    f.hold = false;
+    f.at = 0;
+    assert_int_equal(fake_close(&f, node, fh), 0);
+    fake_deinit(&f);
+    fake_twin_deinit(&twin);
+}
+
+/* A name was looked up at a replica that knows more than the one that is asked for the content. */
+static void a_file_that_is_opened_where_it_is_older_is_that_and_not_empty(void **state)
+{
+    struct fake_twin twin;
+    struct nwr_fs_entry e;
+    struct fake f, g;
+
+    (void)state;
+    fake_twin_init(&twin, 7);
+    fake_at(&f, &twin, 0, 11);
+    fake_at(&g, &twin, 0, 13);
+    assert_int_equal(fake_save(&f, ROOT, "f", "old"), 0);
+    fake_pass(&f, 2000);
+    fake_twin_settle(&twin);
+    twin.cut = true;
+    assert_int_equal(fake_save(&f, ROOT, "f", "newer"), 0);
+    fake_pass(&f, 2000);
+    assert_int_equal(fake_lookup(&g, ROOT, "f", &e), 0);
+    assert_int_equal(e.st.st_size, 5);
+    g.at = 1;
+    assert_string_equal(fake_cat(&g, ROOT, "f", buf, sizeof(buf)), "old");
+    fake_deinit(&g);
+    fake_deinit(&f);
+    fake_twin_deinit(&twin);
+}
+
+/* A directory's times are written along with the mode that it had when they were read. */
+static void a_mode_that_was_replaced_does_not_come_back_with_times(void **state)
+{
+    struct fake_twin twin;
+    struct fake side[2];
+    struct nwr_fs_req *req;
+    uint64_t dir, node, fh;
+    struct nwr_fs_entry e;
+
+    (void)state;
+    fake_twin_init(&twin, 7);
+    for (uint32_t i = 0; i < 2; i++)
+        fake_at(&side[i], &twin, i, 11 + i);
+    assert_int_equal(fake_mkdir(&side[0], ROOT, "d", &dir), 0);
+    for (uint32_t mode = 0700; mode <= 0755; mode += 055) {
+        req = fake_req(NWR_FS_SETATTR, dir, NULL);
+        req->set = NWR_SET_MODE;
+        req->mode = S_IFDIR | mode;
+        if (mode == 0755) {
+            twin.cut = true;
+            assert_int_equal(fake_lookup(&side[1], ROOT, "d", &e), 0);
+            assert_int_equal(fake_create(&side[1], e.node, "f", O_WRONLY, &node, &fh), 0);
+            fake_pass(&side[1], 2000);
+        }
+        nwr_fs_reply_deinit(&(struct nwr_fs_reply[]){fake_call(&side[0], req)}[0]);
+        fake_meet(&twin, side);
+    }
+    twin.cut = false;
+    fake_meet(&twin, side);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(fake_lookup(&side[i], ROOT, "d", &e), 0);
+        assert_int_equal(e.st.st_mode & 07777, 0755);
+        fake_deinit(&side[i]);
+    }
+    fake_twin_deinit(&twin);
+}
+
+/* What a process read through the name before is no base for what stands there by another call. */
+static void a_rename_over_what_the_mount_itself_put_there_replaces_it(void **state)
+{
+    struct nwr_fs_entry e;
+    uint64_t node, fh;
+    struct fake f;
+
+    (void)state;
+    fake_init(&f, 5);
+    f.process = 77;
+    assert_int_equal(fake_save(&f, ROOT, "f", "old"), 0);
+    assert_string_equal(fake_cat(&f, ROOT, "f", buf, sizeof(buf)), "old");
+    assert_int_equal(fake_unlink(&f, ROOT, "f"), 0);
+    assert_int_equal(fake_create(&f, ROOT, "g", O_RDWR | O_CREAT | O_EXCL, &node, &fh), 0);
+    assert_int_equal(fake_close(&f, node, fh), 0);
+    assert_int_equal(fake_lookup(&f, ROOT, "g", &e), 0);
+    assert_int_equal(fake_link(&f, e.node, ROOT, "f"), 0);
+    assert_int_equal(fake_save(&f, ROOT, "t", "new"), 0);
+    assert_int_equal(fake_rename(&f, ROOT, "t", ROOT, "f", 0), 0);
+    assert_string_equal(fake_ls(&f, ROOT, buf, sizeof(buf)), "f g");
+    assert_string_equal(fake_cat(&f, ROOT, "f", buf, sizeof(buf)), "new");
+    fake_deinit(&f);
+}
+
+/* The file was written to, and is written again while its name is being removed. */
+static void a_file_whose_writes_go_out_while_it_is_removed_stays_removed(void **state)
+{
+    struct nwr_fs_reply r;
+    uint64_t node, fh;
+    struct fake f;
+
+    (void)state;
+    fake_init(&f, 5);
+    assert_int_equal(fake_save(&f, ROOT, "f", "old"), 0);
+    fake_pass(&f, 2000);
+    assert_int_equal(fake_lookup(&f, ROOT, "f", &(struct nwr_fs_entry){0}), 0);
+    assert_int_equal(fake_create(&f, ROOT, "f", O_RDWR | O_CREAT, &node, &fh), 0);
+    assert_int_equal(fake_write(&f, node, fh, 0, "new"), 0);
+    f.hold = true;
+    fake_begin(&f, fake_req(NWR_FS_UNLINK, ROOT, "f"));
+    while (f.nqueue && f.queue[0]->op == NWR_OP_READ)
+        fake_answer(&f);
+    assert_false(f.answered);
+    fake_pass(&f, 2000);
+    fake_drain(&f);
+    r = fake_end(&f);
+    assert_int_equal(r.err, 0);
+    nwr_fs_reply_deinit(&r);
+    f.hold = false;
+    assert_string_equal(fake_ls(&f, ROOT, buf, sizeof(buf)), "");
+    assert_int_equal(fake_write(&f, node, fh, 3, "er"), 0);
+    assert_int_equal(fake_fsync(&f, node, fh), 0);
+    assert_int_equal(fake_close(&f, node, fh), 0);
+    fake_pass(&f, 2000);
+    assert_string_equal(fake_ls(&f, ROOT, buf, sizeof(buf)), "");
+    fake_deinit(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +506,12 @@ int main(void)
         cmocka_unit_test(a_name_that_only_the_coordinator_has_exists),
         cmocka_unit_test(a_rename_whose_blocks_are_gone_looks_again),
         cmocka_unit_test(a_file_in_conflict_is_linked),
+        cmocka_unit_test(a_file_has_the_size_that_this_mount_gave_it),
+        cmocka_unit_test(a_mode_that_was_replaced_does_not_come_back_with_times),
+        cmocka_unit_test(a_rename_over_what_the_mount_itself_put_there_replaces_it),
+        cmocka_unit_test(a_file_whose_writes_go_out_while_it_is_removed_stays_removed),
+        cmocka_unit_test(a_file_is_there_while_its_creation_is_on_its_way),
+        cmocka_unit_test(a_file_that_is_opened_where_it_is_older_is_that_and_not_empty),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
