@@ -236,7 +236,7 @@ static void stat_file(const struct nwr_txn *t, const struct nwr_shown *x, struct
     if (dirty || (n && n->file && nwr_entry_ahead(t, n, x))) {
         st->st_size = (off_t)nwr_file_size(n->file);
         st->st_blocks = (blkcnt_t)nwr_file_blocks(n->file);
-        *mtime = !dirty && a->mtime_of == n->version.wid ? a->mtime.value : n->mtime;
+        *mtime = !dirty && a->mtime_of == n->version.wid ? (nwr_ns)a->mtime.value : n->mtime;
         return;
     }
     if (!v || nwr_content_decode(&c, v) != NWR_OK)

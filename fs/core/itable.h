@@ -67,10 +67,10 @@ struct nwr_node {
     bool linkable; /* O_TMPFILE: LINK may give it one */
     bool pushing;
     const struct nwr_txn *barred; /* pushing, but it only keeps pushes from beginning (push.c) */
-    uint32_t returned; /* how often a push failed and what it borrowed was given back */
-    uint64_t kept_as;  /* what was refused; 0 */
-    uint64_t kept;     /* it stands for this refused content itself; 0 */
-    nwr_wid *unsure;   /* content writes whose end is unknown: named by the next one */
+    uint32_t returned;            /* how often a push failed and what it borrowed was given back */
+    uint64_t kept_as;             /* what was refused; 0 */
+    uint64_t kept;                /* it stands for this refused content itself; 0 */
+    nwr_wid *unsure;              /* content writes whose end is unknown: named by the next one */
     uint32_t nunsure;
     enum nwr_err err;  /* of a push, until flush or fsync has reported it */
     uint64_t read_end; /* end of the last READ: sequential readers get readahead */

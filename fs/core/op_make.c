@@ -180,8 +180,8 @@ void nwr_finish_create(struct nwr_txn *t)
     if (t->reply.kind != NWR_REPLY_ENTRY)
         return;
     if (t->ino)
-        nwr_reads_renew(t->m->reads, nwr_name_hash(t->node->dirs.ino[0], t->req->name,
-                                                   strlen(t->req->name)));
+        nwr_reads_renew(t->m->reads,
+                        nwr_name_hash(t->node->dirs.ino[0], t->req->name, strlen(t->req->name)));
     n = nwr_itable_find(&t->m->nodes, t->reply.entry.node);
     if (!n->file) {
         n->file = nwr_file_create(n->root, t->m->cache);

@@ -8,7 +8,7 @@ enum {
 
 /* ---- shared --------------------------------------------------------------------------------- */
 
-/* What was read of n is not what this mount knows: a push of it is under way, or has ended since. */
+/* What was read is not what this mount knows of n: a push is under way, or has ended since. */
 static bool is_behind(const struct nwr_txn *t, const struct nwr_node *n, const struct nwr_shown *x)
 {
     return !n->refused && (n->pushing || (t->pushed != n && nwr_entry_ahead(t, n, x)));

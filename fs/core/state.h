@@ -295,8 +295,8 @@ bool nwr_attr_merge(const struct nwr_txn *t, nwr_ino root, struct nwr_attr *a);
 /* A write of the attributes that replaces all versions in the snapshot. Fields whose hlc is 0
  * are set by this write. */
 void nwr_attr_put(struct nwr_txn *t, nwr_ino root, const struct nwr_attr *a);
-/* Attributes for stat of what x shows; n (may be NULL) adds what this mount has not sent, or has and
- * a replica that is behind has not. False: the object is not there. */
+/* Attributes for stat of what x shows; n (may be NULL) adds what this mount has not sent, and what
+ * a replica that is behind has not got. False: the object is not there. */
 bool nwr_attr_stat(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node *n,
                    struct stat *st);
 struct timespec nwr_attr_time(nwr_ns ns);
@@ -313,8 +313,8 @@ uint8_t nwr_mode_type(uint32_t mode);
 struct nwr_node *nwr_entry_node(struct nwr_txn *t, const struct nwr_shown *x);
 /* Brings a node up to what x shows (getattr, open). */
 void nwr_entry_refresh(struct nwr_txn *t, struct nwr_node *n, const struct nwr_shown *x);
-/* n has a newer content at hand than what was read of it: a replica that is behind has answered, or
- * this mount pushed meanwhile. */
+/* n has a newer content at hand than what was read of it: a replica that is behind has answered,
+ * or this mount pushed meanwhile. */
 bool nwr_entry_ahead(const struct nwr_txn *t, const struct nwr_node *n, const struct nwr_shown *x);
 /* Fills e for the kernel and counts the lookup. False: the object is missing. */
 bool nwr_entry_fill(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_fs_entry *e);

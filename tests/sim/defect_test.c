@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "tests/sim/calm_plan.h"
 #include "tests/sim/mount_plan.h"
 
 enum {
@@ -201,6 +202,18 @@ static void a_call_without_a_reply_is_found(void **state)
     is_found_at_mounts(SIM_NEVER_REPLIES, "[reply]");
 }
 
+static void a_name_that_a_mount_does_not_see_is_missed(void **state)
+{
+    (void)state;
+    is_found_by(calm_plan_run, 1, SIM_HIDES_NAMES, "[plain]");
+}
+
+static void other_bytes_are_no_plain_file(void **state)
+{
+    (void)state;
+    is_found_by(calm_plan_run, 1, SIM_SHOWS_OTHER, "[plain]");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +238,8 @@ int main(void)
         cmocka_unit_test(an_error_without_a_cause_is_found),
         cmocka_unit_test(two_replies_to_one_call_are_found),
         cmocka_unit_test(a_call_without_a_reply_is_found),
+        cmocka_unit_test(a_name_that_a_mount_does_not_see_is_missed),
+        cmocka_unit_test(other_bytes_are_no_plain_file),
     };
 
     return cmocka_run_group_tests_name("defect", tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/sim/calm_plan.h"
 #include "tests/sim/mount_plan.h"
 
 enum {
@@ -20,7 +21,8 @@ enum {
 struct args {
     struct sim_options opt;
     uint64_t first, seeds, seconds, jobs;
-    bool one, digests, mounts;
+    bool one, digests;
+    struct sim_outcome (*plan)(uint64_t seed, const struct sim_options *opt);
     time_t start;
 };
 
@@ -31,11 +33,12 @@ struct sums {
 static int usage(void)
 {
     fprintf(stderr, "usage: sim [--first N] [--seeds COUNT | --seconds S] [--jobs N]\n"
-                    "           [--nodes N] [--ops N] [--mounts | --aged]\n"
-                    "       sim [--mounts | --aged] --seed N [--trace]\n"
+                    "           [--nodes N] [--ops N] [--mounts | --calm | --aged]\n"
+                    "       sim [--mounts | --calm | --aged] --seed N [--trace]\n"
                     "--nodes and --ops fix what a seed else chooses; --digests 1 prints one of\n"
                     "each seed's messages, stores and answers; with --mounts the seeds are\n"
-                    "those of clusters with mounts, with --aged of clusters that live long\n");
+                    "those of clusters with mounts, with --calm of mounts that nothing disturbs,\n"
+                    "with --aged of clusters that live long\n");
     return 2;
 }
 
@@ -51,7 +54,22 @@ static void print(uint64_t seed, const struct sim_outcome *o)
 
 /* A panic of the core knows nothing of seeds. */
 static uint64_t running;
-static bool mounts, aged;
+static const char *kind = "";
+
+/* "--mounts" and the like: a kind of seeds. */
+static bool is_kind(struct args *a, const char *arg)
+{
+    if (strcmp(arg, "--mounts") == 0)
+        a->plan = mount_plan_run;
+    else if (strcmp(arg, "--calm") == 0)
+        a->plan = calm_plan_run;
+    else if (strcmp(arg, "--aged") == 0)
+        a->opt.aged = true;
+    else
+        return false;
+    kind = arg;
+    return true;
+}
 
 static bool parse(struct args *a, int argc, char **argv)
 {
@@ -63,13 +81,7 @@ static bool parse(struct args *a, int argc, char **argv)
             i--;
             continue;
         }
-        if (strcmp(argv[i], "--mounts") == 0) {
-            a->mounts = mounts = true;
-            i--;
-            continue;
-        }
-        if (strcmp(argv[i], "--aged") == 0) {
-            a->opt.aged = aged = true;
+        if (is_kind(a, argv[i])) {
             i--;
             continue;
         }
@@ -99,10 +111,7 @@ static bool parse(struct args *a, int argc, char **argv)
 
 static void on_panic(void)
 {
-    fprintf(stderr, "replay: build/release/tests/sim/sim %s--seed %llu\n",
-            mounts ? "--mounts "
-            : aged ? "--aged "
-                   : "",
+    fprintf(stderr, "replay: build/release/tests/sim/sim %s --seed %llu\n", kind,
             (unsigned long long)running);
 }
 
@@ -116,7 +125,7 @@ static struct sums run(const struct args *a, uint64_t job)
         if (a->seconds && (uint64_t)(time(NULL) - a->start) >= a->seconds)
             break;
         running = a->first + i;
-        o = a->mounts ? mount_plan_run(running, &a->opt) : sim_plan_run(running, &a->opt);
+        o = a->plan(running, &a->opt);
         sums.seeds++;
         sums.ops += o.ops;
         if (a->one)
@@ -164,7 +173,8 @@ static bool run_jobs(const struct args *a, struct sums *sums)
 
 int main(int argc, char **argv)
 {
-    struct args a = {.first = 1, .seeds = 100, .jobs = 1, .start = time(NULL)};
+    struct args a = {
+        .first = 1, .seeds = 100, .jobs = 1, .plan = sim_plan_run, .start = time(NULL)};
     struct sums sums = {0};
 
     if (!parse(&a, argc, argv))

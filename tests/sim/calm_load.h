@@ -1,0 +1,51 @@
+/* calm_load.h -- a program that nothing disturbs, in a directory of its own.
+ *
+ * It does what comes to its mind, on a mount and on a plain file system (plain_fs.h) alike:
+ * oracle_plain.c compares the two. Up to FILES files are open at a time, some of them removed.
+ *
+ * Ownership: the caller's. Thread: one.
+ */
+#ifndef NWR_CALM_LOAD_H
+#define NWR_CALM_LOAD_H
+
+#include "tests/sim/plain_fs.h"
+
+enum {
+    CALM_FILES = 4,
+    CALM_BUFFER = 200000
+};
+
+struct calm_load {
+    struct sim_mount mount;
+    struct sim_program program;
+    char base[CALL_NAME]; /* its directory */
+    struct plain_fs plain;
+    struct calm_file {
+        bool open, writes;
+        int node; /* of plain */
+        struct call_file f;
+    } file[CALM_FILES];
+    uint32_t turns; /* still to come */
+    uint64_t calls;
+    char *buf;
+};
+
+void calm_load_init(struct calm_load *l, struct sim *s, int no, int node);
+/* Programs; arg is a calm_load, which is that of another mount where that looks at its files. */
+void calm_load_plant(struct sim_program *p); /* its directory */
+void calm_load_work(struct sim_program *p);
+void calm_load_deinit(struct calm_load *l);
+
+/* ---- oracle_plain.c: [plain] a mount says what a plain file system would ---- */
+
+void oracle_plain_says(const struct sim_program *p, const char *what, const char *from,
+                       const char *to, int err, int expected);
+void oracle_plain_stat(struct sim_program *p, struct calm_load *l, const char *path);
+void oracle_plain_list(struct sim_program *p, struct calm_load *l, const char *path);
+/* What an open file holds, up to its end. */
+void oracle_plain_content(struct sim_program *p, struct calm_load *l, const struct call_file *f,
+                          int node);
+/* A program, arg a calm_load: everything that is there, through any mount. */
+void oracle_plain_tree(struct sim_program *p);
+
+#endif
