@@ -86,7 +86,7 @@ void nwr_entry_refresh(struct nwr_txn *t, struct nwr_node *n, const struct nwr_s
         return;
     n->loaded = false;
     if (n->has_pages)
-        nwr_mount_inval(t->m, n);
+        nwr_mount_inval(t->m, n, 0, 0);
 }
 
 struct nwr_node *nwr_entry_node(struct nwr_txn *t, const struct nwr_shown *x)

@@ -38,6 +38,7 @@ struct nwr_node {
     uint64_t number;
     struct nwr_seen pages; /* content the kernel's pages belong to */
     bool has_pages;
+    bool read_cached; /* the kernel asked for pages since somebody opened it */
 
     struct nwr_policy policy; /* as last shown */
     uint32_t mode, uid, gid;

@@ -89,10 +89,15 @@ void nwr_mount_spool(struct nwr_mount *m, struct nwr_spool_op *op, uint64_t toke
     effect(m, NWR_FS_SPOOL)->spool = op;
 }
 
-void nwr_mount_inval(struct nwr_mount *m, struct nwr_node *n)
+void nwr_mount_inval(struct nwr_mount *m, struct nwr_node *n, uint64_t off, uint64_t size)
 {
+    struct nwr_fs_effect *e;
+
     nwr_inval_out(m, n->id);
-    effect(m, NWR_FS_INVAL_INODE)->node = n->id;
+    e = effect(m, NWR_FS_INVAL_INODE);
+    e->node = n->id;
+    e->off = off;
+    e->size = size;
 }
 
 void nwr_mount_log(struct nwr_mount *m, char *text)

@@ -80,6 +80,7 @@ struct nwr_fs_req {
     uint64_t process;       /* key of the calling process (thread group, start time); 0 unknown */
     uint32_t mode, rdev, umask;
     uint32_t flags;
+    bool direct;    /* READ, WRITE: opened with O_DIRECT */
     bool kill_priv; /* WRITE, OPEN, FALLOCATE, COPY: clear setuid/setgid (HANDLE_KILLPRIV_V2) */
     uint32_t group[NWR_FS_GROUPS], ngroup; /* the caller's others, where kill_priv or an ACL asks */
     uint32_t set;                          /* SETATTR: enum nwr_fs_set */
@@ -144,7 +145,7 @@ enum nwr_fs_effect_kind {
     NWR_FS_REPLY,       /* answer req, then nwr_fs_req_destroy and nwr_fs_reply_deinit */
     NWR_FS_VOLUME,      /* submit vreq; its answer comes back as NWR_FS_EV_VOLUME */
     NWR_FS_SPOOL,       /* carry out spool; it comes back as NWR_FS_EV_SPOOL */
-    NWR_FS_INVAL_INODE, /* drop pages of node from off (whole: 0); attributes too */
+    NWR_FS_INVAL_INODE, /* drop pages of node, size bytes from off (0: the rest); attributes too */
     NWR_FS_INVAL_ENTRY, /* forget node/name */
     NWR_FS_LOG          /* text, "event=...": a warning for operators */
 };
@@ -156,7 +157,7 @@ struct nwr_fs_effect {
     struct nwr_request *vreq;
     struct nwr_spool_op *spool;
     uint64_t node;
-    uint64_t off;
+    uint64_t off, size;
     char *text; /* name of INVAL_ENTRY, line of LOG; owned */
 };
 

@@ -183,6 +183,7 @@ void nwr_finish_release(struct nwr_txn *t)
     nwr_free(h);
     if (--n->opens)
         return;
+    n->read_cached = false;
     if (n->reported && n->failed && nwr_node_unsent(n) && !n->pushing)
         nwr_node_give_up(t->m, n);
     if (n->unlinked && !n->dropped)
@@ -240,6 +241,7 @@ void nwr_finish_read(struct nwr_txn *t)
     struct nwr_node *n = t->node;
     uint64_t end = t->req->off;
 
+    n->read_cached |= !t->req->direct;
     t->reply.kind = NWR_REPLY_DATA;
     t->reply.slice = nwr_alloc((t->slices.n + 1) * sizeof(*t->reply.slice));
     for (uint32_t i = 0; i < t->slices.n; i++) {
@@ -295,6 +297,14 @@ enum nwr_plan nwr_plan_write(struct nwr_txn *t)
     return nwr_op_kill(t, n);
 }
 
+/* Direct I/O goes past the kernel's pages, which it drops before, and behind only where somebody
+ * waits in write(2): with io_submit what was read meanwhile would stay. */
+static void drop_pages(struct nwr_txn *t, uint64_t off)
+{
+    if (t->req->direct && t->node->read_cached)
+        nwr_mount_inval(t->m, t->node, off, t->req->data->len);
+}
+
 void nwr_finish_write(struct nwr_txn *t)
 {
     const struct nwr_fs_req *req = t->req;
@@ -304,6 +314,7 @@ void nwr_finish_write(struct nwr_txn *t)
     if (req->data->len) {
         nwr_file_write(n->file, off, req->data, 0, req->data->len);
         nwr_op_changed(t, n);
+        drop_pages(t, off);
     }
     t->reply.kind = NWR_REPLY_COUNT;
     t->reply.count = req->data->len;

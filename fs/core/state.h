@@ -146,7 +146,8 @@ void nwr_mount_reply(struct nwr_mount *m, struct nwr_fs_req *req, struct nwr_fs_
 void nwr_mount_submit(struct nwr_mount *m, struct nwr_request *vreq, uint64_t token);
 /* Takes op. */
 void nwr_mount_spool(struct nwr_mount *m, struct nwr_spool_op *op, uint64_t token);
-void nwr_mount_inval(struct nwr_mount *m, struct nwr_node *n);
+/* size 0: all behind off. */
+void nwr_mount_inval(struct nwr_mount *m, struct nwr_node *n, uint64_t off, uint64_t size);
 /* Takes text. */
 void nwr_mount_log(struct nwr_mount *m, char *text);
 void nwr_mount_ids_want(struct nwr_mount *m);

@@ -54,7 +54,8 @@ const struct nwr_proc *nwr_proc_of(struct nwr_proc_cache *c, const struct nwr_fs
 struct nwr_notifier;
 struct nwr_notifier *nwr_notifier_create(uv_loop_t *loop, struct fuse_session *se, unsigned device,
                                          void (*on_inode)(void *arg, uint64_t node), void *arg);
-void nwr_notifier_inode(struct nwr_notifier *n, uint64_t node, uint64_t off);
+/* size 0: all behind off. */
+void nwr_notifier_inode(struct nwr_notifier *n, uint64_t node, uint64_t off, uint64_t size);
 void nwr_notifier_entry(struct nwr_notifier *n, uint64_t node, const char *name);
 /* Aborts the connection if one notification has been under way for too long. */
 void nwr_notifier_watch(struct nwr_notifier *n, nwr_ms now);

@@ -10,7 +10,7 @@
 #include <pthread.h>
 
 struct note {
-    uint64_t node, off;
+    uint64_t node, off, size;
     char *name; /* NULL: inode */
     struct note *next;
 };
@@ -62,7 +62,7 @@ static void send_note(struct nwr_notifier *n, const struct note *note)
     if (note->name)
         fuse_lowlevel_notify_inval_entry(n->se, note->node, note->name, strlen(note->name));
     else
-        fuse_lowlevel_notify_inval_inode(n->se, note->node, (off_t)note->off, 0);
+        fuse_lowlevel_notify_inval_inode(n->se, note->node, (off_t)note->off, (off_t)note->size);
 }
 
 static void *run(void *arg)
@@ -148,12 +148,13 @@ static void push(struct nwr_notifier *n, struct note *note)
     pthread_mutex_unlock(&n->lock);
 }
 
-void nwr_notifier_inode(struct nwr_notifier *n, uint64_t node, uint64_t off)
+void nwr_notifier_inode(struct nwr_notifier *n, uint64_t node, uint64_t off, uint64_t size)
 {
     struct note *note = nwr_zalloc(sizeof(*note));
 
     note->node = node;
     note->off = off;
+    note->size = size;
     push(n, note);
 }
 

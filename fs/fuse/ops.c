@@ -38,6 +38,7 @@ static struct nwr_fs_req *begin_open(fuse_req_t req, enum nwr_fs_op op, fuse_ino
 
     r->fh = fi ? fi->fh : 0;
     r->flags = fi ? (uint32_t)fi->flags : 0;
+    r->direct = fi && fi->flags & O_DIRECT;
     return r;
 }
 

@@ -150,7 +150,7 @@ static void carry_out(struct nwr_session *s, struct nwr_fs_effect *e)
         s->volume_pending++;
         nwr_spool_submit(s->spool, s->loop, e->spool, on_spool_done, s);
         break;
-    case NWR_FS_INVAL_INODE: nwr_notifier_inode(s->notifier, e->node, e->off); break;
+    case NWR_FS_INVAL_INODE: nwr_notifier_inode(s->notifier, e->node, e->off, e->size); break;
     case NWR_FS_INVAL_ENTRY: nwr_notifier_entry(s->notifier, e->node, e->text); break;
     case NWR_FS_LOG: s->options.on_log(s->options.user, e->text); break;
     }

@@ -439,6 +439,50 @@ static uint8_t byte_at(struct fake *f, uint64_t node, uint64_t off)
     return byte;
 }
 
+static void write_at(struct fake *f, uint64_t node, uint64_t fh, uint64_t off, bool direct)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_WRITE, node, NULL);
+    struct stat st;
+
+    req->fh = fh;
+    req->off = off;
+    req->direct = direct;
+    req->data = nwr_blob_copy("w", 1);
+    assert_int_equal(set_attr(f, req, &st), 0);
+}
+
+static void pages_go_that_were_read_beside_a_direct_write(void **state)
+{
+    struct fake *f = *state;
+    struct nwr_fs_reply r;
+    uint64_t node, fh;
+
+    assert_int_equal(fake_create(f, ROOT, "a", 02, &node, &fh), 0);
+    fill(f, node, fh, 131072);
+    fake_reset(f);
+    write_at(f, node, fh, 0, true); /* nobody reads otherwise */
+    assert_int_equal(f->invals, 0);
+    assert_int_equal(byte_at(f, node, 0), 'w');
+    write_at(f, node, fh, 70000, false);
+    assert_int_equal(f->invals, 0);
+    f->hold_invals = true;
+    write_at(f, node, fh, 70000, true);
+    assert_int_equal(f->invals, 1);
+    fake_begin(f, fake_req(NWR_FS_LOOKUP, ROOT, "a")); /* as open(2) begins */
+    fake_drain(f);
+    assert_false(f->answered);
+    f->hold_invals = false;
+    fake_pass(f, 10);
+    assert_true(f->answered);
+    r = fake_end(f);
+    nwr_fs_reply_deinit(&r);
+    assert_int_equal(fake_close(f, node, fh), 0);
+    assert_int_equal(fake_open(f, node, 02, &fh), 0);
+    write_at(f, node, fh, 0, true);
+    assert_int_equal(f->invals, 1);
+    assert_int_equal(fake_close(f, node, fh), 0);
+}
+
 /* ---- copies by reference -------------------------------------------------------------------- */
 
 #define MIB ((uint64_t)1 << 20)
@@ -726,6 +770,7 @@ int main(void)
         T(a_rename_refuses_flags_that_it_does_not_know),
         T(truncating_to_the_same_size_is_a_change),
         T(attributes_outside_the_known_name_spaces_are_refused),
+        T(pages_go_that_were_read_beside_a_direct_write),
         T(a_copy_names_the_blocks_and_moves_no_bytes),
         T(a_copy_inside_one_file_works),
         T(a_copy_that_cannot_be_sent_leaves_the_target_as_it_was),

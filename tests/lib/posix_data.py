@@ -1,11 +1,12 @@
 """posix_data.py -- what is in files: calls, mappings, holes, copies."""
+import ctypes
 import errno
 import mmap
 import os
 import random
 import time
 
-from posix_kit import (check, child, ended, fails, fallocate, get, put)
+from posix_kit import (call, check, child, ended, fails, fallocate, get, put)
 
 # ---- contents ----
 
@@ -161,6 +162,50 @@ def direct_and_buffered_io_see_each_other():
                 assert back[:8] == (b"plain%d" % i + buf[:])[:8]
         os.close(direct)
         os.close(plain)
+
+
+class Iocb(ctypes.Structure):  # struct iocb of linux/aio_abi.h
+    _fields_ = [("data", ctypes.c_ulonglong), ("key", ctypes.c_uint), ("flags", ctypes.c_int),
+                ("op", ctypes.c_ushort), ("prio", ctypes.c_short), ("fd", ctypes.c_uint),
+                ("buf", ctypes.c_ulonglong), ("bytes", ctypes.c_ulonglong),
+                ("off", ctypes.c_longlong), ("more", ctypes.c_ulonglong * 2)]
+
+
+IO_NUMBERS = {"x86_64": (206, 209, 208), "aarch64": (0, 2, 4)}  # io_setup, _submit, _getevents
+
+
+@check
+def no_old_pages_stay_from_reads_beside_asynchronous_direct_writes():
+    setup, submit, getevents = IO_NUMBERS[os.uname().machine]
+    size, context = 655360, ctypes.c_ulong(0)
+    put("f", b"0" * size)
+
+    def read_on():
+        while not os.path.exists("stop"):
+            get("f")
+
+    def write(buf, address):
+        fd = os.open("f", os.O_RDWR | os.O_DIRECT)
+        cb = Iocb(op=1, fd=fd, buf=address, bytes=size)
+        result = (ctypes.c_ulonglong * 4)()
+        call("syscall", submit, context, 1, ctypes.byref(ctypes.pointer(cb)))
+        call("syscall", getevents, context, 1, 1, result, None)
+        os.close(fd)
+        assert result[2] == size
+
+    readers = [child(read_on) for _ in range(2)]
+    try:
+        call("syscall", setup, 1, ctypes.byref(context))
+        buf = mmap.mmap(-1, size)
+        address = ctypes.addressof(ctypes.c_char.from_buffer(buf))
+        for i in range(150):
+            buf[:] = bytes([i]) * size
+            write(buf, address)
+            assert get("f") == buf[:], i
+    finally:
+        put("stop")
+        status = [ended(p) for p in readers]
+    assert status == [0, 0]
 
 
 @check

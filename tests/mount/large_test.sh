@@ -71,6 +71,11 @@ assert len(old) == n, len(old)
 assert len(os.listdir(d)) == n - gone + made, (len(os.listdir(d)), gone, made)
 PY
 END
+
+# The reader stops every 500 names while another process makes, removes and moves some.
+try a_slow_listing_has_each_name_once_that_stays <<'END'
+python3 "$ROOT/tests/lib/slow_reader.py" "$M/d" "$T/gone"
+END
 check rm_rf_removes_all rm -rf "$M/d"
 equal nothing_is_left "small" "$(ls -A "$M")"
 check stop_ends_the_node_and_unmounts halt a
