@@ -214,30 +214,49 @@ static bool counts(const struct nwr_versions *s, const struct nwr_mark *m, nwr_w
     return m->kind == NWR_MARK_GONE && m->wid == wid && !has_mark(s, NWR_MARK_MOOT, m->id);
 }
 
-static bool removed_at(const struct nwr_versions *s, nwr_wid wid, uint64_t name)
-{
-    for (uint32_t i = 0; i < s->marks.n; i++) {
-        const struct nwr_mark *m = &s->marks.e[i];
+struct names { /* a set of hashes */
+    uint64_t *slot;
+    uint32_t cap; /* a power of 2 */
+};
 
-        if (counts(s, m, wid) && nwr_name_hash(m->parent, m->name, m->len) == name)
-            return true;
-    }
-    return false;
+static uint64_t *slot_of(const struct names *set, uint64_t name)
+{
+    uint32_t i = (uint32_t)(nwr_mix64(name) & (set->cap - 1));
+
+    while (set->slot[i] && set->slot[i] != name)
+        i = (i + 1) & (set->cap - 1);
+    return &set->slot[i];
 }
 
-/* Seen by a remover, and by removers at every name that one had left. */
+/* Seen by a remover, and by removers at every name that one had left. There are as many marks as
+ * there were links, and each may name as many. */
 static bool removed(const struct nwr_versions *s, nwr_wid wid)
 {
+    const struct nwr_mark **by = nwr_alloc((s->marks.n + 1) * sizeof(*by));
+    struct names at = {.cap = 2}; /* where it was removed */
+    uint32_t n = 0;
+    bool all = false;
+
+    while (at.cap < 2 * s->marks.n)
+        at.cap *= 2;
+    at.slot = nwr_zalloc(at.cap * sizeof(*at.slot));
     for (uint32_t i = 0; i < s->marks.n; i++) {
         const struct nwr_mark *m = &s->marks.e[i];
-        bool all = counts(s, m, wid);
+        uint64_t name = nwr_name_hash(m->parent, m->name, m->len);
 
-        for (uint32_t j = 0; all && j < m->nleft; j++)
-            all = removed_at(s, wid, m->left[j]);
-        if (all)
-            return true;
+        if (!counts(s, m, wid))
+            continue;
+        by[n++] = m;
+        *slot_of(&at, name) = name;
     }
-    return false;
+    for (uint32_t i = 0; i < n && !all; i++) {
+        all = true;
+        for (uint32_t j = 0; all && j < by[i]->nleft; j++)
+            all = *slot_of(&at, by[i]->left[j]) == by[i]->left[j];
+    }
+    nwr_free(at.slot);
+    nwr_free(by);
+    return all;
 }
 
 static int rank_cmp(const struct nwr_one *a, const struct nwr_one *b)
