@@ -5,9 +5,10 @@
 #include <stdio.h>
 
 enum {
-    DEPTH = 3,  /* of a path */
-    NAMES = 4,  /* at each level */
-    SMALL = 300 /* bytes of most writes */
+    DEPTH = 3,   /* of a path */
+    NAMES = 4,   /* at each level */
+    SMALL = 300, /* bytes of most writes */
+    PROCESSES = 3
 };
 
 static uint32_t below(struct sim_program *p, uint32_t n)
@@ -176,6 +177,8 @@ static void turn(struct sim_program *p, struct calm_load *l)
         uses_file,       uses_file,       removes_directory, changes_mode,
     };
 
+    /* Two processes of one mount never conflict (DESIGN 9). */
+    p->pid = 1 + (uint32_t)(nwr_mix64(l->calls) % PROCESSES);
     if (plain_full(&l->plain))
         unlinks(p, l);
     else

@@ -1,6 +1,6 @@
-/* calm_load.h -- a program that nothing disturbs, in a directory of its own.
+/* calm_load.h -- programs that nothing disturbs, by turns, in a directory of their own.
  *
- * It does what comes to its mind, on a mount and on a plain file system (plain_fs.h) alike:
+ * They do what comes to their mind, on a mount and on a plain file system (plain_fs.h) alike:
  * oracle_plain.c compares the two. Up to FILES files are open at a time, some of them removed.
  *
  * Ownership: the caller's. Thread: one.

@@ -17,10 +17,11 @@ static uint32_t below(struct mount_load *l, uint32_t n)
     return (uint32_t)sim_below(l->s, n);
 }
 
-/* A name may lead to what rotted, or to what power loss took from all who had acknowledged it. */
+/* A name may lead to what rotted, to what power loss took from all who had acknowledged it, or to
+ * what went with a member that alone had. */
 static bool may_be_lost(const struct mount_load *l)
 {
-    return l->rot || (int)l->s->nloss >= l->losers;
+    return l->rot || (int)l->s->nloss >= l->losers || l->s->left_alone;
 }
 
 static void count(struct mount_load *l, int no, const char *what, const char *from, const char *to,

@@ -274,7 +274,7 @@ struct sim_outcome mount_plan_run(uint64_t seed, const struct sim_options *opt)
     trouble(&p);
     heal(&p);
     for (int i = 0; i < p.load.mounts; i++)
-        p.tree[i].losses = (int)p.s->nloss >= p.load.losers || p.lost;
+        p.tree[i].losses = (int)p.s->nloss >= p.load.losers || p.lost || p.s->left_alone;
     look_all(&p);
     oracle_content(&p.load);
     oracle_stores(p.s, p.rots);

@@ -401,7 +401,7 @@ static void on_removal(void *arg, int node)
     struct sim_load *l = arg;
     struct sim *s = l->s;
 
-    if (s->node[node].leaving + 1 == sim_ring(s, node)->epoch)
+    if (sim_heard_that_it_leaves(s, node))
         return;
     for (uint32_t i = 0; i < l->history.n; i++) {
         struct sim_write *w = &l->history.w[i];

@@ -149,6 +149,7 @@ static void carry_out(struct sim *s, int i, struct nwr_node_effect *e)
         s->node[i].removed = true;
         s->node[i].joined = false;
         sim_tell(s, "node %d was removed", i);
+        s->left_alone |= sim_ring(s, i)->w == 1 && !sim_heard_that_it_leaves(s, i);
         for (uint32_t k = 0; k < s->nheir; k++)
             s->heir[k].fn(s->heir[k].arg, i);
         break;
@@ -173,6 +174,11 @@ static void schedule_tick(struct sim *s, int i)
     sn->tick = ev.tick = at;
     ev.at = NWR_MAX(s->now, at * 1000);
     sim_push(s, ev);
+}
+
+bool sim_heard_that_it_leaves(const struct sim *s, int node)
+{
+    return s->node[node].leaving + 1 == sim_ring(s, node)->epoch;
 }
 
 static void note_leaving(struct sim *s, int i)

@@ -126,6 +126,7 @@ struct sim {
     sim_us sync_us; /* a change is on the disk after at most so long, asked or not; 0: if asked */
     struct sim_loss *loss; /* of power, with sync_us */
     uint32_t nloss, caploss;
+    bool left_alone; /* a member went with what W = 1 let it keep to itself */
     struct {
         void (*fn)(void *arg, int node);
         void *arg;
@@ -157,6 +158,8 @@ void sim_restart(struct sim *s, int node);
 void sim_on_crash(struct sim *s, void (*fn)(void *arg, int node), void *arg);
 /* fn is called for every node that hears that it was removed. */
 void sim_on_removal(struct sim *s, void (*fn)(void *arg, int node), void *arg);
+/* A node that was removed had the ring by which it leaves: it handed over what it had. */
+bool sim_heard_that_it_leaves(const struct sim *s, int node);
 /* How many nodes lost, with their power, what they may have taken between from and until. */
 int sim_losers(const struct sim *s, sim_us from, sim_us until);
 /* The process ends, and starts with another disk, which is taken. */
