@@ -222,6 +222,11 @@ static bool has_wid(const struct nwr_record *rec, nwr_wid wid)
     return false;
 }
 
+static bool is_empty(const struct nwr_record *rec)
+{
+    return rec->n == 0 && rec->ctx.vv.n == 0 && rec->ctx.dots.n == 0;
+}
+
 /* A replica that knows anything of the inode has all of its creation. */
 static void overlay_sent(struct nwr_txn *t, const struct nwr_write *w)
 {
@@ -230,13 +235,15 @@ static void overlay_sent(struct nwr_txn *t, const struct nwr_write *w)
     if (!nwr_txn_knows(t, &w->key))
         return;
     rec = &nwr_rows_at(&t->rows, &w->key)->rec;
-    if (w->key.b[2] == 'E' ? has_wid(rec, w->v.wid) : rec->n || rec->ctx.vv.n || rec->ctx.dots.n)
+    if (w->key.b[2] == 'E' ? has_wid(rec, w->v.wid) : !is_empty(rec))
         return;
     nwr_record_put(rec, &w->v, w->seen, w->nseen, w->retire, w->nretire, NULL);
 }
 
 /* ---- snapshots ------------------------------------------------------------------------------ */
 
+/* A push of n that is under way, or of which nobody knows how it ended, may be there already; its
+ * content has a write_id of its own. */
 static void overlay_write(struct nwr_txn *t, const struct nwr_node *n, const struct nwr_write *w)
 {
     struct nwr_record *rec;
@@ -246,7 +253,7 @@ static void overlay_write(struct nwr_txn *t, const struct nwr_node *n, const str
     if (w->v.ref && !n->tried)
         nwr_txn_born(t, w->v.ref);
     rec = &nwr_rows_at(&t->rows, &w->key)->rec;
-    if (!nwr_record_find(rec, w->v.dot))
+    if (!has_wid(rec, w->v.wid) && (!is_content(&w->key) || is_empty(rec)))
         nwr_record_put(rec, &w->v, w->seen, w->nseen, w->retire, w->nretire, NULL);
 }
 

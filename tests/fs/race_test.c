@@ -494,6 +494,28 @@ static void a_file_whose_writes_go_out_while_it_is_removed_stays_removed(void **
     fake_deinit(&f);
 }
 
+static void a_creation_whose_acknowledgement_is_lost_is_one_file(void **state)
+{
+    uint64_t node, fh;
+    struct fake f;
+
+    (void)state;
+    fake_init(&f, 5);
+    assert_int_equal(fake_create(&f, ROOT, "f", O_WRONLY, &node, &fh), 0);
+    assert_int_equal(fake_write(&f, node, fh, 0, "new"), 0);
+    f.fail_put = NWR_E_TIMEDOUT;
+    f.applied = true;
+    fake_pass(&f, 1000);
+    assert_string_equal(fake_ls(&f, ROOT, buf, sizeof(buf)), "f");
+    assert_string_equal(fake_cat(&f, ROOT, "f", buf, sizeof(buf)), "new");
+    f.fail_put = NWR_OK;
+    fake_pass(&f, 4000);
+    assert_int_equal(fake_close(&f, node, fh), 0);
+    assert_string_equal(fake_ls(&f, ROOT, buf, sizeof(buf)), "f");
+    assert_string_equal(fake_cat(&f, ROOT, "f", buf, sizeof(buf)), "new");
+    fake_deinit(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -510,6 +532,7 @@ int main(void)
         cmocka_unit_test(a_mode_that_was_replaced_does_not_come_back_with_times),
         cmocka_unit_test(a_rename_over_what_the_mount_itself_put_there_replaces_it),
         cmocka_unit_test(a_file_whose_writes_go_out_while_it_is_removed_stays_removed),
+        cmocka_unit_test(a_creation_whose_acknowledgement_is_lost_is_one_file),
         cmocka_unit_test(a_file_is_there_while_its_creation_is_on_its_way),
         cmocka_unit_test(a_file_that_is_opened_where_it_is_older_is_that_and_not_empty),
     };
