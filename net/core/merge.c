@@ -2,6 +2,7 @@
  * before it is returned. See read.c for the machine.
  */
 #include "net/core/read.h"
+#include "net/core/reconcile.h"
 
 enum {
     OBJECTS_A_CALL = 64,
@@ -150,9 +151,11 @@ static void finish_merge(struct nwr_node *n, struct read *rd)
 
         if (!s->merged)
             continue;
-        nwr_rows_refuse(&rd->merged, &s->extra, NULL, NULL, 0);
+        rd->refused |= nwr_rows_refuse(&rd->merged, &s->extra, NULL, NULL, 0);
         nwr_rows_merge(&rd->merged, &s->extra);
     }
+    if (rd->refused) /* only reconciliation brings floors */
+        nwr_reconcile_soon(n);
     nwr_rows_prune(&rd->merged);
     rd->more |= nwr_rows_fit(&rd->merged, rd->range, rd->nrange, MERGED_BYTES);
     for (uint32_t i = 0; i < rd->m; i++) {
@@ -265,7 +268,7 @@ static void refuse(struct read *rd, const struct side *s)
         struct side *other = &rd->side[i];
 
         if (other != s && other->state == SIDE_ROWS && rows_of(rd, other) == other)
-            nwr_rows_refuse(&other->rows, &s->rows, &cut, rd->range, rd->nrange);
+            rd->refused |= nwr_rows_refuse(&other->rows, &s->rows, &cut, rd->range, rd->nrange);
     }
 }
 

@@ -6,7 +6,7 @@
  * One pair at a time. Of two members the one with the lower ordinal begins: soon after the other
  * came up or the ring changed, then every half minute. A run that was asked for compares with
  * everybody, whoever would begin otherwise, and goes round until nothing differs. A node that is
- * behind (behind.h) begins too.
+ * behind (behind.h) begins too, and one whose read found what a floor says is superseded.
  */
 #include "net/core/reconcile.h"
 
@@ -24,7 +24,8 @@ struct reconciler {
     struct nwr_job job;
     uint64_t epoch; /* the ring that due was made for */
     bool up[NWR_ORDINAL_MAX + 1];
-    nwr_ms due[NWR_ORDINAL_MAX + 1];
+    nwr_ms due[NWR_ORDINAL_MAX + 1], met[NWR_ORDINAL_MAX + 1];
+    bool urged[NWR_ORDINAL_MAX + 1]; /* whoever would begin otherwise */
     struct nwr_job *pair;
     uint16_t with;
     struct nwr_job *alone;
@@ -106,6 +107,7 @@ static void compare(struct nwr_node *n, struct reconciler *r, uint16_t peer)
     bool asked = r->run != 0;
 
     r->with = peer;
+    r->urged[peer] = false;
     nwr_job_wake(n, &r->job, NWR_NEVER);
     r->pair = nwr_pair_start(n, &r->job, peer, asked ? r->pg : NWR_PGS_MAX,
                              asked ? ROUNDS_ASKED : ROUNDS);
@@ -156,7 +158,8 @@ static void look(struct nwr_node *n, struct reconciler *r)
     for (uint32_t i = 0; i < n->ring.nmember && !n->joining && !n->only_asked; i++) {
         uint16_t peer = n->ring.member[i].ordinal;
 
-        if ((peer <= n->ordinal && !nwr_behind_any(n)) || peer == n->ordinal || !nwr_is_up(n, peer))
+        if ((peer <= n->ordinal && !nwr_behind_any(n) && !r->urged[peer]) || peer == n->ordinal ||
+            !nwr_is_up(n, peer))
             continue;
         if (r->due[peer] <= n->now) {
             compare(n, r, peer);
@@ -188,6 +191,7 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
         add_result(n, r, err);
     if (nwr_pair_result(r->pair)->raised)
         tell_others(n, r);
+    r->met[r->with] = n->now;
     r->due[r->with] = err == NWR_E_EPOCH ? soon(n)
                                          : n->now + NWR_COMPARE_EVERY_MS +
                                                nwr_rng_below(&n->rng, NWR_COMPARE_EVERY_MS / 4);
@@ -232,6 +236,21 @@ void nwr_reconcile_start(struct nwr_node *n)
 bool nwr_reconcile_busy(const struct nwr_node *n)
 {
     return of(n->reconciler)->pair != NULL;
+}
+
+void nwr_reconcile_soon(struct nwr_node *n)
+{
+    struct reconciler *r = of(n->reconciler);
+
+    for (uint32_t i = 0; i < n->ring.nmember; i++) {
+        uint16_t peer = n->ring.member[i].ordinal;
+
+        if (r->urged[peer] || peer == n->ordinal)
+            continue;
+        r->urged[peer] = true;
+        r->due[peer] = NWR_MIN(r->due[peer], NWR_MAX(soon(n), r->met[peer] + NWR_COMPARE_AGAIN_MS));
+    }
+    look(n, r);
 }
 
 /* Two runs that wait become one over all PGs. */

@@ -31,7 +31,8 @@ enum {
     NWR_COMPARE_OVERHEAD = 48,     /* bytes of a message besides its data, for counting */
     NWR_COMPARE_SKETCH_MS = 15000, /* cells are kept for whoever asks for the next ones */
     NWR_COMPARE_EVERY_MS = 30000,
-    NWR_COMPARE_SOON_MS = 1000
+    NWR_COMPARE_SOON_MS = 1000,
+    NWR_COMPARE_AGAIN_MS = 5000 /* not sooner for what reads find */
 };
 
 /* A PG that differs, and how many records the peer has there. */
@@ -66,6 +67,8 @@ bool nwr_pair_shares(const struct nwr_node *n, nwr_pg pg, uint16_t peer);
 void nwr_reconcile_start(struct nwr_node *n);
 /* It compares with somebody. */
 bool nwr_reconcile_busy(const struct nwr_node *n);
+/* A read found what a floor says is superseded, and finds it until the members have compared. */
+void nwr_reconcile_soon(struct nwr_node *n);
 /* Somebody asks for a run over pg, or all PGs when NWR_PGS_MAX. */
 void nwr_reconcile_ask(struct nwr_node *n, nwr_pg pg);
 

@@ -146,20 +146,25 @@ static bool before_cut(const struct nwr_key *key, const struct nwr_cut *cut,
     return false;
 }
 
-void nwr_rows_refuse(struct nwr_rows *rows, const struct nwr_rows *other, const struct nwr_cut *cut,
+bool nwr_rows_refuse(struct nwr_rows *rows, const struct nwr_rows *other, const struct nwr_cut *cut,
                      const struct nwr_range *range, uint32_t nrange)
 {
     static const struct nwr_record nothing;
+    bool any = false;
 
     for (uint32_t i = 0; other->floor.n && NWR_RULE(READ_FLOORS) && i < rows->n; i++) {
         struct nwr_row *row = &rows->row[i];
         const struct nwr_row *same = nwr_rows_find(other, &row->key);
+        bool went;
 
         if (!same && !(cut && before_cut(&row->key, cut, range, nrange, false)))
             continue;
-        if (nwr_record_refuse(&row->rec, same ? &same->rec : &nothing, &other->floor) || !same)
+        went = nwr_record_refuse(&row->rec, same ? &same->rec : &nothing, &other->floor);
+        if (went || !same)
             nwr_record_fold(&row->rec, &other->floor);
+        any |= went;
     }
+    return any;
 }
 
 /* ---- inodes referred to --------------------------------------------------------------------- */

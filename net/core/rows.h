@@ -38,8 +38,8 @@ bool nwr_rows_cut(struct nwr_rows *rows, const struct nwr_cut *cut, const struct
 
 /* Drops from rows what the floor of other says is superseded: versions that its record of the same
  * key does not have; where it has no such record, only keys that were asked for, up to its cut
- * (NULL: none of them). */
-void nwr_rows_refuse(struct nwr_rows *rows, const struct nwr_rows *other, const struct nwr_cut *cut,
+ * (NULL: none of them). True: any went. */
+bool nwr_rows_refuse(struct nwr_rows *rows, const struct nwr_rows *other, const struct nwr_cut *cut,
                      const struct nwr_range *range, uint32_t nrange);
 
 /* Inodes that rows of follow ranges refer to within pg, ascending, each once. */
