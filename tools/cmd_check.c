@@ -1,6 +1,7 @@
 /* cmd_check.c -- `nwrfs check`: whether names, inodes and links of a volume agree; sets right.
  *
- *  1. the mount looks through each placement group and says what does not agree (fs/core/check.h)
+ *  1. the mount looks through each placement group, in parts, and says what does not agree
+ *     (fs/core/check.h)
  *  2. groups where something was found are looked at again after a moment: an operation that is
  *     under way looks like one that was broken off. What was found twice, below the path, counts
  *  3. --repair: the mount sets each right, which looks once more, at all replicas; then 2 again
@@ -34,6 +35,9 @@ struct words {
     char **word;
     uint32_t n, cap;
     uint32_t groups; /* of the volume */
+    uint32_t parts;  /* of them, looked at */
+    time_t told;     /* progress; 0: begins now */
+    bool showing;
 };
 
 static const struct {
@@ -79,49 +83,61 @@ static bool is_below(const struct options *o, const char *path)
     return strncmp(path, o->inside, n) == 0 && (path[n] == '/' || path[n] == '\0');
 }
 
-/* Adds what one group says; false: errno, EINVAL when there is no such group. */
-static bool look_at(const struct options *o, uint32_t pg, struct words *out)
-{
-    char *text = nwr_alloc(PAGE_BYTES + 1), name[64];
-    ssize_t n;
-
-    snprintf(name, sizeof(name), "user.nwrfs.check.%u", pg);
-    n = lgetxattr(o->top, name, text, PAGE_BYTES);
-    for (ssize_t at = 0; at < n; at += (ssize_t)strlen(text + at) + 1) {
-        text[n] = '\0';
-        if (strlen(text + at) > IDS && is_below(o, text + at + IDS))
-            words_add(out, text + at);
-    }
-    nwr_free(text);
-    return n >= 0;
-}
-
-static void progress(uint32_t pg, uint32_t found, time_t *last)
+static void progress(struct words *w, uint32_t pg)
 {
     time_t now = time(NULL);
 
-    if (!isatty(2) || now - *last < PROGRESS_S)
+    if (!w->told)
+        w->told = now;
+    if (!isatty(2) || now - w->told < PROGRESS_S)
         return;
-    *last = now;
-    fprintf(stderr, "\rnwrfs: check: %u groups, %u found ", pg, found);
+    w->told = now;
+    w->showing = true;
+    fprintf(stderr, "\rnwrfs: check: group %u, %u parts, %u found ", pg, w->parts, w->n);
+}
+
+static void progress_end(const struct words *w)
+{
+    if (w->showing)
+        fprintf(stderr, "\r%60s\r", "");
+}
+
+/* Adds what one group says, part by part; false: errno, EINVAL when there is no such group. */
+static bool look_at(const struct options *o, uint32_t pg, struct words *out)
+{
+    char *text = nwr_alloc(PAGE_BYTES + 1), name[NAME_MAX + 1], cursor[NAME_MAX + 1] = "";
+    ssize_t n;
+
+    do {
+        progress(out, pg);
+        snprintf(name, sizeof(name), "user.nwrfs.check.%u%.220s", pg, cursor);
+        *cursor = '\0';
+        n = lgetxattr(o->top, name, text, PAGE_BYTES);
+        for (ssize_t at = 0; at < n; at += (ssize_t)strlen(text + at) + 1) {
+            text[n] = '\0';
+            if (text[at] == '>')
+                snprintf(cursor, sizeof(cursor), ".%s", text + at + 1);
+            else if (strlen(text + at) > IDS && is_below(o, text + at + IDS))
+                words_add(out, text + at);
+        }
+        out->parts++;
+    } while (n >= 0 && *cursor);
+    nwr_free(text);
+    return n >= 0;
 }
 
 /* All groups; the number of them is found on the way. */
 static bool look_through(const struct options *o, struct words *out)
 {
-    time_t begun = time(NULL), last = begun;
     bool fine = true;
-
     int error = 0;
 
     while (fine) {
         fine = look_at(o, out->groups, out);
         error = errno;
         out->groups += fine;
-        progress(out->groups, out->n, &last);
     }
-    if (last != begun)
-        fprintf(stderr, "\r%40s\r", "");
+    progress_end(out);
     errno = error;
     return errno == EINVAL && out->groups > 0;
 }
@@ -138,6 +154,7 @@ static uint32_t group_of(const char *word)
 static bool look_again(const struct options *o, const struct words *said, struct words *out)
 {
     bool *due = nwr_zalloc(said->groups * sizeof(*due)), fine = true;
+    int error;
 
     for (uint32_t i = 0; i < said->n; i++)
         for (int part = 0; part < 2; part++) {
@@ -149,6 +166,9 @@ static bool look_again(const struct options *o, const struct words *said, struct
     for (uint32_t pg = 0; pg < said->groups && fine; pg++)
         if (due[pg])
             fine = look_at(o, pg, out);
+    error = errno;
+    progress_end(out);
+    errno = error;
     out->groups = said->groups;
     nwr_free(due);
     return fine;

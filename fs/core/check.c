@@ -1,6 +1,8 @@
 /* check.c -- looking through a placement group, page by page; see check.h.
  *
  *     entries --all pages--> links --all pages--> inodes without a name --> told
+ *
+ * A group may hold a million names: after CHECK_PAGES it is told how to go on behind the last row.
  */
 #include "fs/core/check.h"
 
@@ -9,6 +11,7 @@
 #include "fs/core/view_slots.h"
 
 enum {
+    CHECK_PAGES = 4,   /* looked at for one part: who asks cannot be interrupted before its end */
     CHECK_TEXT = 56000 /* bytes of words: with one more path they fit an attribute */
 };
 
@@ -19,8 +22,11 @@ enum phase {
 };
 
 struct nwr_check {
+    nwr_pg pg;
     enum phase phase;
     struct nwr_key after; /* rows of this phase that were looked at end here */
+    uint32_t pages;       /* looked at */
+    bool cut;             /* the rest is another part */
     struct nwr_out words;
 };
 
@@ -228,31 +234,34 @@ static bool look_page(struct nwr_txn *t, const struct nwr_key *prefix)
     return !missing;
 }
 
-/* True: all of the phase was looked at. */
-static bool look_all(struct nwr_txn *t, nwr_pg pg)
+/* True: all of the phase was looked at, or of this part. A part ends behind a key that a cursor
+ * holds. */
+static bool look_all(struct nwr_txn *t)
 {
-    struct nwr_key prefix = prefix_of(pg, t->check->phase);
+    struct nwr_check *c = t->check;
+    struct nwr_key prefix = prefix_of(c->pg, c->phase);
 
     while (look_page(t, &prefix)) {
         bool more = t->page.more;
 
-        t->check->after = t->page.last;
+        c->after = t->page.last;
+        c->cut = more && ++c->pages >= CHECK_PAGES && c->after.len <= NWR_CURSOR_KEY;
         nwr_snapshot_clear(t);
-        if (!more)
+        if (!more || c->cut)
             return true;
     }
     return false;
 }
 
 /* The first of them, if they are very many: who has them given back asks again. */
-static bool look_index(struct nwr_txn *t, nwr_pg pg)
+static bool look_index(struct nwr_txn *t)
 {
     uint32_t said = t->check->words.len;
     bool missing = false;
 
     if (!t->survey) {
         t->survey = nwr_zalloc(sizeof(*t->survey));
-        nwr_txn_indexed(t, pg, NULL);
+        nwr_txn_indexed(t, t->check->pg, NULL);
         return false;
     }
     for (uint32_t i = 0; i < t->survey->found.n; i++)
@@ -262,37 +271,66 @@ static bool look_index(struct nwr_txn *t, nwr_pg pg)
     return !missing;
 }
 
-static bool parse_group(const struct nwr_txn *t, const char *text, nwr_pg *pg)
+/* The letter of the phase, and the key behind the prefix. */
+static bool parse_cursor(const char *text, struct nwr_check *c)
+{
+    if (*text != 'E' && *text != 'I')
+        return false;
+    c->phase = *text == 'E' ? ENTRIES : LINKS;
+    c->after = prefix_of(c->pg, c->phase);
+    text = nwr_survey_take_key(text + 1, &c->after);
+    return text && *text == 0;
+}
+
+static void out_cursor(const struct nwr_check *c, struct nwr_out *o)
+{
+    nwr_say(o, c->phase == ENTRIES ? ">E" : ">I");
+    nwr_survey_say_key(o, &c->after, 3);
+    nwr_out_u8(o, 0);
+}
+
+static bool parse_group(const struct nwr_txn *t, const char *text, struct nwr_check *c)
 {
     uint32_t v = 0;
 
     for (; *text >= '0' && *text <= '9' && v < NWR_PGS_MAX; text++)
         v = v * 10 + (uint32_t)(*text - '0');
-    *pg = (nwr_pg)v;
-    return *text == 0 && v < NWR_MAX(t->m->config.info.pgs, (uint16_t)1);
+    c->pg = (nwr_pg)v;
+    return v < NWR_MAX(t->m->config.info.pgs, (uint16_t)1) &&
+           (*text == 0 || (*text == '.' && parse_cursor(text + 1, c)));
+}
+
+static bool begin(struct nwr_txn *t, const char *group)
+{
+    if (t->check)
+        return true;
+    t->check = nwr_zalloc(sizeof(*t->check));
+    return parse_group(t, group, t->check);
 }
 
 bool nwr_check_get(struct nwr_txn *t, const char *group, struct nwr_out *out)
 {
-    nwr_pg pg;
+    struct nwr_check *c;
 
     if (!nwr_survey_may(t))
         return true;
-    if (!parse_group(t, group, &pg)) {
+    if (!begin(t, group)) {
         nwr_txn_fail(t, EINVAL);
         return true;
     }
-    if (!t->check)
-        t->check = nwr_zalloc(sizeof(*t->check));
+    c = t->check;
     t->runs = 1; /* every run has read more than the one before */
-    for (; t->check->phase < UNNAMED; t->check->phase++) {
-        if (!look_all(t, pg))
+    for (; c->phase < UNNAMED && !c->cut; c->phase += !c->cut) {
+        if (!look_all(t))
             return false;
-        t->check->after = (struct nwr_key){0};
+        if (!c->cut)
+            c->after = (struct nwr_key){0};
     }
-    if (!look_index(t, pg))
+    if (!c->cut && !look_index(t))
         return false;
-    nwr_out_raw(out, t->check->words.data, t->check->words.len);
+    nwr_out_raw(out, c->words.data, c->words.len);
+    if (c->cut)
+        out_cursor(c, out);
     return true;
 }
 

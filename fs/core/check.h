@@ -2,7 +2,9 @@
  *
  * The attribute user.nwrfs.check.PG, of any name, holds what was found in a group: words that end
  * with NUL, each a letter, the inode and the directory of the name (16 hexadecimal digits each) and
- * the path from the root of the volume:
+ * the path from the root of the volume. A group of very many names is looked through in parts: the
+ * last word of one that is not the last is '>' and a cursor, and user.nwrfs.check.PG.CURSOR holds
+ * the next. The letters:
  *
  *   d  the name leads to an inode that is not there      the name goes
  *   m  the inode does not know of the name               it is told (st_nlink was too low); files
@@ -27,7 +29,7 @@
 struct nwr_check;
 
 void nwr_check_free(struct nwr_check *c);
-/* As nwr_virtual_get; group is what stands behind "check.". */
+/* As nwr_virtual_get; group is what stands behind "check.": a group, or a dot and a cursor too. */
 bool nwr_check_get(struct nwr_txn *t, const char *group, struct nwr_out *out);
 /* The plan of a SETXATTR of user.nwrfs.mend. */
 enum nwr_plan nwr_check_mend(struct nwr_txn *t);

@@ -8,7 +8,6 @@ enum {
     SURVEY_GROUPS = 64,  /* placement groups asked at once */
     SURVEY_KEYS = 1000,  /* looked at for one page */
     SURVEY_TEXT = 56000, /* bytes of a page: with one more path it fits an attribute */
-    CURSOR_KEY = 100,    /* bytes of a key in a cursor */
     PATH_BYTES = 4096
 };
 
@@ -26,6 +25,28 @@ int nwr_survey_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+void nwr_survey_say_key(struct nwr_out *o, const struct nwr_key *key, uint16_t from)
+{
+    static const char digit[] = "0123456789abcdef";
+
+    for (uint16_t i = from; i < key->len; i++) {
+        nwr_out_u8(o, (uint8_t)digit[key->b[i] >> 4]);
+        nwr_out_u8(o, (uint8_t)digit[key->b[i] & 15]);
+    }
+}
+
+const char *nwr_survey_take_key(const char *text, struct nwr_key *key)
+{
+    for (; *text && *text != '.'; text += 2) {
+        int hi = nwr_survey_digit(text[0]), lo = hi < 0 ? -1 : nwr_survey_digit(text[1]);
+
+        if (lo < 0 || key->len == NWR_CURSOR_KEY)
+            return NULL;
+        key->b[key->len++] = (uint8_t)(hi << 4 | lo);
+    }
+    return text;
+}
+
 static bool parse_cursor(const char *text, struct place *p)
 {
     *p = (struct place){.key = {.len = 2}};
@@ -33,14 +54,9 @@ static bool parse_cursor(const char *text, struct place *p)
         return true;
     if (*text++ != '.')
         return false;
-    for (p->key.len = 0; *text && *text != '.'; text += 2) {
-        int hi = nwr_survey_digit(text[0]), lo = hi < 0 ? -1 : nwr_survey_digit(text[1]);
-
-        if (lo < 0 || p->key.len == CURSOR_KEY)
-            return false;
-        p->key.b[p->key.len++] = (uint8_t)(hi << 4 | lo);
-    }
-    if (*text++ != '.' || p->key.len < 2)
+    p->key.len = 0;
+    text = nwr_survey_take_key(text, &p->key);
+    if (!text || *text++ != '.' || p->key.len < 2)
         return false;
     for (; *text >= '0' && *text <= '9' && p->skip < UINT32_MAX / 20; text++)
         p->skip = p->skip * 10 + (uint32_t)(*text - '0');
@@ -49,12 +65,7 @@ static bool parse_cursor(const char *text, struct place *p)
 
 static void out_cursor(struct nwr_out *o, const struct place *p)
 {
-    static const char digit[] = "0123456789abcdef";
-
-    for (uint16_t i = 0; i < p->key.len; i++) {
-        nwr_out_u8(o, (uint8_t)digit[p->key.b[i] >> 4]);
-        nwr_out_u8(o, (uint8_t)digit[p->key.b[i] & 15]);
-    }
+    nwr_survey_say_key(o, &p->key, 0);
     nwr_say(o, ".");
     nwr_say_number(o, p->skip, 1);
 }
@@ -65,9 +76,9 @@ static struct place behind(const struct nwr_rows *rows, uint32_t at)
 {
     struct place p = {.key = rows->row[at].key};
 
-    if (p.key.len <= CURSOR_KEY)
+    if (p.key.len <= NWR_CURSOR_KEY)
         return p;
-    p.key.len = CURSOR_KEY;
+    p.key.len = NWR_CURSOR_KEY;
     for (uint32_t i = 0; i <= at; i++)
         p.skip += nwr_key_has_prefix(&rows->row[i].key, &p.key);
     return p;

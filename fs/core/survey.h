@@ -22,6 +22,10 @@
 
 #include "fs/core/view_slots.h"
 
+enum {
+    NWR_CURSOR_KEY = 100 /* bytes of a key in a cursor, which is part of an attribute's name */
+};
+
 struct nwr_survey {
     struct nwr_rows found; /* what the index names, of the groups asked */
     struct nwr_key cut;    /* a group has more behind this; len 0: none has */
@@ -51,5 +55,9 @@ enum nwr_found nwr_survey_path(struct nwr_txn *t, nwr_ino dir, const char *name,
  * directory, was not seen by who took them. */
 bool nwr_survey_back(struct nwr_txn *t, nwr_ino ino, const struct nwr_versions *s, bool *missing);
 int nwr_survey_digit(char c); /* hexadecimal; -1 */
+/* Bytes of a key in a cursor, in hexadecimal. take appends them to *key, up to NWR_CURSOR_KEY, and
+ * gives the text behind them; NULL: they are none. */
+void nwr_survey_say_key(struct nwr_out *o, const struct nwr_key *key, uint16_t from);
+const char *nwr_survey_take_key(const char *text, struct nwr_key *key);
 
 #endif

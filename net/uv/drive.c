@@ -5,6 +5,8 @@
  *  2. After each round of polling, and before the next, the queue is worked off: one step an
  *     event, its effects carried out in order. What they call (a done, a submit) may queue more,
  *     and so does what the store has carried out within submit.
+ *     A round ends after ROUND_MS, however much is left: reads that follow each other, each begun
+ *     by the answer to the one before, would hold the loop, and with it its clock and timers.
  *  3. Then everything collected for a connection is written at once, and the timer is set to the
  *     node's deadline.
  *
@@ -17,6 +19,7 @@
 
 enum {
     STEPS_A_ROUND = 2048,
+    ROUND_MS = 20, /* what is carried out within a step may take long: a page of a directory */
     DISK_SAID_MS = 60000
 };
 
@@ -233,12 +236,13 @@ static bool have_event(struct nwr_peer *p)
 
 void nwr_drive_run(struct nwr_peer *p)
 {
+    uint64_t end = uv_hrtime() + (uint64_t)ROUND_MS * 1000000;
     unsigned steps = 0;
 
     if (p->stepping || p->drained)
         return;
     p->stepping = true;
-    for (; steps < STEPS_A_ROUND && have_event(p); steps++) {
+    for (; steps < STEPS_A_ROUND && uv_hrtime() < end && have_event(p); steps++) {
         struct nwr_queued q = p->queue[p->head++];
 
         step(p, &q);

@@ -14,6 +14,8 @@ enum {
     IDS = 33     /* bytes of a word before its path */
 };
 
+uint32_t tree_check_rows;
+
 static void mend_word(struct fake *f, const char *word)
 {
     struct nwr_fs_req *req = fake_req(NWR_FS_SETXATTR, ROOT, "user.nwrfs.mend");
@@ -28,26 +30,32 @@ static void mend_word(struct fake *f, const char *word)
 
 uint32_t tree_check(struct fake *f, bool all, bool mend, char *text, size_t size)
 {
-    uint32_t found = 0;
+    char name[256], cursor[256] = "";
+    uint32_t found = 0, before;
     size_t out = 0;
 
     text[0] = 0;
-    for (int pg = 0; pg < GROUPS; pg++) {
-        char name[64];
+    tree_check_rows = 0;
+    for (int pg = 0; pg < GROUPS; pg += !*cursor) {
         struct nwr_fs_req *req;
         struct nwr_fs_reply r;
 
-        snprintf(name, sizeof(name), "user.nwrfs.check.%d", pg);
+        snprintf(name, sizeof(name), "user.nwrfs.check.%d%.220s", pg, cursor);
+        *cursor = 0;
         req = fake_req(NWR_FS_GETXATTR, ROOT, name);
         req->size = 65536;
         req->uid = 0;
+        before = f->rows;
         r = fake_call(f, req);
         assert_int_equal(r.err, 0);
+        tree_check_rows = NWR_MAX(tree_check_rows, f->rows - before);
         for (size_t at = 0; r.data && at < r.data->len;
              at += strlen((char *)r.data->data + at) + 1) {
             const char *word = (char *)r.data->data + at;
 
-            if (*word == 'o' && !all)
+            if (*word == '>')
+                snprintf(cursor, sizeof(cursor), ".%s", word + 1);
+            if (*word == '>' || (*word == 'o' && !all))
                 continue;
             found++;
             out += (size_t)snprintf(text + out, size - out, "%c %s\n", *word, word + IDS);

@@ -8,5 +8,7 @@
  * wait for their space to be given back ('o') are left out unless all is set. mend: each is
  * written to user.nwrfs.mend. Gives their number. */
 uint32_t tree_check(struct fake *f, bool all, bool mend, char *text, size_t size);
+/* Rows that the volume was asked for by one request of the last tree_check, at most. */
+extern uint32_t tree_check_rows;
 
 #endif

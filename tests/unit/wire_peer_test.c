@@ -243,6 +243,56 @@ static void one_node_keeps_what_it_is_given(void **state)
     fix_free(f);
 }
 
+/* ---- the loop ---- */
+
+enum {
+    CHAIN = 20,
+    SLOW_US = 30000 /* longer than a round of the driver lasts (net/uv/drive.c) */
+};
+
+struct chain {
+    struct nwr_volume *v;
+    uint32_t done, now; /* in all, and since the loop came round */
+};
+
+static void on_link_of_chain(struct nwr_request *req, const struct nwr_response *res)
+{
+    struct chain *c = req->user;
+    struct nwr_request *next;
+
+    assert_int_equal(res->err, NWR_OK);
+    usleep(SLOW_US);
+    c->now++;
+    if (++c->done == CHAIN)
+        return;
+    next = read_of("a");
+    next->user = c;
+    next->done = on_link_of_chain;
+    c->v->submit(c->v, next);
+}
+
+/* Each read begins another when it is answered, and each takes long. A loop has two rounds. */
+static void reads_that_follow_each_other_do_not_hold_the_loop(void **state)
+{
+    struct fix *f = fix_new();
+    struct chain c = {0};
+    struct nwr_request *first = read_of("a");
+
+    (void)state;
+    assert_int_equal(start(f, 0, NULL, 0, 0), NWR_OK);
+    c.v = volume(f, 0);
+    put(f, c.v, "a", "one");
+    first->user = &c;
+    first->done = on_link_of_chain;
+    c.v->submit(c.v, first);
+    while (c.done < CHAIN) {
+        c.now = 0;
+        uv_run(&f->loop, UV_RUN_ONCE);
+        assert_in_range(c.now, 0, 2);
+    }
+    fix_free(f);
+}
+
 static void a_node_opened_again_is_the_same(void **state)
 {
     struct fix *f = fix_new();
@@ -505,6 +555,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_node_keeps_what_it_is_given),
         cmocka_unit_test(a_node_opened_again_is_the_same),
+        cmocka_unit_test(reads_that_follow_each_other_do_not_hold_the_loop),
         cmocka_unit_test(what_one_node_writes_another_reads),
         cmocka_unit_test(a_joining_node_copies_what_was_there),
         cmocka_unit_test(one_of_three_may_be_gone),
