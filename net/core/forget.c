@@ -18,7 +18,8 @@ struct forget {
     /* of the record that others are asked for */
     uint64_t epoch; /* of the ring that says who they are */
     uint32_t out;   /* answers to come */
-    bool open;      /* one may have it, or has */
+    bool open;      /* one may have it */
+    bool there;     /* one has */
     bool stays;
     struct nwr_forget_result result;
 };
@@ -68,7 +69,8 @@ static void look(struct nwr_node *n, struct forget *f)
     if (f->out)
         return;
     nwr_job_wake(n, &f->job, NWR_NEVER);
-    f->open |= f->epoch != n->ring.epoch;
+    f->open |=
+        f->epoch != n->ring.epoch || (f->there && nwr_ring_holds(&n->ring, f->pg, n->ordinal));
     if (f->stays || f->open) {
         f->result.open += !f->stays;
         next(n, f);
@@ -86,7 +88,7 @@ static void ask(struct nwr_node *n, struct forget *f)
     f->state = ASKING;
     f->epoch = n->ring.epoch;
     f->stays = true;
-    f->open = false;
+    f->open = f->there = false;
     nwr_job_wake(n, &f->job, n->now + NWR_DEADLINE_MS);
     for (uint32_t i = 0; i < sides.n; i++) {
         struct nwr_msg m = {.kind = NWR_MSG_FETCH, .pg = f->pg};
@@ -116,7 +118,10 @@ static void on_answer(struct nwr_node *n, struct nwr_job *j, const struct nwr_ca
     (void)c;
     f->out--;
     f->stays |= m->err == NWR_E_CORRUPT;
-    f->open |= m->err || m->kind != NWR_MSG_ROWS || m->u.rows.rows.n;
+    if (m->err || m->kind != NWR_MSG_ROWS)
+        f->open = true;
+    else
+        f->there |= m->u.rows.rows.n > 0;
     look(n, f);
 }
 
@@ -137,6 +142,8 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
     (void)child;
     if (err) {
         f->result.open++;
+    } else if (f->there) {
+        f->result.spare++;
     } else {
         f->result.dropped++;
         say_dropped(n, f);

@@ -9,7 +9,8 @@
  * (CLOCK_LOST), so that a copy that is on its way still, in a hint say, is taken.
  *
  * While the ring is joint, all of both lists are asked. Where nobody else has the group, nothing
- * is dropped.
+ * is dropped. In a group that is here and not held (leave.c), what one of its list has goes too: it
+ * cannot be compared, nor handed over, and the others would stay here with it.
  */
 #ifndef NWR_FORGET_H
 #define NWR_FORGET_H
@@ -18,6 +19,7 @@
 
 struct nwr_forget_result {
     uint32_t dropped;
+    uint32_t spare; /* dropped, but not lost: its list has it */
     uint32_t open; /* whether they are lost is not known yet: one did not answer, or has it */
 };
 

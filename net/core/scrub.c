@@ -542,6 +542,7 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
     if (s->state == FORGETTING) {
         s->dropped += nwr_forget_result(child)->dropped;
         s->open += nwr_forget_result(child)->open;
+        s->rotten -= NWR_MIN(s->rotten, nwr_forget_result(child)->spare);
         fetch(n, s);
         return;
     }

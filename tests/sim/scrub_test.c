@@ -401,6 +401,35 @@ static void a_lost_block_that_is_found_again_comes_to_all(void **state)
     sim_destroy(s);
 }
 
+/* It cannot be compared there, nor handed over. */
+static void what_rotted_in_groups_that_left_goes_where_their_lists_have_it(void **state)
+{
+    struct sim *s = filled(40);
+    struct nwr_node_event ev = {.kind = NWR_EV_RESHAPE,
+                                .reshape = {.kind = NWR_RESHAPE_N, .value = 2}};
+    const struct nwr_scrub_state *st;
+
+    (void)state;
+    nwr_store_mem_rot(s->node[2].store, ALL / 4);
+    sim_event(s, 0, &ev);
+    sim_run(s, 20000000);
+    assert_false(sim_ring(s, 2)->joint);
+    assert_int_equal(sim_ring(s, 2)->n, 2);
+    st = scrub(s, 2, NWR_PGS_MAX);
+    assert_int_equal(st->lost, 0);
+    assert_int_equal(st->left, 0);
+    sim_run(s, 70000000);
+    assert_int_equal(verify(s, 2).corrupt, 0);
+    for (nwr_pg pg = 0; pg < 16; pg++) {
+        struct nwr_key key = kit_key(pg, pg);
+        struct nwr_record rec = kit_stored(s, 2, &key);
+
+        assert_int_equal(rec.n, kit_holds(s, 2, pg));
+        nwr_record_deinit(&rec);
+    }
+    sim_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -419,6 +448,7 @@ int main(void)
             a_block_that_is_lost_keeps_no_replicas_apart_and_nothing_else_from_being_mended),
         cmocka_unit_test(a_lost_block_that_is_found_again_comes_to_all),
         cmocka_unit_test(what_another_cannot_read_either_stays_unreadable),
+        cmocka_unit_test(what_rotted_in_groups_that_left_goes_where_their_lists_have_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
