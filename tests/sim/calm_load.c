@@ -1,8 +1,11 @@
 /* calm_load.c -- see calm_load.h. */
 #include "tests/sim/calm_load.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+
+#include "tests/sim/sim_fault.h"
 
 enum {
     DEPTH = 3,   /* of a path */
@@ -63,10 +66,23 @@ static void links(struct sim_program *p, struct calm_load *l)
 static void renames(struct sim_program *p, struct calm_load *l)
 {
     struct paths x = some_path(p, l), y = some_path(p, l);
-    int err = call_rename(p, x.mount, y.mount);
+    int err = call_rename(p, x.mount, y.mount, 0);
 
     oracle_plain_says(p, "rename", x.mount, y.mount, err,
-                      plain_rename(&l->plain, x.plain, y.plain));
+                      plain_rename(&l->plain, x.plain, y.plain, 0));
+}
+
+/* Two names whose directories are in different groups are not exchanged (fs/README.md). */
+static void renames_with_flags(struct sim_program *p, struct calm_load *l)
+{
+    uint32_t flags = below(p, 2) ? NWR_RENAME_EXCHANGE : NWR_RENAME_NOREPLACE;
+    struct paths x = some_path(p, l), y = some_path(p, l);
+    int err = call_rename(p, x.mount, y.mount, flags);
+
+    if (err == EXDEV && flags == NWR_RENAME_EXCHANGE)
+        return;
+    oracle_plain_says(p, "renameat2", x.mount, y.mount, err,
+                      plain_rename(&l->plain, x.plain, y.plain, flags));
 }
 
 static void unlinks(struct sim_program *p, struct calm_load *l)
@@ -105,6 +121,50 @@ static void changes_mode(struct sim_program *p, struct calm_load *l)
     oracle_plain_says(p, "chmod", x.mount, "", err, plain_chmod(&l->plain, x.plain, mode));
 }
 
+static void sets_time(struct sim_program *p, struct calm_load *l)
+{
+    struct paths x = some_path(p, l);
+    nwr_ns mtime = 1 + below(p, 2000000000);
+    int node, err = call_set_mtime(p, x.mount, mtime);
+    int expected = plain_target(&l->plain, x.plain, &node);
+
+    oracle_plain_says(p, "utimensat", x.mount, "", err, expected);
+    if (!expected)
+        l->plain.node[node].mtime = mtime;
+}
+
+static void uses_xattr(struct sim_program *p, struct calm_load *l)
+{
+    static const char *const names[] = {"user.a", "user.b"};
+    struct paths x = some_path(p, l);
+    uint32_t which = below(p, 2), what = below(p, 4);
+    char text[CALL_NAME], *is;
+    int node, err, expected = plain_target(&l->plain, x.plain, &node);
+
+    is = l->plain.node[expected ? 0 : node].xattr[which];
+    snprintf(text, sizeof(text), "%u", (unsigned)(1 + l->calls));
+    if (what == 0) {
+        err = call_setxattr(p, x.mount, names[which], text);
+    } else if (what == 1) {
+        err = call_removexattr(p, x.mount, names[which]);
+        text[0] = 0;
+    } else {
+        err = call_getxattr(p, x.mount, names[which], text, sizeof(text));
+    }
+    if (!expected && what && !is[0])
+        expected = ENODATA;
+    oracle_plain_says(p, "xattr", x.mount,
+                      what == 0   ? "set"
+                      : what == 1 ? "remove"
+                                  : "get",
+                      err, expected);
+    if (!expected && what < 2)
+        snprintf(is, sizeof(l->plain.node[0].xattr[0]), "%.15s", text);
+    else if (!expected && strcmp(text, is) != 0)
+        sim_fail(p->m->s, "[plain] mount %d: %s of %s is %s, not %s", p->m->no, names[which],
+                 x.mount, text, is);
+}
+
 static void opens(struct sim_program *p, struct calm_load *l, struct calm_file *f)
 {
     static const uint32_t flags[] = {O_RDONLY,           O_RDWR,
@@ -132,6 +192,37 @@ static void writes(struct sim_program *p, struct calm_load *l, struct calm_file 
     plain_write(&l->plain, f->node, off, l->buf, len);
 }
 
+static void zeroes(struct sim_program *p, struct calm_load *l, struct calm_file *f)
+{
+    uint32_t mode =
+        NWR_FALLOC_KEEP_SIZE | (below(p, 2) ? NWR_FALLOC_PUNCH_HOLE : NWR_FALLOC_ZERO_RANGE);
+    size_t len = 1 + below(p, CALM_BUFFER / 4),
+           off = below(p, below(p, 2) ? SMALL : CALM_BUFFER / 2);
+
+    oracle_plain_says(p, "fallocate", l->base, "", call_fallocate(p, &f->f, mode, off, len), 0);
+    plain_zero(&l->plain, f->node, off, len);
+}
+
+/* From one open file to another; a short copy is one, too. */
+static void copies(struct sim_program *p, struct calm_load *l, struct calm_file *to)
+{
+    struct calm_file *from = &l->file[below(p, CALM_FILES)];
+    size_t most = below(p, 2) ? SMALL : CALM_BUFFER / 2, size, len, was;
+    size_t off = below(p, (uint32_t)most), to_off = below(p, (uint32_t)most);
+
+    if (!from->open || from->node == to->node)
+        return;
+    size = l->plain.node[from->node].size;
+    len = was = off < size ? NWR_MIN(size - off, most) : 0;
+    if (!len || call_copy(p, &from->f, off, &to->f, to_off, &len) == EXDEV)
+        return;
+    if (len > was)
+        sim_fail(p->m->s, "[plain] mount %d copies %zu bytes of %zu", p->m->no, len, was);
+    memcpy(l->buf, l->plain.node[from->node].data + off, len);
+    plain_write(&l->plain, to->node, to_off, l->buf, len);
+    oracle_plain_content(p, l, &to->f, to->node);
+}
+
 static void closes(struct sim_program *p, struct calm_load *l, struct calm_file *f)
 {
     oracle_plain_says(p, "close", l->base, "", call_close(p, &f->f), 0);
@@ -142,9 +233,13 @@ static void closes(struct sim_program *p, struct calm_load *l, struct calm_file 
 static void uses_file(struct sim_program *p, struct calm_load *l)
 {
     struct calm_file *f = &l->file[below(p, CALM_FILES)];
-    uint32_t what = below(p, 6);
+    uint32_t what = below(p, l->wide ? 8 : 6);
 
-    if (!f->open)
+    if (f->open && f->writes && what == 6)
+        zeroes(p, l, f);
+    else if (f->open && f->writes && what == 7)
+        copies(p, l, f);
+    else if (!f->open)
         opens(p, l, f);
     else if (what == 0)
         closes(p, l, f);
@@ -177,10 +272,15 @@ static void turn(struct sim_program *p, struct calm_load *l)
         uses_file,       uses_file,       removes_directory, changes_mode,
     };
 
+    static void (*const more[])(struct sim_program * p, struct calm_load * l) = {
+        renames_with_flags, sets_time, uses_xattr, uses_xattr};
+
     /* Two processes of one mount never conflict (DESIGN 9). */
     p->pid = 1 + (uint32_t)(nwr_mix64(l->calls) % PROCESSES);
     if (plain_full(&l->plain))
         unlinks(p, l);
+    else if (l->wide && below(p, 4) == 0)
+        more[below(p, NWR_COUNT(more))](p, l);
     else
         deeds[below(p, NWR_COUNT(deeds))](p, l);
     l->calls++;
@@ -209,6 +309,7 @@ void calm_load_work(struct sim_program *p)
 void calm_load_init(struct calm_load *l, struct sim *s, int no, int node)
 {
     *l = (struct calm_load){.turns = 50 + (uint32_t)sim_below(s, 150)};
+    l->wide = s->seed >= SIM_HARSH;
     snprintf(l->base, sizeof(l->base), "of%d", no);
     l->buf = nwr_zalloc(CALM_BUFFER);
     plain_init(&l->plain);

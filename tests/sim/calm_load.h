@@ -26,6 +26,7 @@ struct calm_load {
         struct call_file f;
     } file[CALM_FILES];
     uint32_t turns; /* still to come */
+    bool wide;      /* in harsh seeds: renameat2, times, xattrs, holes, copies */
     uint64_t calls;
     char *buf;
 };

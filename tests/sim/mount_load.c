@@ -184,7 +184,7 @@ static int moves(struct sim_program *p, const char *from, const char *to)
 {
     struct mount_book *b = &worker(p)->load->book;
     uint32_t deed = mount_book_deed(b, BOOK_MOVE, p->m->no, from, to, BOOK_NONE);
-    int err = call_rename(p, from, to);
+    int err = call_rename(p, from, to, 0);
 
     mount_book_done(b, deed, err);
     count(worker(p)->load, p->m->no, "moves", from, to, err);

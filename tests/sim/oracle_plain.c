@@ -61,6 +61,9 @@ void oracle_plain_stat(struct sim_program *p, struct calm_load *l, const char *p
         same(p, "the number of links", there, st.st_nlink, plain_nlink(&l->plain, node));
     if (!S_ISDIR(n->mode))
         same(p, "the size", there, (uint64_t)st.st_size, n->size);
+    if (n->mtime && !S_ISDIR(n->mode))
+        same(p, "the time", there, (uint64_t)(st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec),
+             (uint64_t)n->mtime);
     same_inode(p, l, there, node, st.st_ino);
 }
 

@@ -217,7 +217,23 @@ static int may_replace(const struct plain_fs *fs, int from, int to)
     return plain_count(fs, to) ? ENOTEMPTY : 0;
 }
 
-int plain_rename(struct plain_fs *fs, const char *from, const char *to)
+static int exchange(struct plain_fs *fs, const char *from, const char *to)
+{
+    char name[CALL_NAME], name2[CALL_NAME];
+    struct plain_name *a, *b;
+    int dir, dir2, node;
+
+    walk(fs, from, &dir, name);
+    walk(fs, to, &dir2, name2);
+    a = name_at(fs, dir, name);
+    b = name_at(fs, dir2, name2);
+    node = a->node;
+    a->node = b->node;
+    b->node = node;
+    return 0;
+}
+
+int plain_rename(struct plain_fs *fs, const char *from, const char *to, uint32_t flags)
 {
     char name[CALL_NAME], name2[CALL_NAME];
     int node, there, dir, dir2, err = plain_find(fs, from, &node);
@@ -227,10 +243,14 @@ int plain_rename(struct plain_fs *fs, const char *from, const char *to)
     if (is_below(to, from))
         return EINVAL;
     if (is_below(from, to))
-        return ENOTEMPTY;
+        return flags & NWR_RENAME_EXCHANGE ? EINVAL : ENOTEMPTY;
     err = plain_find(fs, to, &there);
+    if (err == 0 && flags & NWR_RENAME_NOREPLACE)
+        return EEXIST;
     if (err == 0 && there == node)
         return 0;
+    if (flags & NWR_RENAME_EXCHANGE)
+        return err ? err : exchange(fs, from, to);
     if (err == 0)
         err = may_replace(fs, node, there);
     else if (err == ENOENT)
@@ -250,6 +270,7 @@ int plain_rename(struct plain_fs *fs, const char *from, const char *to)
 
 static void resize(struct plain_node *n, size_t size)
 {
+    n->mtime = 0;
     n->data = nwr_realloc(n->data, NWR_MAX(size, (size_t)1));
     if (size > n->size)
         memset(n->data + n->size, 0, size - n->size);
@@ -287,13 +308,23 @@ void plain_write(struct plain_fs *fs, int node, size_t off, const char *data, si
 {
     struct plain_node *n = &fs->node[node];
 
+    n->mtime = 0;
     if (off + len > n->size)
         resize(n, off + len);
     memcpy(n->data + off, data, len);
 }
 
-/* The node of path, which is to be changed: no symbolic link. */
-static int find_to_change(const struct plain_fs *fs, const char *path, int *node)
+void plain_zero(struct plain_fs *fs, int node, size_t off, size_t len)
+{
+    struct plain_node *n = &fs->node[node];
+
+    if (off >= n->size)
+        return;
+    n->mtime = 0;
+    memset(n->data + off, 0, NWR_MIN(len, n->size - off));
+}
+
+int plain_target(const struct plain_fs *fs, const char *path, int *node)
 {
     int err = plain_find(fs, path, node);
 
@@ -302,7 +333,7 @@ static int find_to_change(const struct plain_fs *fs, const char *path, int *node
 
 int plain_truncate(struct plain_fs *fs, const char *path, size_t size)
 {
-    int node, err = find_to_change(fs, path, &node);
+    int node, err = plain_target(fs, path, &node);
 
     if (!err && S_ISDIR(fs->node[node].mode))
         err = EISDIR;
@@ -313,7 +344,7 @@ int plain_truncate(struct plain_fs *fs, const char *path, size_t size)
 
 int plain_chmod(struct plain_fs *fs, const char *path, mode_t mode)
 {
-    int node, err = find_to_change(fs, path, &node);
+    int node, err = plain_target(fs, path, &node);
 
     if (!err)
         fs->node[node].mode = (fs->node[node].mode & S_IFMT) | mode;

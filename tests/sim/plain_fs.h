@@ -20,7 +20,9 @@ struct plain_node {
     uint32_t names, opens;
     char *data; /* of a file; the text of a symbolic link */
     size_t size;
-    uint64_t ino; /* what the mount calls it; 0: not seen yet */
+    uint64_t ino;      /* what the mount calls it; 0: not seen yet */
+    int64_t mtime;     /* that was set, ns; 0: not since it was written to */
+    char xattr[2][16]; /* user.a and user.b; empty: none */
 };
 
 struct plain_fs {
@@ -54,6 +56,11 @@ int plain_symlink(struct plain_fs *fs, const char *text, const char *path);
 int plain_link(struct plain_fs *fs, const char *from, const char *to);
 /* unlink, or rmdir. */
 int plain_remove(struct plain_fs *fs, const char *path, bool directory);
-int plain_rename(struct plain_fs *fs, const char *from, const char *to);
+/* flags: NWR_RENAME_*. */
+int plain_rename(struct plain_fs *fs, const char *from, const char *to, uint32_t flags);
+/* The node of path, which is to be changed: ELOOP if it is a symbolic link. */
+int plain_target(const struct plain_fs *fs, const char *path, int *node);
+/* FALLOCATE with KEEP_SIZE: PUNCH_HOLE, or ZERO_RANGE. */
+void plain_zero(struct plain_fs *fs, int node, size_t off, size_t len);
 
 #endif

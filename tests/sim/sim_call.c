@@ -239,6 +239,37 @@ static int on_handle(struct sim_program *p, enum nwr_fs_op op, const struct call
     return plain(p, req);
 }
 
+int call_fallocate(struct sim_program *p, const struct call_file *f, uint32_t mode, uint64_t off,
+                   uint64_t len)
+{
+    struct nwr_fs_req *req = request(NWR_FS_FALLOCATE, f->node, NULL);
+
+    req->fh = f->fh;
+    req->flags = mode;
+    req->off = off;
+    req->size = len;
+    return plain(p, req);
+}
+
+int call_copy(struct sim_program *p, const struct call_file *from, uint64_t off,
+              const struct call_file *to, uint64_t to_off, size_t *len)
+{
+    struct nwr_fs_req *req = request(NWR_FS_COPY, from->node, NULL);
+    struct nwr_fs_reply r;
+    int err;
+
+    req->fh = from->fh;
+    req->node2 = to->node;
+    req->off = off;
+    req->count = to_off;
+    req->size = *len;
+    r = sim_call(p, req);
+    err = r.err;
+    *len = r.count;
+    nwr_fs_reply_deinit(&r);
+    return err;
+}
+
 int call_fsync(struct sim_program *p, const struct call_file *f)
 {
     return on_handle(p, NWR_FS_FSYNC, f);
@@ -254,7 +285,7 @@ int call_close(struct sim_program *p, const struct call_file *f)
 }
 
 static int try_set_attr(struct sim_program *p, const char *path, uint32_t set, uint32_t mode,
-                        uint64_t size)
+                        uint64_t size, nwr_ns mtime)
 {
     struct way w = {0};
     char name[CALL_NAME];
@@ -273,27 +304,86 @@ static int try_set_attr(struct sim_program *p, const char *path, uint32_t set, u
     req->set = set;
     req->mode = (e.st.st_mode & S_IFMT) | mode;
     req->size = size;
+    req->mtime = mtime;
     return give_back(p, &w, plain(p, req));
 }
 
 /* What a path led to may be gone for good before its inode is changed: the kernel looks once more
  * (retry_estale). */
 static int set_attr(struct sim_program *p, const char *path, uint32_t set, uint32_t mode,
-                    uint64_t size)
+                    uint64_t size, nwr_ns mtime)
 {
-    int err = try_set_attr(p, path, set, mode, size);
+    int err = try_set_attr(p, path, set, mode, size, mtime);
 
-    return err == ESTALE ? try_set_attr(p, path, set, mode, size) : err;
+    return err == ESTALE ? try_set_attr(p, path, set, mode, size, mtime) : err;
 }
 
 int call_truncate(struct sim_program *p, const char *path, uint64_t size)
 {
-    return set_attr(p, path, NWR_SET_SIZE, 0, size);
+    return set_attr(p, path, NWR_SET_SIZE, 0, size, 0);
 }
 
 int call_chmod(struct sim_program *p, const char *path, uint32_t mode)
 {
-    return set_attr(p, path, NWR_SET_MODE, mode, 0);
+    return set_attr(p, path, NWR_SET_MODE, mode, 0, 0);
+}
+
+int call_set_mtime(struct sim_program *p, const char *path, nwr_ns mtime)
+{
+    return set_attr(p, path, NWR_SET_MTIME, 0, 0, mtime);
+}
+
+/* text: NULL where there is none. */
+static int on_xattr(struct sim_program *p, enum nwr_fs_op op, const char *path, const char *name,
+                    const char *text, struct nwr_fs_reply *r)
+{
+    struct way w = {0};
+    char last[CALL_NAME];
+    struct nwr_fs_entry e;
+    struct nwr_fs_req *req;
+    uint64_t dir;
+    int err = find(p, &w, path, &dir, last, &e);
+
+    if (!err && S_ISLNK(e.st.st_mode))
+        err = ELOOP;
+    if (err)
+        return give_back(p, &w, err);
+    req = request(op, e.node, name);
+    req->size = CALL_NAME;
+    if (text)
+        req->data = nwr_blob_copy(text, strlen(text));
+    *r = sim_call(p, req);
+    return give_back(p, &w, r->err);
+}
+
+int call_setxattr(struct sim_program *p, const char *path, const char *name, const char *text)
+{
+    struct nwr_fs_reply r = {0};
+    int err = on_xattr(p, NWR_FS_SETXATTR, path, name, text, &r);
+
+    nwr_fs_reply_deinit(&r);
+    return err;
+}
+
+int call_getxattr(struct sim_program *p, const char *path, const char *name, char *text,
+                  size_t size)
+{
+    struct nwr_fs_reply r = {0};
+    int err = on_xattr(p, NWR_FS_GETXATTR, path, name, NULL, &r);
+
+    snprintf(text, size, "%.*s", r.data ? (int)r.data->len : 0,
+             r.data ? (const char *)r.data->data : "");
+    nwr_fs_reply_deinit(&r);
+    return err;
+}
+
+int call_removexattr(struct sim_program *p, const char *path, const char *name)
+{
+    struct nwr_fs_reply r = {0};
+    int err = on_xattr(p, NWR_FS_REMOVEXATTR, path, name, NULL, &r);
+
+    nwr_fs_reply_deinit(&r);
+    return err;
 }
 
 /* ---- names ----------------------------------------------------------------------------------- */
@@ -416,7 +506,7 @@ static int may_rename(const struct nwr_fs_entry *from, const struct nwr_fs_entry
     return 0;
 }
 
-int call_rename(struct sim_program *p, const char *from, const char *to)
+int call_rename(struct sim_program *p, const char *from, const char *to, uint32_t flags)
 {
     struct way w = {0};
     char name[CALL_NAME], name2[CALL_NAME];
@@ -430,21 +520,24 @@ int call_rename(struct sim_program *p, const char *from, const char *to)
         err = EINVAL;
     len = strlen(to);
     if (!err && strncmp(to, from, len) == 0 && from[len] == '/')
-        err = ENOTEMPTY;
+        err = flags & NWR_RENAME_EXCHANGE ? EINVAL : ENOTEMPTY;
     if (err)
         return give_back(p, &w, err);
     err = find(p, &w, to, &dir2, name2, &there);
-    if (err == ENOENT)
+    if (err == ENOENT && !(flags & NWR_RENAME_EXCHANGE))
         err = walk(p, &w, to, &dir2, name2);
+    else if (!err && flags & NWR_RENAME_NOREPLACE)
+        err = EEXIST;
     else if (!err && there.node == e.node)
         return give_back(p, &w, 0);
-    else if (!err)
+    else if (!err && !(flags & NWR_RENAME_EXCHANGE))
         err = may_rename(&e, &there);
     if (err)
         return give_back(p, &w, err);
     req = request(NWR_FS_RENAME, dir, name);
     req->node2 = dir2;
     req->name2 = nwr_strdup(name2);
+    req->flags = flags;
     return give_back(p, &w, plain(p, req));
 }
 

@@ -7,6 +7,7 @@
 #ifndef NWR_SIM_CALL_H
 #define NWR_SIM_CALL_H
 
+#include "fs/core/flags.h"
 #include "tests/sim/sim_mount.h"
 
 enum {
@@ -37,17 +38,29 @@ int call_read(struct sim_program *p, const struct call_file *f, char *buf, size_
               size_t *len);
 int call_write(struct sim_program *p, const struct call_file *f, uint64_t off, const char *text,
                size_t len);
+/* mode: NWR_FALLOC_*. */
+int call_fallocate(struct sim_program *p, const struct call_file *f, uint32_t mode, uint64_t off,
+                   uint64_t len);
+/* *len: how much there is to copy, then how much was. */
+int call_copy(struct sim_program *p, const struct call_file *from, uint64_t off,
+              const struct call_file *to, uint64_t to_off, size_t *len);
 int call_fsync(struct sim_program *p, const struct call_file *f);
 int call_close(struct sim_program *p, const struct call_file *f);
 int call_truncate(struct sim_program *p, const char *path, uint64_t size);
 int call_chmod(struct sim_program *p, const char *path, uint32_t mode);
+int call_set_mtime(struct sim_program *p, const char *path, nwr_ns mtime);
+int call_setxattr(struct sim_program *p, const char *path, const char *name, const char *text);
+int call_getxattr(struct sim_program *p, const char *path, const char *name, char *text,
+                  size_t size);
+int call_removexattr(struct sim_program *p, const char *path, const char *name);
 int call_mkdir(struct sim_program *p, const char *path);
 int call_rmdir(struct sim_program *p, const char *path);
 int call_unlink(struct sim_program *p, const char *path);
 int call_link(struct sim_program *p, const char *from, const char *to);
 int call_symlink(struct sim_program *p, const char *text, const char *path);
 int call_readlink(struct sim_program *p, const char *path, char *text, size_t size);
-int call_rename(struct sim_program *p, const char *from, const char *to);
+/* flags: NWR_RENAME_*. */
+int call_rename(struct sim_program *p, const char *from, const char *to, uint32_t flags);
 /* Without dots; a directory of more than CALL_LIST names is cut. */
 int call_list(struct sim_program *p, const char *path, struct call_list *l);
 
