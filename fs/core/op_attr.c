@@ -58,6 +58,8 @@ static void set_times(struct nwr_txn *t, struct nwr_node *n, struct nwr_attr *a)
         a->atime = (struct nwr_stamped){given(t, NWR_SET_ATIME_NOW, req->atime), 0};
     if (!(req->set & (NWR_SET_MTIME | NWR_SET_MTIME_NOW)))
         return;
+    if (n->held) /* its content goes out under another write_id, with this time */
+        n->mtime = mtime;
     if (n->file && nwr_file_dirty(n->file)) {
         n->mtime = mtime;
         return;
@@ -132,7 +134,8 @@ enum nwr_plan nwr_plan_setattr(struct nwr_txn *t)
     if (t->x.elsewhere) /* it has nothing of its own */
         return nwr_txn_fail(t, EPERM);
     nwr_entry_refresh(t, n, &t->x);
-    if (n->held && n->pushing)
+    /* The push has the creation's attributes with it, and a time of its own. */
+    if (n->pushing && (n->held || t->req->set & (NWR_SET_MTIME | NWR_SET_MTIME_NOW)))
         return nwr_txn_after_push(t, n);
     if (t->req->set & NWR_SET_SIZE) {
         plan = set_size(t, n);

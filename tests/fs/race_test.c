@@ -516,6 +516,76 @@ static void a_creation_whose_acknowledgement_is_lost_is_one_file(void **state)
     fake_deinit(&f);
 }
 
+/* As cp -p does, with a large file. */
+static void a_time_that_is_set_while_the_file_is_pushed_stays(void **state)
+{
+    struct nwr_fs_req *req;
+    struct nwr_fs_reply r;
+    uint64_t node, fh;
+    struct stat st;
+    struct fake f;
+
+    (void)state;
+    fake_init(&f, 5);
+    assert_int_equal(fake_save(&f, ROOT, "f", "old"), 0);
+    fake_pass(&f, 2000);
+    assert_int_equal(fake_create(&f, ROOT, "f", O_RDWR | O_CREAT, &node, &fh), 0);
+    assert_int_equal(fake_write(&f, node, fh, 0, "new"), 0);
+    f.hold = true;
+    fake_pass(&f, 2000);
+    req = fake_req(NWR_FS_SETATTR, node, NULL);
+    req->set = NWR_SET_MTIME;
+    req->mtime = 77;
+    fake_begin(&f, req);
+    while (f.nqueue > 1) { /* what is read for it comes before the push is acknowledged */
+        struct nwr_request *push = f.queue[0];
+
+        f.queue[0] = f.queue[f.nqueue - 1];
+        f.queue[f.nqueue - 1] = push;
+        fake_answer(&f);
+    }
+    fake_drain(&f);
+    r = fake_end(&f);
+    assert_int_equal(r.err, 0);
+    nwr_fs_reply_deinit(&r);
+    f.hold = false;
+    assert_int_equal(fake_stat(&f, node, &st), 0);
+    assert_int_equal(st.st_mtim.tv_nsec, 77);
+    assert_int_equal(fake_close(&f, node, fh), 0);
+    fake_pass(&f, 2000);
+    assert_int_equal(fake_stat(&f, node, &st), 0);
+    assert_int_equal(st.st_mtim.tv_nsec, 77);
+    fake_deinit(&f);
+}
+
+static void a_time_that_is_set_before_the_creation_is_sent_stays(void **state)
+{
+    struct nwr_fs_req *req;
+    struct nwr_fs_reply r;
+    uint64_t node, fh;
+    struct stat st;
+    struct fake f;
+
+    (void)state;
+    fake_init(&f, 5);
+    assert_int_equal(fake_create(&f, ROOT, "f", O_RDWR | O_CREAT, &node, &fh), 0);
+    req = fake_req(NWR_FS_SETATTR, node, NULL);
+    req->set = NWR_SET_MTIME;
+    req->mtime = 77;
+    r = fake_call(&f, req);
+    assert_int_equal(r.err, 0);
+    nwr_fs_reply_deinit(&r);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(fake_stat(&f, node, &st), 0);
+        assert_int_equal(st.st_mtim.tv_nsec, 77);
+        fake_pass(&f, 2000);
+    }
+    assert_int_equal(fake_close(&f, node, fh), 0);
+    assert_int_equal(fake_stat(&f, node, &st), 0);
+    assert_int_equal(st.st_mtim.tv_nsec, 77);
+    fake_deinit(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -533,6 +603,8 @@ int main(void)
         cmocka_unit_test(a_rename_over_what_the_mount_itself_put_there_replaces_it),
         cmocka_unit_test(a_file_whose_writes_go_out_while_it_is_removed_stays_removed),
         cmocka_unit_test(a_creation_whose_acknowledgement_is_lost_is_one_file),
+        cmocka_unit_test(a_time_that_is_set_while_the_file_is_pushed_stays),
+        cmocka_unit_test(a_time_that_is_set_before_the_creation_is_sent_stays),
         cmocka_unit_test(a_file_is_there_while_its_creation_is_on_its_way),
         cmocka_unit_test(a_file_that_is_opened_where_it_is_older_is_that_and_not_empty),
     };
