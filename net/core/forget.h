@@ -20,7 +20,7 @@
 struct nwr_forget_result {
     uint32_t dropped;
     uint32_t spare; /* dropped, but not lost: its list has it */
-    uint32_t open; /* whether they are lost is not known yet: one did not answer, or has it */
+    uint32_t open;  /* whether they are lost is not known yet: one did not answer, or has it */
 };
 
 /* Takes keys, of pg. Ends without an error. */
