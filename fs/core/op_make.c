@@ -356,6 +356,6 @@ void nwr_finish_link(struct nwr_txn *t)
 
     if (t->node->linkable)
         t->node->linkable = t->node->unlinked = false;
-    nwr_op_placed(t, dir, t->req->name2);
+    nwr_op_placed(t, dir, t->req->name2, &t->x);
     finish_entry(t, dir, t->req->name2);
 }

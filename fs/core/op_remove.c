@@ -391,12 +391,13 @@ enum nwr_plan nwr_plan_rename(struct nwr_txn *t)
     return stage_rename(t, to, len2);
 }
 
-void nwr_op_placed(struct nwr_txn *t, const struct nwr_node *dir, const char *name)
+void nwr_op_placed(struct nwr_txn *t, const struct nwr_node *dir, const char *name,
+                   const struct nwr_shown *x)
 {
     uint64_t hash = nwr_name_hash(dir->dirs.ino[0], name, strlen(name));
 
     nwr_reads_renew(t->m->reads, hash);
-    nwr_reads_put(t->m->reads, t->req->process, hash, t->x.root, t->x.version);
+    nwr_reads_put(t->m->reads, t->req->process, hash, x->root, x->version);
 }
 
 void nwr_finish_rename(struct nwr_txn *t)
@@ -410,7 +411,9 @@ void nwr_finish_rename(struct nwr_txn *t)
         nwr_entry_touch(t->m, t->node2);
     if (t->node2 && dirs)
         t->node2->counted = 0;
-    nwr_op_placed(t, t->node2 ? t->node2 : t->node, t->req->name2);
+    nwr_op_placed(t, t->node2 ? t->node2 : t->node, t->req->name2, &t->x);
+    if (t->req->flags & NWR_RENAME_EXCHANGE)
+        nwr_op_placed(t, t->node, t->req->name, &t->y);
     if (t->y.ino && !(t->req->flags & NWR_RENAME_EXCHANGE))
         nwr_op_unlinked(t, &t->y);
     if (t->x.type == NWR_TYPE_DIR)

@@ -67,8 +67,9 @@ void nwr_op_truncate(struct nwr_txn *t, struct nwr_node *n, const struct nwr_sho
 enum nwr_plan nwr_op_sent(struct nwr_txn *t, const struct nwr_shown *x);
 /* The inode may have lost its last name. */
 void nwr_op_unlinked(struct nwr_txn *t, const struct nwr_shown *x);
-/* From now on the name in dir leads to t->x, by what the caller did (reads.h). */
-void nwr_op_placed(struct nwr_txn *t, const struct nwr_node *dir, const char *name);
+/* From now on the name in dir leads to x, by what the caller did (reads.h). */
+void nwr_op_placed(struct nwr_txn *t, const struct nwr_node *dir, const char *name,
+                   const struct nwr_shown *x);
 /* A change of n's contents by this mount. */
 void nwr_op_changed(struct nwr_txn *t, struct nwr_node *n);
 /* The request clears setuid and setgid of n, a regular file that is loaded. */

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "fs/core/flags.h"
 #include "tests/lib/fake_volume.h"
 
 enum {
@@ -586,6 +587,27 @@ static void a_time_that_is_set_before_the_creation_is_sent_stays(void **state)
     fake_deinit(&f);
 }
 
+static void a_save_over_what_was_exchanged_for_it_replaces_it(void **state)
+{
+    struct fake f, g;
+
+    (void)state;
+    fake_init(&f, 5);
+    fake_second(&g, &f, 9);
+    f.process = 77;
+    assert_int_equal(fake_save(&f, ROOT, "a", "A"), 0);
+    fake_pass(&f, 2000);
+    assert_int_equal(fake_save(&g, ROOT, "b", "B"), 0);
+    fake_pass(&g, 2000);
+    assert_string_equal(fake_cat(&f, ROOT, "a", buf, sizeof(buf)), "A");
+    assert_int_equal(fake_rename(&f, ROOT, "a", ROOT, "b", NWR_RENAME_EXCHANGE), 0);
+    assert_int_equal(fake_save(&f, ROOT, "a", "new"), 0);
+    fake_pass(&f, 2000);
+    assert_string_equal(fake_ls(&f, ROOT, buf, sizeof(buf)), "a b");
+    fake_deinit(&g);
+    fake_deinit(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -605,6 +627,7 @@ int main(void)
         cmocka_unit_test(a_creation_whose_acknowledgement_is_lost_is_one_file),
         cmocka_unit_test(a_time_that_is_set_while_the_file_is_pushed_stays),
         cmocka_unit_test(a_time_that_is_set_before_the_creation_is_sent_stays),
+        cmocka_unit_test(a_save_over_what_was_exchanged_for_it_replaces_it),
         cmocka_unit_test(a_file_is_there_while_its_creation_is_on_its_way),
         cmocka_unit_test(a_file_that_is_opened_where_it_is_older_is_that_and_not_empty),
     };
