@@ -15,8 +15,9 @@
 #define MAGIC 0x5347574eu /* "NWGS" */
 #define ALIGN 4096        /* of blocks in a file, and of memory for O_DIRECT */
 #define HEADER 48
-#define OPEN_MAX 64    /* files kept open */
-#define SPARSE_SHARE 4 /* below 1/4 live a file is copied out */
+#define OPEN_MAX 64                   /* files kept open */
+#define SPARSE_SHARE 4                /* below 1/4 live a file is copied out */
+#define FOLIO_MAX ((uint64_t)2 << 20) /* bytes of the page cache that go or stay together */
 
 struct segment {
     uint32_t number;
@@ -413,25 +414,28 @@ static enum nwr_err open_place(struct nwr_segments *s, const struct nwr_place *p
     return err;
 }
 
-static void advise(struct nwr_segments *s, const struct nwr_place *place, int what)
+static void advise(struct nwr_segments *s, const struct nwr_place *place, uint64_t unit, int what)
 {
+    uint64_t from = place->offset / unit * unit;
+    uint64_t end = (place->offset + footprint(place->len) + unit - 1) / unit * unit;
     int fd;
 
     if (open_place(s, place, &fd))
         return;
-    posix_fadvise(fd, (off_t)place->offset, (off_t)footprint(place->len), what);
+    posix_fadvise(fd, (off_t)from, (off_t)(end - from), what);
     let_go(s);
 }
 
 void nwr_segments_hint(struct nwr_segments *s, const struct nwr_place *place)
 {
-    advise(s, place, POSIX_FADV_WILLNEED);
+    advise(s, place, 1, POSIX_FADV_WILLNEED);
 }
 
-/* What is not on the disk yet stays in memory. */
+/* What is not on the disk yet stays in memory, and so does what shares a folio of the kernel's with
+ * other bytes that are wanted. */
 void nwr_segments_cool(struct nwr_segments *s, const struct nwr_place *place)
 {
-    advise(s, place, POSIX_FADV_DONTNEED);
+    advise(s, place, FOLIO_MAX, POSIX_FADV_DONTNEED);
 }
 
 enum nwr_err nwr_segments_get(struct nwr_segments *s, const struct nwr_place *place, bool cached,
