@@ -88,7 +88,8 @@ bool nwr_birth_send(struct nwr_txn *t, struct nwr_node *n)
             w->v.flags &= (uint8_t)~NWR_V_ONCE;
             w->fresh = !n->tried && !t->refused && !t->dead;
         }
-    for (uint32_t i = 0; i < n->held->nguard; i++) {
+    /* Without a name it needs no directory, which may have been removed since. */
+    for (uint32_t i = 0; i < n->held->nguard && !n->unlinked; i++) {
         struct nwr_key_parts dir;
 
         nwr_assert(n->held->guard[i].kind == NWR_GUARD_ALIVE);

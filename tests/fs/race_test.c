@@ -608,6 +608,40 @@ static void a_save_over_what_was_exchanged_for_it_replaces_it(void **state)
     fake_deinit(&f);
 }
 
+/* What is copied into it by reference is sent. */
+static void an_unlinked_file_outlives_its_directory(void **state)
+{
+    uint64_t dir, node, fh, from, from_fh;
+    struct nwr_fs_req *req;
+    struct nwr_fs_reply r;
+    struct fake f;
+
+    (void)state;
+    fake_init(&f, 5);
+    memset(buf, 'x', 20000);
+    buf[20000] = 0;
+    assert_int_equal(fake_mkdir(&f, ROOT, "d", &dir), 0);
+    assert_int_equal(fake_create(&f, dir, "from", O_RDWR | O_CREAT, &from, &from_fh), 0);
+    assert_int_equal(fake_write(&f, from, from_fh, 0, buf), 0);
+    assert_int_equal(fake_fsync(&f, from, from_fh), 0);
+    assert_int_equal(fake_unlink(&f, dir, "from"), 0);
+    assert_int_equal(fake_create(&f, dir, "f", O_RDWR | O_CREAT, &node, &fh), 0);
+    assert_int_equal(fake_unlink(&f, dir, "f"), 0);
+    assert_int_equal(fake_rmdir(&f, ROOT, "d"), 0);
+    req = fake_req(NWR_FS_COPY, from, NULL);
+    req->fh = from_fh;
+    req->node2 = node;
+    req->size = 20000;
+    r = fake_call(&f, req);
+    assert_int_equal(r.err, 0);
+    assert_int_equal(r.count, 20000);
+    nwr_fs_reply_deinit(&r);
+    assert_int_equal(fake_fsync(&f, node, fh), 0);
+    assert_int_equal(fake_close(&f, node, fh), 0);
+    assert_int_equal(fake_close(&f, from, from_fh), 0);
+    fake_deinit(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -628,6 +662,7 @@ int main(void)
         cmocka_unit_test(a_time_that_is_set_while_the_file_is_pushed_stays),
         cmocka_unit_test(a_time_that_is_set_before_the_creation_is_sent_stays),
         cmocka_unit_test(a_save_over_what_was_exchanged_for_it_replaces_it),
+        cmocka_unit_test(an_unlinked_file_outlives_its_directory),
         cmocka_unit_test(a_file_is_there_while_its_creation_is_on_its_way),
         cmocka_unit_test(a_file_that_is_opened_where_it_is_older_is_that_and_not_empty),
     };
