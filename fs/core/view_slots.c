@@ -244,6 +244,18 @@ static bool restore_dir(struct nwr_txn *t, struct nwr_slot_seen *e, const char *
     return e->skipped || nwr_slots_below(t, e->ino, missing);
 }
 
+/* Links but that of the name itself: no slot is there for the inode, so whoever took the name did
+ * not know of that link yet. */
+static bool is_linked(const struct nwr_slot_seen *e, const char *base, size_t len)
+{
+    uint64_t name = nwr_name_hash(e->parent, base, len);
+
+    for (uint32_t i = 0; i < e->versions.nlink; i++)
+        if (e->versions.link[i] != name)
+            return true;
+    return false;
+}
+
 static bool restore(struct nwr_txn *t, struct nwr_slots *s, struct nwr_slot_seen *e,
                     const char *base, size_t len, bool *missing)
 {
@@ -259,7 +271,7 @@ static bool restore(struct nwr_txn *t, struct nwr_slots *s, struct nwr_slot_seen
         e->bare = !masked(s, e->seen.wid);
         if (e->skipped)
             return true;
-    } else if (!last || e->versions.nlink || last->parent != e->parent || last->len != len ||
+    } else if (!last || is_linked(e, base, len) || last->parent != e->parent || last->len != len ||
                memcmp(last->name, base, len) != 0) {
         return false;
     }
