@@ -225,9 +225,9 @@ static const struct nwr_version *version_of(const struct nwr_txn *t, const struc
     return NULL;
 }
 
-/* Size and mtime of a regular file: of the version shown, or of what is newer on this mount. */
+/* Size and times of a regular file: of the version shown, or of what is newer on this mount. */
 static void stat_file(const struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node *n,
-                      const struct nwr_attr *a, struct stat *st, nwr_ns *mtime)
+                      const struct nwr_attr *a, struct stat *st, nwr_ns *mtime, nwr_ns *ctime)
 {
     const struct nwr_version *v = version_of(t, x);
     bool dirty = n && n->file && nwr_file_dirty(n->file);
@@ -244,6 +244,8 @@ static void stat_file(const struct nwr_txn *t, const struct nwr_shown *x, struct
     st->st_size = (off_t)c.map.size;
     st->st_blocks = (blkcnt_t)blocks_of(&c.map);
     *mtime = a->mtime_of == v->wid ? (nwr_ns)a->mtime.value : c.mtime;
+    if (c.mtime / 1000000 == (nwr_ns)(v->hlc >> 16)) /* written then: an hlc has no more digits */
+        *ctime = c.mtime;
     nwr_content_deinit(&c);
 }
 
@@ -278,7 +280,7 @@ bool nwr_attr_stat(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node
                    struct stat *st)
 {
     struct nwr_attr a;
-    nwr_ns mtime;
+    nwr_ns mtime, ctime = n ? NWR_MAX(n->touched, n->changed) : 0;
 
     memset(st, 0, sizeof(*st));
     if (!nwr_attr_merge(t, x->root, &a))
@@ -294,7 +296,7 @@ bool nwr_attr_stat(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node
                                           : nwr_attr_links(t, x->root);
     mtime = (nwr_ns)a.mtime.value;
     if (a.type == NWR_TYPE_REG)
-        stat_file(t, x, n, &a, st, &mtime);
+        stat_file(t, x, n, &a, st, &mtime, &ctime);
     if (a.type == NWR_TYPE_LNK)
         st->st_size = a.symlink ? (off_t)strlen(a.symlink) : 0;
     if (x->elsewhere)
@@ -303,7 +305,7 @@ bool nwr_attr_stat(struct nwr_txn *t, const struct nwr_shown *x, struct nwr_node
         st->st_size = 4096;
         mtime = nwr_attr_touched(&a, n);
     }
-    fill_times(st, &a, mtime, newest(t, x->root, n ? NWR_MAX(n->touched, n->changed) : 0));
+    fill_times(st, &a, mtime, newest(t, x->root, ctime));
     if (n) {
         n->policy = a.policy;
         n->mode = (uint32_t)a.mode.value;

@@ -204,6 +204,19 @@ def a_change_of_a_directory_counts_after_a_time_in_the_future():
     assert os.stat("d").st_mtime < time.time() + 1
 
 
+@root_check
+def times_do_not_go_back_when_the_kernel_forgets_a_file():
+    was = {}
+    for i in range(30):
+        put(f"f{i}", b"x")
+        was[i] = now_ns(f"f{i}")
+    with open("/proc/sys/vm/drop_caches", "w") as f:
+        f.write("2")
+    for i in range(30):
+        new = now_ns(f"f{i}")
+        assert new[0] == was[i][0] and new[1] >= was[i][1], (i, was[i], new)
+
+
 @check
 def times_change_when_they_must_and_only_then():
     put("f")
