@@ -128,29 +128,38 @@ void nwr_snapshot_learn_page(struct nwr_txn *t, const struct nwr_range *range, b
         }
 }
 
-static bool lacks_attributes(const struct nwr_txn *t, nwr_ino root)
+static bool is_nothing(const struct nwr_record *rec)
 {
-    struct nwr_key attr = nwr_key_reg(root, NWR_REG_ATTR);
-    const struct nwr_record *rec = nwr_txn_peek(t, &attr);
-
-    return root != NWR_INO_ROOT && !nwr_birth_of(t->m, root) &&
-           (!rec || (rec->n == 0 && rec->ctx.vv.n == 0 && rec->ctx.dots.n == 0));
+    return !rec || (rec->n == 0 && rec->ctx.vv.n == 0 && rec->ctx.dots.n == 0);
 }
 
-/* An inode that was asked for, or that a name or the record beside it refers to, is not there, and
- * was not removed either: the replicas that answered are behind (DESIGN 4). */
+/* A content goes for another one, or with the attributes: who knows that it went, and has nothing
+ * in its place, lacks the other one. */
+static bool lacks_registers(const struct nwr_txn *t, nwr_ino root)
+{
+    struct nwr_key attr = nwr_key_reg(root, NWR_REG_ATTR);
+    struct nwr_key content = nwr_key_reg(root, NWR_REG_CONTENT);
+    const struct nwr_record *a = nwr_txn_peek(t, &attr), *c = nwr_txn_peek(t, &content);
+
+    if (root == NWR_INO_ROOT || nwr_birth_of(t->m, root))
+        return false;
+    return is_nothing(a) || (nwr_record_live(a) && c && c->n == 0 && !is_nothing(c));
+}
+
+/* An inode that was asked for, or that a name or the record beside it refers to, is not there or
+ * not whole, and was not removed either: the replicas that answered are behind (DESIGN 4). */
 bool nwr_snapshot_behind(const struct nwr_txn *t, const struct nwr_range *range)
 {
     const struct nwr_row *row;
 
     if (object_of(&range->prefix))
-        return !range->exact && lacks_attributes(t, object_of(&range->prefix));
+        return !range->exact && lacks_registers(t, object_of(&range->prefix));
     row = range->exact && range->follow ? nwr_rows_find(&t->rows, &range->prefix) : NULL;
     for (uint32_t i = 0; row && i < row->rec.n; i++) {
         const struct nwr_version *v = &row->rec.v[i];
 
         if (v->ref && !(v->flags & NWR_V_TOMBSTONE) &&
-            nwr_ino_pg(v->ref) == nwr_key_pg(&row->key) && lacks_attributes(t, v->ref))
+            nwr_ino_pg(v->ref) == nwr_key_pg(&row->key) && lacks_registers(t, v->ref))
             return true;
     }
     return false;

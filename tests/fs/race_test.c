@@ -642,6 +642,120 @@ static void an_unlinked_file_outlives_its_directory(void **state)
     fake_deinit(&f);
 }
 
+/* Node 1 knows of a file's content only that it was removed, as a sibling: the other one, which the
+ * remover saw and kept, is at node 0 alone. `late` is a mount at node 1 that had the removed one
+ * open, and has not read it. */
+struct half_conflict {
+    struct fake_twin twin;
+    struct fake late;
+    uint64_t node, fh;
+};
+
+/* Whatever is read is read at node 0. */
+static int unlink_that_node_1_coordinates(struct fake *g, const char *name)
+{
+    struct nwr_fs_reply r;
+    int err;
+
+    fake_begin(g, fake_req(NWR_FS_UNLINK, ROOT, name));
+    while (g->nqueue) {
+        g->at = g->queue[0]->op == NWR_OP_PUT;
+        fake_answer(g);
+    }
+    g->at = 1;
+    r = fake_end(g);
+    err = r.err;
+    nwr_fs_reply_deinit(&r);
+    return err;
+}
+
+static void half_conflict(struct half_conflict *h)
+{
+    struct nwr_fs_entry e;
+    struct fake f, g;
+
+    fake_twin_init(&h->twin, 7);
+    fake_at(&f, &h->twin, 0, 11);
+    fake_at(&g, &h->twin, 1, 13);
+    fake_at(&h->late, &h->twin, 1, 17);
+    assert_int_equal(fake_save(&f, ROOT, "f", "zero"), 0);
+    fake_pass(&f, 2000);
+    fake_twin_settle(&h->twin);
+    h->twin.cut = true;
+    assert_int_equal(fake_save(&g, ROOT, "f", "sibling"), 0);
+    assert_int_equal(fake_save(&f, ROOT, "f", "one"), 0);
+    fake_twin_bring(&h->twin, 0);
+    assert_int_equal(fake_lookup(&h->late, ROOT, "f", &e), 0);
+    h->node = e.node;
+    assert_int_equal(fake_open(&h->late, h->node, O_RDONLY, &h->fh), 0);
+    assert_string_equal(fake_ls(&f, ROOT, buf, sizeof(buf)), "f f.conflict.1002");
+    assert_int_equal(unlink_that_node_1_coordinates(&g, "f.conflict.1002"), 0);
+    fake_twin_bring(&h->twin, 0);
+    assert_string_equal(fake_cat(&f, ROOT, "f", buf, sizeof(buf)), "one");
+    fake_deinit(&g);
+    fake_deinit(&f);
+}
+
+static void half_conflict_deinit(struct half_conflict *h)
+{
+    fake_deinit(&h->late);
+    fake_twin_deinit(&h->twin);
+}
+
+/* Node 1 answers what it holds, and has the other one's answer too only where all must answer. */
+static struct nwr_fs_reply ask_late(struct half_conflict *h, struct nwr_fs_req *req, bool cut)
+{
+    fake_begin(&h->late, req);
+    while (h->late.nqueue) {
+        h->twin.cut = cut || h->late.queue[0]->r != NWR_QUORUM_ALL;
+        fake_answer(&h->late);
+    }
+    return fake_end(&h->late);
+}
+
+static struct nwr_fs_reply read_late(struct half_conflict *h, bool cut)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_READ, h->node, NULL);
+
+    req->fh = h->fh;
+    req->size = 4096;
+    return ask_late(h, req, cut);
+}
+
+static void an_open_sibling_that_is_removed_reads_as_what_only_another_replica_has(void **state)
+{
+    struct half_conflict h;
+    struct nwr_fs_reply r;
+
+    (void)state;
+    half_conflict(&h);
+    r = read_late(&h, true);
+    assert_int_equal(r.err, EHOSTDOWN);
+    nwr_fs_reply_deinit(&r);
+    r = read_late(&h, false);
+    assert_int_equal(r.err, 0);
+    assert_int_equal(r.nslice, 1);
+    assert_int_equal(r.slice[0].len, 3);
+    assert_memory_equal(r.slice[0].blob->data + r.slice[0].off, "one", 3);
+    nwr_fs_reply_deinit(&r);
+    half_conflict_deinit(&h);
+}
+
+static void a_name_shows_what_only_another_replica_has(void **state)
+{
+    struct half_conflict h;
+    struct nwr_fs_reply r;
+
+    (void)state;
+    half_conflict(&h);
+    r = ask_late(&h, fake_req(NWR_FS_LOOKUP, ROOT, "f"), false);
+    assert_int_equal(r.err, 0);
+    assert_int_equal(r.entry.st.st_size, 3);
+    nwr_fs_reply_deinit(&r);
+    assert_string_equal(fake_cat(&h.late, ROOT, "f", buf, sizeof(buf)), "one");
+    half_conflict_deinit(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -665,6 +779,8 @@ int main(void)
         cmocka_unit_test(an_unlinked_file_outlives_its_directory),
         cmocka_unit_test(a_file_is_there_while_its_creation_is_on_its_way),
         cmocka_unit_test(a_file_that_is_opened_where_it_is_older_is_that_and_not_empty),
+        cmocka_unit_test(an_open_sibling_that_is_removed_reads_as_what_only_another_replica_has),
+        cmocka_unit_test(a_name_shows_what_only_another_replica_has),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

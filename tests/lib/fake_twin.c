@@ -162,10 +162,8 @@ void fake_twin_wrote_all(struct fake_twin *w, uint32_t at, nwr_pg pg, const stru
     merge(w, 1 - at, pg, rows, 100);
 }
 
-void fake_twin_settle(struct fake_twin *w)
+void fake_twin_bring(struct fake_twin *w, uint32_t to)
 {
-    w->cut = false;
-    fake_twin_deliver(w, true);
     for (nwr_pg pg = 0; pg < NWR_PGS_MAX; pg++) {
         struct nwr_request *req = nwr_request_new(NWR_OP_READ, pg);
         struct nwr_range *range = nwr_request_range(req);
@@ -173,10 +171,17 @@ void fake_twin_settle(struct fake_twin *w)
         range->prefix.len = 2;
         range->prefix.b[0] = (uint8_t)(pg >> 8);
         range->prefix.b[1] = (uint8_t)pg;
-        give(w, 0, req, 100);
-        give(w, 1, req, 100);
+        give(w, 1 - to, req, 100);
         nwr_request_destroy(req);
     }
+}
+
+void fake_twin_settle(struct fake_twin *w)
+{
+    w->cut = false;
+    fake_twin_deliver(w, true);
+    fake_twin_bring(w, 1);
+    fake_twin_bring(w, 0);
 }
 
 struct nwr_store *fake_twin_block(struct fake_twin *w, uint32_t at, const struct nwr_block_id *id)

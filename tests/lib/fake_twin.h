@@ -40,6 +40,8 @@ bool fake_twin_writes(const struct fake_twin *w, const struct nwr_request *req);
 bool fake_twin_reads(struct fake_twin *w, uint32_t at, const struct nwr_request *req);
 /* What is under way arrives, some of it if not all. */
 void fake_twin_deliver(struct fake_twin *w, bool all);
+/* A node gets what the other one holds, and that one nothing. */
+void fake_twin_bring(struct fake_twin *w, uint32_t to);
 /* Joined, and both hold the same. */
 void fake_twin_settle(struct fake_twin *w);
 /* A block that the node asked for lacks comes from the other. */
