@@ -30,7 +30,7 @@ static void must(struct sim_program *p, int err, const char *what, const char *p
 /* What W nodes acknowledged and lost with their power is gone where nobody else got it, and so may
  * be half of what a program did: a name is there, its inode is nowhere. That is EIO (DESIGN 13: no
  * good copy), the same at every mount. So it is where the only copy rotted, of what nobody
- * acknowledged: scrub has said so then. */
+ * acknowledged: scrub has said so then. What was acknowledged is looked for by oracle_content.c. */
 static bool is_lost(struct mount_tree *t, int err)
 {
     return t->losses && err == EIO;
@@ -74,8 +74,11 @@ static void look_file(struct sim_program *p, struct looker *k, const char *path)
     if (is_lost(k->t, err))
         return say(k->t, " is lost");
     must(p, err, "open", path);
-    must(p, call_read(p, &f, k->buf, BOOK_BUFFER, &len), "read", path);
+    err = call_read(p, &f, k->buf, BOOK_BUFFER, &len);
     must(p, call_close(p, &f), "close", path);
+    if (is_lost(k->t, err))
+        return say(k->t, " is lost");
+    must(p, err, "read", path);
     id = mount_book_is(b, k->buf, len);
     if (id == BOOK_DAMAGED)
         sim_fail(p->m->s, "[invented] mount %d reads at %s what nobody wrote: %zu bytes, %.20s",
