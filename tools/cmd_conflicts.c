@@ -12,16 +12,48 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+struct names {
+    char **name;
+    uint32_t n, cap;
+};
 
 struct walk {
     bool json;
     uint64_t found;
     dev_t dev;
     int status;
+    struct names headless; /* paths that the index gave and nothing is at */
 };
+
+/* ---- a row ---- */
+
+/* A file that was looked up once, whatever is asked of it. */
+struct held {
+    int fd;
+    char by[32]; /* a path that leads to it */
+};
+
+static bool hold(struct held *h, const char *path)
+{
+    h->fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    snprintf(h->by, sizeof(h->by), "/proc/self/fd/%d", h->fd);
+    return h->fd >= 0;
+}
+
+static bool attribute(const struct held *h, const char *name, char *out, size_t len)
+{
+    ssize_t n = getxattr(h->by, name, out, len - 1);
+
+    out[n > 0 ? n : 0] = '\0';
+    return n >= 0;
+}
 
 static void print_string(const char *s)
 {
@@ -37,16 +69,16 @@ static void print_string(const char *s)
     putchar('"');
 }
 
-static void print_row(struct walk *w, const char *path, uint64_t k)
+static void print_held(struct walk *w, const struct held *h, const char *path, uint64_t k)
 {
     char node[32], when[64], clock[4096];
     struct stat st;
 
-    if (lstat(path, &st) != 0)
+    if (fstat(h->fd, &st) != 0)
         return; /* resolved meanwhile */
-    nwr_attribute(path, "user.nwrfs.node", node, sizeof(node));
-    nwr_attribute(path, "user.nwrfs.time", when, sizeof(when));
-    nwr_attribute(path, "user.nwrfs.clock", clock, sizeof(clock));
+    attribute(h, "user.nwrfs.node", node, sizeof(node));
+    attribute(h, "user.nwrfs.time", when, sizeof(when));
+    attribute(h, "user.nwrfs.clock", clock, sizeof(clock));
     w->found++;
     if (!w->json) {
         printf("%-8llu %-5s %-24s %10lld  %-16s %s%s\n", (unsigned long long)k, node, when,
@@ -63,6 +95,16 @@ static void print_row(struct walk *w, const char *path, uint64_t k)
     printf("}");
 }
 
+static void print_row(struct walk *w, const char *path, uint64_t k)
+{
+    struct held h;
+
+    if (!hold(&h, path))
+        return; /* resolved meanwhile */
+    print_held(w, &h, path, k);
+    close(h.fd);
+}
+
 /* The number in name.conflict.K; 0 for any other name. */
 static uint64_t number_of(const char *name)
 {
@@ -71,36 +113,51 @@ static uint64_t number_of(const char *name)
     return at ? strtoull(at, NULL, 10) : 0;
 }
 
-/* A head speaks for all its siblings; a sibling only for itself where there is no head. */
-static void on_file(struct walk *w, const char *file, const char *name)
+/* If it is in conflict. */
+static void on_sibling(struct walk *w, const char *file, uint64_t k)
+{
+    char list[8192];
+    struct held h;
+
+    if (!hold(&h, file))
+        return;
+    if (attribute(&h, "user.nwrfs.siblings", list, sizeof(list)))
+        print_held(w, &h, file, k);
+    close(h.fd);
+}
+
+/* A head speaks for all its siblings; a sibling only for itself where there is no head. False:
+ * nothing is there. */
+static bool on_file(struct walk *w, const char *file, const char *name)
 {
     char list[8192], path[8192];
     uint64_t k = number_of(name);
+    struct held h;
+    struct stat st;
+    bool conflict;
 
-    if (!nwr_attribute(file, "user.nwrfs.siblings", list, sizeof(list)))
-        return;
+    if (!hold(&h, file))
+        return false;
+    conflict = attribute(&h, "user.nwrfs.siblings", list, sizeof(list));
+    if (conflict && !k)
+        print_held(w, &h, file, 0);
+    close(h.fd);
+    if (!conflict)
+        return true;
     if (k) {
-        size_t base = (size_t)(strrchr(file, '.') - file) - 9;
-        struct stat st;
-
-        snprintf(path, sizeof(path), "%.*s", (int)base, file);
+        snprintf(path, sizeof(path), "%.*s", (int)(strrchr(file, '.') - file) - 9, file);
         if (lstat(path, &st) != 0)
             print_row(w, file, k);
-        return;
+        return true;
     }
-    print_row(w, file, 0);
     for (char *save, *p = strtok_r(list, ",", &save); p; p = strtok_r(NULL, ",", &save)) {
         snprintf(path, sizeof(path), "%s.conflict.%s", file, p);
         print_row(w, path, strtoull(p, NULL, 10));
     }
+    return true;
 }
 
 /* ---- the walk ---- */
-
-struct names {
-    char **name;
-    uint32_t n, cap;
-};
 
 static void names_add(struct names *l, const char *name)
 {
@@ -133,11 +190,12 @@ static int by_base(const void *a, const void *b)
     return strcmp(x, y);
 }
 
-/* The siblings among names lead to their heads, each head once; other names are asked. */
+/* The siblings among names lead to their heads, each head once; where there is none each is asked,
+ * as other names are. */
 static void on_names(struct walk *w, const char *dir, struct names *l)
 {
     char path[8192], last[8192] = "";
-    struct stat st;
+    bool head = true;
 
     if (l->n)
         qsort(l->name, l->n, sizeof(*l->name), by_base);
@@ -145,15 +203,14 @@ static void on_names(struct walk *w, const char *dir, struct names *l)
         const char *name = l->name[i];
 
         snprintf(path, sizeof(path), "%s/%.*s", dir, (int)base_len(name), name);
-        if (strcmp(path, last) == 0)
-            continue;
-        if (lstat(path, &st) != 0) {
-            snprintf(path, sizeof(path), "%s/%s", dir, name);
-            on_file(w, path, name);
-            continue;
+        if (strcmp(path, last) != 0) {
+            memcpy(last, path, sizeof(last));
+            head = on_file(w, path, path + strlen(dir) + 1);
         }
-        memcpy(last, path, sizeof(last));
-        on_file(w, path, path + strlen(dir) + 1);
+        if (head)
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", dir, name);
+        on_sibling(w, path, number_of(name));
     }
 }
 
@@ -198,21 +255,62 @@ static void walk_dir(struct walk *w, const char *dir)
 
 /* ---- by the index ---- */
 
-/* Numbered names whose head is gone are known to the listing alone. */
-static void on_headless(struct walk *w, const char *dir, const char *base)
+static size_t dir_len(const char *path)
+{
+    return (size_t)(strrchr(path, '/') - path);
+}
+
+static int by_dir(const void *a, const void *b)
+{
+    const char *x = *(char *const *)a, *y = *(char *const *)b;
+    size_t nx = dir_len(x), ny = dir_len(y);
+    int c = strncmp(x, y, nx < ny ? nx : ny);
+
+    if (c || nx != ny)
+        return c ? c : nx < ny ? -1 : 1;
+    return strcmp(x, y);
+}
+
+/* The siblings of paths, n of one directory. */
+static void on_headless(struct walk *w, char *const *path, uint32_t n)
 {
     struct names found = {0};
-    DIR *d = opendir(dir);
+    char dir[8192], base[8192 + 256], *key = base;
     const struct dirent *e;
+    DIR *d;
 
-    while (d && (e = readdir(d)))
-        if (number_of(e->d_name) && base_len(e->d_name) == strlen(base) &&
-            strncmp(e->d_name, base, strlen(base)) == 0)
+    snprintf(dir, sizeof(dir), "%.*s", (int)dir_len(*path), *path);
+    d = opendir(dir);
+    while (d && (e = readdir(d))) {
+        if (!number_of(e->d_name))
+            continue;
+        snprintf(base, sizeof(base), "%s/%.*s", dir, (int)base_len(e->d_name), e->d_name);
+        if (bsearch(&key, path, n, sizeof(*path), by_dir))
             names_add(&found, e->d_name);
+    }
     if (d)
         closedir(d);
     on_names(w, dir, &found);
     names_free(&found);
+}
+
+/* Numbered names whose head is gone are known to the listing alone: one for each directory. */
+static void list_headless(struct walk *w)
+{
+    struct names *l = &w->headless;
+    uint32_t end;
+
+    if (l->n)
+        qsort(l->name, l->n, sizeof(*l->name), by_dir);
+    for (uint32_t i = 0; i < l->n; i = end) {
+        size_t len = dir_len(l->name[i]);
+
+        for (end = i + 1; end < l->n && dir_len(l->name[end]) == len; end++)
+            if (strncmp(l->name[i], l->name[end], len) != 0)
+                break;
+        on_headless(w, l->name + i, end - i);
+    }
+    names_free(l);
 }
 
 /* The symbolic link at the place of a directory that is elsewhere. A head that is in conflict has
@@ -229,7 +327,6 @@ static void on_elsewhere(struct walk *w, const char *path, const char *name)
 static void on_indexed(void *arg, char kind, const char *path)
 {
     struct walk *w = arg;
-    char dir[8192];
     const char *slash = strrchr(path, '/');
     struct stat st;
 
@@ -241,12 +338,8 @@ static void on_indexed(void *arg, char kind, const char *path)
         print_row(w, path, number_of(slash ? slash + 1 : path));
         return;
     }
-    if (lstat(path, &st) == 0) {
-        on_file(w, path, slash ? slash + 1 : path);
-    } else if (slash) {
-        snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
-        on_headless(w, dir, slash + 1);
-    }
+    if (!on_file(w, path, slash ? slash + 1 : path) && slash)
+        names_add(&w->headless, path);
     if (kind == 'u' && lstat(path, &st) == 0 && S_ISDIR(st.st_mode))
         walk_dir(w, path);
 }
@@ -256,6 +349,7 @@ static void list_below(struct walk *w, const char *path)
 {
     int status = nwr_indexed_each("conflicts", path, on_indexed, w);
 
+    list_headless(w);
     if (status == NWR_INDEXED_DENIED)
         walk_dir(w, path);
     else

@@ -74,6 +74,10 @@ ln "$MA/linked/name" "$MA/linked/second"
 on_both there linked/second
 
 git() { command git -c user.name=t -c user.email=t@t -C "$@"; }
+names=$(seq -f 'f%03g' 1 100)
+mkdir "$MA/crowd" && (cd "$MA/crowd" && touch $names)
+on_both there crowd/f100
+
 try a_repository_is_there_before_the_cut <<END
 command git init -q "$MA/repo"
 echo 1 >"$MA/repo/file"
@@ -90,6 +94,10 @@ for d in $rows; do
 done
 printf 'same\na\nend\n' >"$MA/rmerge/name"
 printf 'same\nb\nend\n' >"$MB/rmerge/name"
+edit_crowd() { # with something new
+    for m in "$MA" "$MB"; do (cd "$m/crowd" && tee $names <<<"$m $SECONDS" >/dev/null); done
+}
+edit_crowd
 check both_sides_go_on_while_cut_off bash -c 'cat "$1/write/name" "$2/write/name"' - "$MA" "$MB"
 
 echo "one" >"$MA/create/new" && echo "two" >"$MB/create/new"
@@ -338,11 +346,33 @@ part a
 echo a2 >"$MA/many/name"
 echo b2 >"$MB/many/name"
 echo b3 >"$MB/many/$(s many)"
+edit_crowd
 heal a
 eventually 20 agreed many
 many=$(cat "$MA"/many/* | sort | paste -sd' ')
 case $many in *a2*b2*b3* | *a2*b3* | *b2*b3*) ok a_conflict_edited_apart_keeps_every_unseen_edit ;;
 *) fail a_conflict_edited_apart_keeps_every_unseen_edit "$many" ;; esac
+
+# What `nwrfs conflicts` reads for each version, beside the index itself.
+reads() { "$NWRFS" status "$MA" --json | jq .counters.store_reads; }
+cost() {
+    local before
+    before=$(reads)
+    "$NWRFS" conflicts "$MA/$1" >/dev/null
+    echo $(($(reads) - before))
+}
+crowd() { [ "$("$NWRFS" conflicts "$1/crowd" --json | jq length)" = "$2" ]; }
+check each_of_a_hundred_conflicts_is_found on_both crowd 300
+with=$((($(cost crowd) - $(cost again)) / 300))
+(cd "$MB/crowd" && rm $names)
+check and_their_siblings_without_a_head on_both crowd 200
+without=$((($(cost crowd) - $(cost again)) / 200))
+echo "# store reads for a version: $with; where the head is gone: $without"
+if [ "$with" -gt 0 ] && [ "$with" -lt 20 ] && [ "$without" -lt 30 ]; then
+    ok a_version_is_looked_up_once
+else
+    fail a_version_is_looked_up_once "$with and $without reads"
+fi
 
 same_as_walk and_in_the_end
 check both_mounts_list_the_same_in_the_end diff <(cd "$MA" && ls -R) <(cd "$MB" && ls -R)
