@@ -74,6 +74,7 @@ struct nwr_node {
     nwr_wid *unsure;              /* content writes whose end is unknown: named by the next one */
     uint32_t nunsure;
     enum nwr_err err;  /* of a push, until flush or fsync has reported it */
+    enum nwr_err last; /* how the last push ended */
     uint64_t read_end; /* end of the last READ: sequential readers get readahead */
 
     struct nwr_node *next_id, *next_root;

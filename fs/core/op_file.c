@@ -331,8 +331,9 @@ int nwr_op_take_error(struct nwr_node *n)
     return eno;
 }
 
-/* Everything written before goes out; each caller tries once. What was refused stays refused: a
- * shell's dup2 and close has nobody to tell, the next close has. */
+/* Everything written before goes out; each caller tries once, and is told how that ended, also
+ * where another one that waited for it was told before. What was refused stays refused: a shell's
+ * dup2 and close has nobody to tell, the next close has. */
 static enum nwr_plan push_all(struct nwr_txn *t, enum nwr_level level)
 {
     struct nwr_node *n = t->node;
@@ -344,6 +345,8 @@ static enum nwr_plan push_all(struct nwr_txn *t, enum nwr_level level)
         t->wants_push = n;
         return NWR_PLAN_WAIT;
     }
+    if (n->err == NWR_OK && t->tried && nwr_node_unsent(n))
+        n->err = n->last;
     eno = nwr_op_take_error(n);
     if (n->refused)
         eno = ESTALE;

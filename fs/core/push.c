@@ -327,6 +327,7 @@ static void finish_push(struct nwr_txn *t)
     enum nwr_err err = t->err == NWR_OK && t->eno ? NWR_E_IO : t->err;
 
     n->pushing = false;
+    n->last = err;
     if (t->pushed_bytes)
         nwr_file_push_end(n->file, err == NWR_OK);
     if (t->superseded || (err == NWR_E_SUPERSEDED && n->policy.reject)) {

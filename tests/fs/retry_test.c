@@ -193,6 +193,53 @@ static void what_is_saved_under_a_name_of_before_is_there(void **state)
     fake_twin_deinit(&twin);
 }
 
+static struct nwr_fs_req *sync_of(enum nwr_fs_op op, uint64_t node, uint64_t fh)
+{
+    struct nwr_fs_req *req = fake_req(op, node, NULL);
+
+    req->fh = fh;
+    return req;
+}
+
+/* Two at once: a program that syncs, and the close of a descriptor that a child had from it. */
+static int told_beside(enum nwr_fs_op op, enum nwr_fs_op beside, bool first)
+{
+    struct nwr_fs_event ev = {.kind = NWR_FS_EV_REQUEST};
+    struct nwr_fs_reply r;
+    uint64_t node, fh;
+    struct fake f;
+    int err;
+
+    fake_init(&f, 5);
+    assert_int_equal(fake_create(&f, ROOT, "f", 01, &node, &fh), 0);
+    assert_int_equal(fake_write(&f, node, fh, 0, "text"), 0);
+    f.fail_put = NWR_E_HOSTDOWN;
+    f.hold = true;
+    ev.req = sync_of(beside, node, fh);
+    if (first)
+        fake_step(&f, &ev);
+    fake_begin(&f, sync_of(op, node, fh));
+    if (!first)
+        fake_step(&f, &ev);
+    fake_drain(&f);
+    r = fake_end(&f);
+    err = r.err;
+    nwr_fs_reply_deinit(&r);
+    f.hold = false;
+    fake_deinit(&f);
+    return err;
+}
+
+static void all_who_wait_for_a_push_are_told_that_it_failed(void **state)
+{
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        assert_int_equal(told_beside(NWR_FS_FSYNC, NWR_FS_FLUSH, first), EHOSTDOWN);
+        assert_int_equal(told_beside(NWR_FS_FLUSH, NWR_FS_FSYNC, first), EHOSTDOWN);
+        assert_int_equal(told_beside(NWR_FS_FSYNC, NWR_FS_FSYNC, first), EHOSTDOWN);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_temporary_file_is_written_again_after_its_push_failed),
         cmocka_unit_test(a_save_that_was_given_up_leaves_what_the_volume_holds),
         cmocka_unit_test(what_is_saved_under_a_name_of_before_is_there),
+        cmocka_unit_test(all_who_wait_for_a_push_are_told_that_it_failed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
