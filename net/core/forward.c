@@ -13,14 +13,14 @@ struct forward {
     struct nwr_job job;
     struct nwr_origin origin;
     struct nwr_request *req; /* the origin's, or this job's own */
-    bool without_self;
     uint16_t list[2 * NWR_REPLICAS_MAX];
     bool tried[2 * NWR_REPLICAS_MAX];
     uint32_t m, out;
     uint64_t epoch;
-    bool sent;        /* some coordinator may have done it */
-    bool once;        /* no more than one was asked */
-    enum nwr_err err; /* why the last one would not */
+    bool sent;         /* some coordinator may have done it */
+    bool once;         /* no more than one was asked */
+    enum nwr_err err;  /* why the last one would not */
+    enum nwr_err self; /* why this node could not; OK: it may */
     struct nwr_response res;
     nwr_ms deadline;
     bool knocked;
@@ -88,7 +88,7 @@ static void coordinate_here(struct nwr_node *n, struct forward *f)
 
 static bool may_be_here(const struct nwr_node *n, const struct forward *f, uint32_t i)
 {
-    return f->list[i] == n->ordinal && f->origin.kind != NWR_FROM_JOB && !f->without_self;
+    return f->list[i] == n->ordinal && f->origin.kind != NWR_FROM_JOB && f->self == NWR_OK;
 }
 
 /* The first of the list that is up and was not tried. False: there is none. */
@@ -119,6 +119,14 @@ static bool ask_next(struct nwr_node *n, struct forward *f)
     return false;
 }
 
+/* That nobody else is there does not hide why this node could not. */
+static enum nwr_err why_not(const struct forward *f)
+{
+    if (f->err != NWR_OK && f->err != NWR_E_HOSTDOWN)
+        return f->err;
+    return f->self != NWR_OK ? f->self : NWR_E_HOSTDOWN;
+}
+
 /* Nobody left to ask and nobody to wait for: the answer is what those asked said. */
 static void look(struct nwr_node *n, struct forward *f)
 {
@@ -132,7 +140,7 @@ static void look(struct nwr_node *n, struct forward *f)
     else if (until == NWR_NEVER && nwr_knock(n, &f->knocked, f->list, f->m))
         until = nwr_maybe_until(n, f->list, f->m);
     else if (until == NWR_NEVER) {
-        fail(n, f, f->err ? f->err : NWR_E_HOSTDOWN);
+        fail(n, f, why_not(f));
         return;
     }
     nwr_job_wake(n, &f->job, NWR_MIN(until, f->deadline));
@@ -205,7 +213,7 @@ static void on_wake(struct nwr_node *n, struct nwr_job *j)
     struct forward *f = of(j);
 
     if (n->now >= f->deadline) {
-        fail(n, f, f->sent ? NWR_E_TIMEDOUT : NWR_E_HOSTDOWN);
+        fail(n, f, f->sent ? NWR_E_TIMEDOUT : why_not(f));
         return;
     }
     n->count.hedges += f->out > 0;
@@ -245,14 +253,14 @@ static struct forward *forward_new(struct nwr_node *n, struct nwr_job *parent, u
     return f;
 }
 
-void nwr_forward_start(struct nwr_node *n, struct nwr_origin *o, bool without_self)
+void nwr_forward_start(struct nwr_node *n, struct nwr_origin *o, enum nwr_err self)
 {
     struct forward *f = forward_new(n, NULL, 0, o->req, o->deadline);
 
     f->origin = *o;
     f->sent = o->sent;
     f->err = o->sent && nwr_is_write(o->req) ? NWR_E_TIMEDOUT : NWR_OK;
-    f->without_self = without_self;
+    f->self = self;
     n->count.forwarded++;
     look(n, f);
 }

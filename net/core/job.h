@@ -348,8 +348,8 @@ size_t nwr_read_bytes(const struct nwr_job *j);
 bool nwr_read_page(const struct nwr_job *j, struct nwr_key *last);
 void nwr_block_get_start(struct nwr_node *n, struct nwr_origin *o);
 void nwr_why_start(struct nwr_node *n, struct nwr_origin *o);
-/* without_self: this node could not coordinate it. */
-void nwr_forward_start(struct nwr_node *n, struct nwr_origin *o, bool without_self);
+/* self: why this node could not coordinate it; OK: it may. */
+void nwr_forward_start(struct nwr_node *n, struct nwr_origin *o, enum nwr_err self);
 /* For a job of this node: its child ends with the response's err; takes req. */
 struct nwr_job *nwr_forward_job(struct nwr_node *n, struct nwr_job *parent, uint32_t slot,
                                 struct nwr_request *req);

@@ -202,7 +202,7 @@ static void request_route(struct nwr_node *n, struct nwr_origin *o)
     else if (from_peer)
         nwr_respond_err(n, o, NWR_E_EPOCH, false);
     else
-        nwr_forward_start(n, o, false);
+        nwr_forward_start(n, o, NWR_OK);
 }
 
 void nwr_request_start(struct nwr_node *n, struct nwr_origin *o)

@@ -538,7 +538,7 @@ static void ring_changed(struct nwr_node *n, struct read *rd)
     if (o.kind == NWR_FROM_PEER)
         nwr_respond_err(n, &o, NWR_E_EPOCH, false);
     else if (o.kind != NWR_FROM_NOBODY)
-        nwr_forward_start(n, &o, false);
+        nwr_forward_start(n, &o, NWR_OK);
 }
 
 /* One that was away can be asked now: all are, since what the others said may be older. */

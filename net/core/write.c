@@ -447,7 +447,7 @@ static void not_here(struct nwr_node *n, struct write *wr)
     }
     wr->origin = (struct nwr_origin){0};
     nwr_job_end(n, &wr->job, NWR_E_EPOCH);
-    nwr_forward_start(n, &o, false);
+    nwr_forward_start(n, &o, NWR_OK);
 }
 
 /* A node that stands in has room for its hint. */
@@ -536,7 +536,7 @@ static bool try_elsewhere(struct nwr_node *n, struct write *wr, enum nwr_err err
         return false;
     wr->origin = (struct nwr_origin){0};
     nwr_job_end(n, &wr->job, err);
-    nwr_forward_start(n, &o, true);
+    nwr_forward_start(n, &o, err);
     return true;
 }
 

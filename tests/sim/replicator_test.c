@@ -293,6 +293,7 @@ static void who_could_not_store_a_write_does_not_answer_its_own_mount_alone(void
     kit_isolate(s, 0, true); /* better than nothing */
     kit_notice(s);
     assert_string_equal(kit_read_text(s, 0, &key), "x");
+    assert_int_equal(kit_ask_err(s, 0, kit_put(&key, "w", 4, NULL)), NWR_E_NOSPC);
     sim_heal(s);
     set_full(s, 0, true);
     sim_run(s, 90000000);
