@@ -9,15 +9,13 @@ A check's name is the sentence it proves. Exit status 1 and a traceback when it 
 """
 import os
 import shutil
-import signal
-import subprocess
 import sys
 
 import posix_attrs  # noqa: F401 -- each adds its checks
 import posix_data  # noqa: F401
 import posix_locks  # noqa: F401
 import posix_names  # noqa: F401
-from posix_kit import CHECKS, ROOT_CHECKS
+from posix_kit import CHECKS, run_all
 
 
 def run(base, name):
@@ -30,34 +28,9 @@ def run(base, name):
     shutil.rmtree(where)
 
 
-def run_all(base, limit=60):
-    """Each in a process of its own; how it ended is a line for tests/lib/mount.sh."""
-    bad = 0
-    for name in CHECKS:
-        if name in ROOT_CHECKS and os.geteuid() != 0:
-            print("skip %s - needs root" % name, flush=True)
-            continue
-        p = subprocess.Popen([sys.executable, __file__, base, name], stderr=subprocess.PIPE,
-                             text=True, errors="replace", start_new_session=True)
-        try:
-            text = p.communicate(timeout=limit)[1]
-        except subprocess.TimeoutExpired:
-            os.killpg(p.pid, signal.SIGKILL)
-            text = "took more than %d s" % limit
-        if p.returncode == 0:
-            print("ok", name, flush=True)
-        else:
-            bad += 1
-            lines = text.strip().splitlines() or ["status %s" % p.returncode]
-            print("not ok %s - %s" % (name, lines[-1][:200]))
-            for line in lines[-6:-1]:
-                print("# " + line[:200], flush=True)
-    sys.exit(1 if bad else 0)
-
-
 if len(sys.argv) < 2:
     sys.exit(__doc__)
 elif len(sys.argv) == 2:
-    run_all(sys.argv[1])
+    run_all([__file__, sys.argv[1]], CHECKS)
 else:
     run(sys.argv[1], sys.argv[2])

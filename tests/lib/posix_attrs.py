@@ -269,7 +269,7 @@ def times_change_when_they_must_and_only_then():
 
 
 @check
-def a_read_updates_atime_where_relatime_says_so():
+def a_read_changes_no_mtime_where_relatime_would_change_the_atime():
     put("f")
     os.utime("f", ns=(10 ** 9, 2 * 10 ** 9))  # read before it was written: must move
     get("f")

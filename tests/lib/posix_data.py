@@ -4,6 +4,7 @@ import errno
 import mmap
 import os
 import random
+import subprocess
 import time
 
 from posix_kit import (call, check, child, ended, fails, fallocate, get, put)
@@ -26,6 +27,15 @@ def appends_of_many_processes_all_arrive():
     for i in range(8):
         own = [int(x.split()[1]) for x in lines if x.startswith(b"%d " % i)]
         assert own == list(range(100))
+
+
+@check
+def a_redirected_command_leaves_what_it_said():
+    for n in range(20):  # the shell closes a copy of the descriptor, then the command its own
+        said = f"echo {n} >f; (echo a; echo b) >>f; echo once >g{n}"
+        subprocess.run(said, shell=True, check=True)
+        assert get("f") == b"%d\na\nb\n" % n and get(f"g{n}") == b"once\n"
+    assert len(os.listdir(".")) == 21
 
 
 @check

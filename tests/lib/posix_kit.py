@@ -2,7 +2,10 @@
 import ctypes
 import errno
 import os
+import signal
+import subprocess
 import sys
+import time
 
 libc = ctypes.CDLL(None, use_errno=True)
 CHECKS = {}
@@ -91,3 +94,49 @@ def as_user(uid, gid, f, *args, groups=()):
         f(*args)
 
     assert ended(child(run)) == 0
+
+
+def comes(f, *args, limit=20):
+    """Until f does not raise any more, and what it returns then."""
+    end = time.monotonic() + limit
+    while True:
+        try:
+            return f(*args)
+        except (AssertionError, OSError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+
+
+def report(name, text):
+    """How a check ended, as lines for tests/lib/mount.sh; text is "", or a traceback."""
+    lines = text.strip().splitlines()
+    if not lines:
+        print("ok", name, flush=True)
+        return
+    print("not ok %s - %s" % (name, lines[-1][:200]))
+    for line in lines[-6:-1]:
+        print("# " + line[:200], flush=True)
+
+
+def run_all(command, names, limit=60):
+    """Each in a process of its own: the command and the name."""
+    bad = 0
+    for name in names:
+        if name in ROOT_CHECKS and os.geteuid() != 0:
+            print("skip %s - needs root" % name, flush=True)
+            continue
+        p = subprocess.Popen([sys.executable, *command, name], stderr=subprocess.PIPE,
+                             text=True, errors="replace", start_new_session=True)
+        try:
+            text = p.communicate(timeout=limit)[1]
+        except subprocess.TimeoutExpired:
+            os.killpg(p.pid, signal.SIGKILL)
+            text = "took more than %d s" % limit
+        if p.returncode == 0:
+            text = ""
+        elif not text.strip():
+            text = "status %s" % p.returncode
+        bad += text != ""
+        report(name, text)
+    sys.exit(1 if bad else 0)

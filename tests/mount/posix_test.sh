@@ -30,6 +30,56 @@ sync
 same "$sum" "$(sha256sum <"$M/copy")"
 END
 
+# What other file systems do otherwise.
+head -c 16384 /dev/urandom >"$M/f"
+refuse a_range_is_not_collapsed 'not supported' fallocate -c -o 4096 -l 4096 "$M/f"
+refuse a_range_is_not_inserted 'not supported' fallocate -i -o 4096 -l 4096 "$M/f"
+try atime_changes_only_when_it_is_set <<'END'
+mkdir "$M/d"
+for f in "$M/f" "$M/d"; do # with relatime a read would set it
+    touch -a -d @1000 "$f"
+    touch -m -d @2000 "$f"
+done
+for i in 1 2; do
+    cat "$M/f" >/dev/null
+    ls "$M/d"
+    cp "$M/f" "$M/d/copy"
+    same "1000 1000" "$(echo $(stat -c %X "$M/f" "$M/d"))"
+    [ ! -w /proc/sys/vm/drop_caches ] || echo 2 >/proc/sys/vm/drop_caches
+done
+touch -a -d @3000 "$M/f"
+same 3000 "$(stat -c %X "$M/f")"
+rm -r "$M/f" "$M/d"
+END
+
+try with_reject_a_mount_alone_is_never_refused <<'END'
+mkdir "$M/r"
+"$NWRFS" set "$M/r" on-conflict=reject
+echo base >"$M/r/f"
+exec 5<>"$M/r/f" 6<>"$M/r/f" # open before what follows
+work() {
+    for i in $(seq 20); do
+        cat "$M/r/f" >/dev/null
+        echo "$1 $i" >"$M/r/tmp$1"
+        mv "$M/r/tmp$1" "$M/r/f"
+        echo "$1 $i" >>"$M/r/f"
+        echo "$1 $i" >"$M/r/f"
+    done
+}
+work a & a=$!
+work b & b=$!
+python3 -c 'import os
+for i in range(20):
+    for fd in 5, 6:
+        os.pwrite(fd, b"mine", i)
+        os.close(os.dup(fd))'
+wait $a
+wait $b
+exec 5>&- 6>&-
+same f "$(ls "$M/r")"
+rm -r "$M/r"
+END
+
 if [ "$(id -u)" = 0 ]; then
     mkdir -p "$M/keep/below"
     echo kept >"$M/keep/below/file"
