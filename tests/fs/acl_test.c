@@ -25,35 +25,18 @@ struct acl {
     int owner, user, group, mask, other;
 };
 
-static void open_mount(struct fake *f, struct fake *first, uint64_t seed)
-{
-    struct stat st;
-
-    if (first)
-        fake_second(f, first, seed);
-    else
-        fake_init(f, seed);
-    f->mount->config.acl = true;
-    assert_int_equal(fake_stat(f, ROOT, &st), 0);
-}
-
 static int setup(void **state)
 {
-    struct fake *f = nwr_zalloc(sizeof(*f));
+    struct fake *f = fake_create_mount(21);
 
-    open_mount(f, NULL, 21);
+    f->mount->config.acl = true;
     *state = f;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct fake *f = *state;
-
-    fake_pass(f, 5000);
-    nwr_mount_check(f->mount);
-    fake_deinit(f);
-    nwr_free(f);
+    fake_destroy_mount(*state);
     return 0;
 }
 
@@ -85,21 +68,12 @@ static struct nwr_blob *bytes_of(struct acl a)
     return b;
 }
 
-static int simple(struct fake *f, struct nwr_fs_req *req)
-{
-    struct nwr_fs_reply r = fake_call(f, req);
-    int err = r.err;
-
-    nwr_fs_reply_deinit(&r);
-    return err;
-}
-
 static int set_bytes(struct fake *f, uint64_t node, const char *name, struct nwr_blob *bytes)
 {
     struct nwr_fs_req *req = fake_req(NWR_FS_SETXATTR, node, name);
 
     req->data = bytes;
-    return simple(f, req);
+    return fake_status(f, req);
 }
 
 static int set_acl(struct fake *f, uint64_t node, const char *name, struct acl a)
@@ -109,25 +83,7 @@ static int set_acl(struct fake *f, uint64_t node, const char *name, struct acl a
 
 static int remove_acl(struct fake *f, uint64_t node, const char *name)
 {
-    return simple(f, fake_req(NWR_FS_REMOVEXATTR, node, name));
-}
-
-static int chmod_to(struct fake *f, uint64_t node, uint32_t mode)
-{
-    struct nwr_fs_req *req = fake_req(NWR_FS_SETATTR, node, NULL);
-
-    req->set = NWR_SET_MODE;
-    req->mode = mode;
-    return simple(f, req);
-}
-
-static int chgrp_to(struct fake *f, uint64_t node, uint32_t gid)
-{
-    struct nwr_fs_req *req = fake_req(NWR_FS_SETATTR, node, NULL);
-
-    req->set = NWR_SET_GID;
-    req->count = gid;
-    return simple(f, req);
+    return fake_status(f, fake_req(NWR_FS_REMOVEXATTR, node, name));
 }
 
 /* 0 if the ACL is that one, otherwise the errno of reading it, or -1. */
@@ -187,7 +143,7 @@ static void the_mask_is_what_the_mode_shows_of_the_group(void **state)
     uint64_t node = a_file(f, "f");
     struct acl a = {6, 6, 4, 5, 1};
 
-    assert_int_equal(chmod_to(f, node, 01640), 0);
+    assert_int_equal(fake_chmod(f, node, 01640), 0);
     assert_int_equal(set_acl(f, node, NWR_ACL_ACCESS, a), 0);
     assert_int_equal(mode_of(f, node), 01651);
     assert_int_equal(differs(f, node, NWR_ACL_ACCESS, a), 0);
@@ -200,13 +156,13 @@ static void chmod_changes_owner_mask_and_others_and_nobody_else(void **state)
     struct nwr_fs_entry e;
 
     assert_int_equal(set_acl(f, node, NWR_ACL_ACCESS, (struct acl){6, 6, 4, 6, 0}), 0);
-    assert_int_equal(chmod_to(f, node, 0701), 0);
+    assert_int_equal(fake_chmod(f, node, 0701), 0);
     assert_int_equal(differs(f, node, NWR_ACL_ACCESS, (struct acl){7, 6, 4, 0, 1}), 0);
-    assert_int_equal(chmod_to(f, node, 0675), 0);
+    assert_int_equal(fake_chmod(f, node, 0675), 0);
     assert_int_equal(differs(f, node, NWR_ACL_ACCESS, (struct acl){6, 6, 4, 7, 5}), 0);
     fake_second(&g, f, 22); /* without the option */
     assert_int_equal(fake_lookup(&g, ROOT, "f", &e), 0);
-    assert_int_equal(chmod_to(&g, e.node, 0600), 0);
+    assert_int_equal(fake_chmod(&g, e.node, 0600), 0);
     fake_pass(f, 100);
     assert_int_equal(differs(f, node, NWR_ACL_ACCESS, (struct acl){6, 6, 4, 0, 0}), 0);
     fake_deinit(&g);
@@ -218,7 +174,7 @@ static void a_user_without_permissions_stays_so(void **state)
     uint64_t node = a_file(f, "f");
 
     assert_int_equal(set_acl(f, node, NWR_ACL_ACCESS, (struct acl){6, 0, 4, 4, 4}), 0);
-    assert_int_equal(chmod_to(f, node, 0777), 0);
+    assert_int_equal(fake_chmod(f, node, 0777), 0);
     assert_int_equal(differs(f, node, NWR_ACL_ACCESS, (struct acl){7, 0, 4, 7, 7}), 0);
 }
 
@@ -264,7 +220,8 @@ static void a_default_acl_is_handed_down_in_place_of_the_umask(void **state)
     assert_int_equal(fake_mkdir(f, ROOT, "d", &dir), 0);
     assert_int_equal(set_acl(f, dir, NWR_ACL_DEFAULT, a), 0);
     assert_int_equal(differs(f, dir, NWR_ACL_ACCESS, a), ENODATA);
-    open_mount(&g, f, 22);
+    fake_second(&g, f, 22);
+    g.mount->config.acl = true;
     assert_int_equal(fake_lookup(&g, ROOT, "d", &e), 0);
     node = make(&g, NWR_FS_MKNOD, e.node, "f", S_IFREG | 0666);
     assert_int_equal(mode_of(&g, node), 0660);
@@ -302,13 +259,13 @@ static void setgid_goes_where_who_sets_an_acl_is_not_of_the_group(void **state)
     for (uint32_t gid = 7; gid <= 9; gid++) {
         struct nwr_fs_req *req = fake_req(NWR_FS_SETXATTR, node, NWR_ACL_ACCESS);
 
-        assert_int_equal(chgrp_to(f, node, gid), 0);
-        assert_int_equal(chmod_to(f, node, 02770), 0);
+        assert_int_equal(fake_chgrp(f, node, gid), 0);
+        assert_int_equal(fake_chmod(f, node, 02770), 0);
         req->uid = 1000;
         req->gid = 7;
         req->group[req->ngroup++] = 8;
         req->data = bytes_of((struct acl){7, 7, 7, 7, 0});
-        assert_int_equal(simple(f, req), 0);
+        assert_int_equal(fake_status(f, req), 0);
         assert_int_equal(mode_of(f, node), gid == 9 ? 0770 : 02770);
     }
 }
@@ -354,17 +311,15 @@ static void a_chmod_on_one_side_holds_for_the_acl_of_the_other(void **state)
     struct nwr_fs_entry e[2];
 
     (void)state;
-    fake_twin_init(&twin, 9);
-    for (uint32_t i = 0; i < 2; i++) {
-        fake_at(&side[i], &twin, i, 30 + i);
+    fake_sides(&twin, side, 9, 30);
+    for (uint32_t i = 0; i < 2; i++)
         side[i].mount->config.acl = true;
-    }
     assert_int_equal(fake_save(&side[0], ROOT, "f", "x"), 0);
     fake_meet(&twin, side);
     for (uint32_t i = 0; i < 2; i++)
         assert_int_equal(fake_lookup(&side[i], ROOT, "f", &e[i]), 0);
     twin.cut = true;
-    assert_int_equal(chmod_to(&side[0], e[0].node, 0600), 0);
+    assert_int_equal(fake_chmod(&side[0], e[0].node, 0600), 0);
     fake_pass(&side[1], 1000); /* the ACL is the later one */
     assert_int_equal(set_acl(&side[1], e[1].node, NWR_ACL_ACCESS, (struct acl){6, 6, 4, 6, 4}), 0);
     fake_meet(&twin, side);
@@ -375,9 +330,7 @@ static void a_chmod_on_one_side_holds_for_the_acl_of_the_other(void **state)
         assert_int_equal(mode_of(&side[i], e[i].node) & 7, 0);
         assert_int_equal(differs(&side[i], e[i].node, NWR_ACL_ACCESS, both), 0);
     }
-    for (uint32_t i = 0; i < 2; i++)
-        fake_deinit(&side[i]);
-    fake_twin_deinit(&twin);
+    fake_sides_deinit(&twin, side);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -15,18 +15,14 @@ static struct fake at[2];
 static int begin(void **state)
 {
     (void)state;
-    fake_twin_init(&twin, 5);
-    for (uint32_t i = 0; i < 2; i++)
-        fake_at(&at[i], &twin, i, 20 + i);
+    fake_sides(&twin, at, 5, 20);
     return 0;
 }
 
 static int end(void **state)
 {
     (void)state;
-    for (uint32_t i = 0; i < 2; i++)
-        fake_deinit(&at[i]);
-    fake_twin_deinit(&twin);
+    fake_sides_deinit(&twin, at);
     return 0;
 }
 

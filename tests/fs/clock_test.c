@@ -19,16 +19,12 @@ static struct fake side[2];
 
 static void begin(uint64_t seed)
 {
-    fake_twin_init(&twin, seed);
-    for (uint32_t i = 0; i < 2; i++)
-        fake_at(&side[i], &twin, i, seed * 2 + i);
+    fake_sides(&twin, side, seed, seed * 2);
 }
 
 static void end(void)
 {
-    for (uint32_t i = 0; i < 2; i++)
-        fake_deinit(&side[i]);
-    fake_twin_deinit(&twin);
+    fake_sides_deinit(&twin, side);
 }
 
 /* Node 1 is restarted with its clock far ahead, or right again. */

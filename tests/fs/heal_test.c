@@ -312,9 +312,7 @@ static uint32_t one(uint64_t seed)
     seed_now = seed;
     memset(type, 0, sizeof(type));
     nwr_rng_init(&rng, seed);
-    fake_twin_init(&twin, seed);
-    for (uint32_t i = 0; i < 2; i++)
-        fake_at(&side[i], &twin, i, seed * 2 + i);
+    fake_sides(&twin, side, seed, seed * 2);
     for (int step = 0; step < STEPS; step++) {
         uint64_t what = below(12);
 
@@ -330,9 +328,7 @@ static uint32_t one(uint64_t seed)
     both_show_the_same();
     siblings = the_index_leads_to_every_sibling();
     a_check_finds_only_such_links_and_names();
-    for (uint32_t i = 0; i < 2; i++)
-        fake_deinit(&side[i]);
-    fake_twin_deinit(&twin);
+    fake_sides_deinit(&twin, side);
     return siblings;
 }
 

@@ -162,9 +162,7 @@ static void comes_back(uint32_t names, const char *unseen, const char *content)
     struct fake_twin twin;
     struct fake side[2];
 
-    fake_twin_init(&twin, 5);
-    for (uint32_t i = 0; i < 2; i++)
-        fake_at(&side[i], &twin, i, 10 + i);
+    fake_sides(&twin, side, 5, 10);
     assert_int_equal(fake_mkdir(&side[0], ROOT, "d", &(uint64_t){0}), 0);
     fill(&side[0], "d", names);
     fake_meet(&twin, side);
@@ -183,9 +181,7 @@ static void comes_back(uint32_t names, const char *unseen, const char *content)
         assert_string_equal(fake_cat(&side[i], node_of(&side[i], "d"), unseen, text, sizeof(text)),
                             content);
     }
-    for (uint32_t i = 0; i < 2; i++)
-        fake_deinit(&side[i]);
-    fake_twin_deinit(&twin);
+    fake_sides_deinit(&twin, side);
 }
 
 static void a_name_that_was_unseen_among_many_is_back(void **state)

@@ -11,23 +11,13 @@
 
 static int setup(void **state)
 {
-    struct fake *f = nwr_zalloc(sizeof(*f));
-    struct stat st;
-
-    fake_init(f, 7);
-    assert_int_equal(fake_stat(f, ROOT, &st), 0);
-    *state = f;
+    *state = fake_create_mount(7);
     return 0;
 }
 
 static int teardown(void **state)
 {
-    struct fake *f = *state;
-
-    fake_pass(f, 5000);
-    nwr_mount_check(f->mount);
-    fake_deinit(f);
-    nwr_free(f);
+    fake_destroy_mount(*state);
     return 0;
 }
 
@@ -76,7 +66,7 @@ static void atime_may_lie_before_the_birth_of_the_file(void **state)
     req->set = NWR_SET_ATIME | NWR_SET_MTIME;
     req->atime = 100000000100000000u;
     req->mtime = 200000000200000000u;
-    assert_int_equal(set_attr(f, req, &st), 0);
+    assert_int_equal(fake_status(f, req), 0);
     assert_int_equal(fake_stat(f, e.node, &st), 0);
     assert_int_equal(st.st_atim.tv_sec, 100000000);
     assert_int_equal(st.st_atim.tv_nsec, 100000000);
@@ -86,12 +76,11 @@ static void atime_may_lie_before_the_birth_of_the_file(void **state)
 static int set_mtime(struct fake *f, uint64_t node, nwr_ns at)
 {
     struct nwr_fs_req *req = fake_req(NWR_FS_SETATTR, node, NULL);
-    struct stat st;
 
     req->set = NWR_SET_ATIME | NWR_SET_MTIME;
     req->atime = at / 2;
     req->mtime = at;
-    return set_attr(f, req, &st);
+    return fake_status(f, req);
 }
 
 static nwr_ns mtime_of(struct fake *f, uint64_t node)
@@ -132,6 +121,30 @@ static void times_before_1970_are_kept(void **state)
     assert_true(mtime_of(f, dir) > 0);
     fake_pass(f, 2000);
     assert_true(mtime_of(f, dir) > 0);
+    fake_deinit(&g);
+}
+
+/* It is that of the write, if it was sent in the same millisecond: an hlc has no more digits. */
+static void the_ctime_of_a_content_has_nanoseconds_wherever_it_is_asked(void **state)
+{
+    struct fake *f = *state, g;
+    struct stat st, other;
+    struct nwr_fs_entry e;
+    uint64_t node, fh;
+
+    f->wall += 123457;
+    assert_int_equal(fake_create(f, ROOT, "a", 01, &node, &fh), 0);
+    assert_int_equal(fake_write(f, node, fh, 0, "x"), 0);
+    f->wall -= 2000000; /* calls take one each: it is sent when it was written */
+    assert_int_equal(fake_close(f, node, fh), 0);
+    assert_int_equal(fake_stat(f, node, &st), 0);
+    assert_int_equal(st.st_mtim.tv_nsec % 1000000, 123457);
+    fake_second(&g, f, 8);
+    assert_int_equal(fake_lookup(&g, ROOT, "a", &e), 0);
+    assert_int_equal(fake_stat(&g, e.node, &other), 0);
+    assert_memory_equal(&st.st_mtim, &other.st_mtim, sizeof(st.st_mtim));
+    assert_memory_equal(&st.st_ctim, &other.st_ctim, sizeof(st.st_ctim));
+    assert_memory_equal(&st.st_mtim, &other.st_ctim, sizeof(st.st_ctim));
     fake_deinit(&g);
 }
 
@@ -183,13 +196,10 @@ static void the_time_of_a_directory_that_another_mount_sets_is_shown(void **stat
 /* What a call of somebody, of group 7 and 8, leaves of a mode. */
 static uint32_t killed(struct fake *f, uint64_t node, uint32_t mode, enum nwr_fs_op op)
 {
-    struct nwr_fs_req *req = fake_req(NWR_FS_SETATTR, node, NULL);
+    struct nwr_fs_req *req = fake_req(op, node, NULL);
     struct stat st;
 
-    req->set = NWR_SET_MODE;
-    req->mode = mode;
-    assert_int_equal(set_attr(f, req, &st), 0);
-    req = fake_req(op, node, NULL);
+    assert_int_equal(fake_chmod(f, node, mode), 0);
     req->uid = 1001;
     req->gid = 7;
     req->group[req->ngroup++] = 8;
@@ -199,7 +209,7 @@ static uint32_t killed(struct fake *f, uint64_t node, uint32_t mode, enum nwr_fs
         req->set = NWR_SET_SIZE | NWR_SET_KILL_SUIDGID;
     if (op == NWR_FS_WRITE)
         req->data = nwr_blob_copy("v", 1);
-    assert_int_equal(set_attr(f, req, &st), 0);
+    assert_int_equal(fake_status(f, req), 0);
     assert_int_equal(fake_stat(f, node, &st), 0);
     return st.st_mode & 07777;
 }
@@ -217,10 +227,7 @@ static void setgid_stays_without_group_execution_for_who_is_of_the_group(void **
     assert_int_equal(fake_lookup(f, ROOT, "a", &e), 0);
     assert_int_equal(fake_open(f, e.node, 02, &fh), 0);
     for (uint32_t gid = 7; gid <= 9; gid++) {
-        req = fake_req(NWR_FS_SETATTR, e.node, NULL);
-        req->set = NWR_SET_GID;
-        req->count = gid;
-        assert_int_equal(set_attr(f, req, &st), 0);
+        assert_int_equal(fake_chgrp(f, e.node, gid), 0);
         for (size_t i = 0; i < NWR_COUNT(ops); i++) {
             assert_int_equal(killed(f, e.node, 06666, ops[i]), gid == 9 ? 0666 : 02666);
             assert_int_equal(killed(f, e.node, 02676, ops[i]), 0676);
@@ -229,10 +236,7 @@ static void setgid_stays_without_group_execution_for_who_is_of_the_group(void **
     assert_int_equal(fake_close(f, e.node, fh), 0);
     /* The group that counts is the one before. */
     assert_int_equal(killed(f, e.node, 0666, NWR_FS_WRITE), 0666);
-    req = fake_req(NWR_FS_SETATTR, e.node, NULL);
-    req->set = NWR_SET_MODE;
-    req->mode = 06666;
-    assert_int_equal(set_attr(f, req, &st), 0);
+    assert_int_equal(fake_chmod(f, e.node, 06666), 0);
     req = fake_req(NWR_FS_SETATTR, e.node, NULL);
     req->uid = 1001;
     req->gid = 8;
@@ -249,27 +253,19 @@ static void a_new_owner_strips_setuid_from_all_but_directories(void **state)
         uint32_t type, mode;
     } kinds[] = {{"file", S_IFREG, 0555}, {"fifo", S_IFIFO, 0555}, {"sock", S_IFSOCK, 0555}};
     struct fake *f = *state;
-    struct nwr_fs_req *req;
     struct stat st;
     uint64_t node;
 
     for (size_t i = 0; i < NWR_COUNT(kinds); i++) {
         assert_int_equal(make_node(f, kinds[i].name, kinds[i].type | 06555, &node), 0);
-        req = fake_req(NWR_FS_SETATTR, node, NULL);
-        req->set = NWR_SET_GID;
-        req->count = 7;
-        assert_int_equal(set_attr(f, req, &st), 0);
+        assert_int_equal(fake_chgrp(f, node, 7), 0);
+        assert_int_equal(fake_stat(f, node, &st), 0);
         assert_int_equal(st.st_mode, kinds[i].type | kinds[i].mode);
     }
     assert_int_equal(fake_mkdir(f, ROOT, "dir", &node), 0);
-    req = fake_req(NWR_FS_SETATTR, node, NULL);
-    req->set = NWR_SET_MODE;
-    req->mode = 06755;
-    assert_int_equal(set_attr(f, req, &st), 0);
-    req = fake_req(NWR_FS_SETATTR, node, NULL);
-    req->set = NWR_SET_GID;
-    req->count = 7;
-    assert_int_equal(set_attr(f, req, &st), 0);
+    assert_int_equal(fake_chmod(f, node, 06755), 0);
+    assert_int_equal(fake_chgrp(f, node, 7), 0);
+    assert_int_equal(fake_stat(f, node, &st), 0);
     assert_int_equal(st.st_mode, S_IFDIR | 06755);
 }
 
@@ -398,10 +394,9 @@ static void attributes_outside_the_known_name_spaces_are_refused(void **state)
 
     for (size_t i = 0; i < NWR_COUNT(names); i++) {
         struct nwr_fs_req *req = fake_req(NWR_FS_SETXATTR, ROOT, names[i].name);
-        struct stat st;
 
         req->data = nwr_blob_copy("v", 1);
-        assert_int_equal(set_attr(f, req, &st), names[i].err);
+        assert_int_equal(fake_status(f, req), names[i].err);
     }
 }
 
@@ -442,13 +437,12 @@ static uint8_t byte_at(struct fake *f, uint64_t node, uint64_t off)
 static void write_at(struct fake *f, uint64_t node, uint64_t fh, uint64_t off, bool direct)
 {
     struct nwr_fs_req *req = fake_req(NWR_FS_WRITE, node, NULL);
-    struct stat st;
 
     req->fh = fh;
     req->off = off;
     req->direct = direct;
     req->data = nwr_blob_copy("w", 1);
-    assert_int_equal(set_attr(f, req, &st), 0);
+    assert_int_equal(fake_status(f, req), 0);
 }
 
 static void pages_go_that_were_read_beside_a_direct_write(void **state)
@@ -758,6 +752,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(atime_may_lie_before_the_birth_of_the_file),
+        T(the_ctime_of_a_content_has_nanoseconds_wherever_it_is_asked),
         T(times_before_1970_are_kept),
         T(a_directory_whose_time_is_in_the_future_changes_now),
         T(the_time_of_a_directory_that_another_mount_sets_is_shown),

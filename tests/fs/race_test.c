@@ -113,9 +113,7 @@ static void a_file_in_conflict_is_linked(void **state)
     struct nwr_fs_entry e;
 
     (void)state;
-    fake_twin_init(&twin, 7);
-    for (uint32_t i = 0; i < 2; i++)
-        fake_at(&side[i], &twin, i, 11 + i);
+    fake_sides(&twin, side, 7, 11);
     assert_int_equal(fake_save(&side[0], ROOT, "f", "old"), 0);
     fake_pass(&side[0], 2000);
     fake_twin_settle(&twin);
@@ -127,9 +125,7 @@ static void a_file_in_conflict_is_linked(void **state)
     assert_int_equal(fake_lookup(&side[0], ROOT, "f", &e), 0);
     assert_int_equal(fake_link(&side[0], e.node, ROOT, "g"), 0);
     assert_int_equal(fake_lookup(&side[0], ROOT, "g", &e), 0);
-    for (int i = 0; i < 2; i++)
-        fake_deinit(&side[i]);
-    fake_twin_deinit(&twin);
+    fake_sides_deinit(&twin, side);
 }
 
 /* ---- a file that is removed for good while somebody still works on it ---- */
@@ -158,9 +154,7 @@ static bool reap_so_far(struct race *r, const char *dir, uint32_t steps)
     struct nwr_fs_entry e;
     uint64_t d;
 
-    fake_twin_init(&r->twin, 7);
-    for (uint32_t i = 0; i < 2; i++)
-        fake_at(&r->side[i], &r->twin, i, 11 + i);
+    fake_sides(&r->twin, r->side, 7, 11);
     if (dir)
         assert_int_equal(fake_mkdir(f, ROOT, dir, &(uint64_t){0}), 0);
     d = find_dir(f, dir);
@@ -200,9 +194,7 @@ static void go_on(struct race *r)
 
 static void race_deinit(struct race *r)
 {
-    for (int i = 0; i < 2; i++)
-        fake_deinit(&r->side[i]);
-    fake_twin_deinit(&r->twin);
+    fake_sides_deinit(&r->twin, r->side);
 }
 
 static void edit_while_reaped(const char *dir)
@@ -405,26 +397,20 @@ static void a_mode_that_was_replaced_does_not_come_back_with_times(void **state)
 {
     struct fake_twin twin;
     struct fake side[2];
-    struct nwr_fs_req *req;
     uint64_t dir, node, fh;
     struct nwr_fs_entry e;
 
     (void)state;
-    fake_twin_init(&twin, 7);
-    for (uint32_t i = 0; i < 2; i++)
-        fake_at(&side[i], &twin, i, 11 + i);
+    fake_sides(&twin, side, 7, 11);
     assert_int_equal(fake_mkdir(&side[0], ROOT, "d", &dir), 0);
     for (uint32_t mode = 0700; mode <= 0755; mode += 055) {
-        req = fake_req(NWR_FS_SETATTR, dir, NULL);
-        req->set = NWR_SET_MODE;
-        req->mode = S_IFDIR | mode;
         if (mode == 0755) {
             twin.cut = true;
             assert_int_equal(fake_lookup(&side[1], ROOT, "d", &e), 0);
             assert_int_equal(fake_create(&side[1], e.node, "f", O_WRONLY, &node, &fh), 0);
             fake_pass(&side[1], 2000);
         }
-        nwr_fs_reply_deinit(&(struct nwr_fs_reply[]){fake_call(&side[0], req)}[0]);
+        assert_int_equal(fake_chmod(&side[0], dir, S_IFDIR | mode), 0);
         fake_meet(&twin, side);
     }
     twin.cut = false;
@@ -432,9 +418,8 @@ static void a_mode_that_was_replaced_does_not_come_back_with_times(void **state)
     for (uint32_t i = 0; i < 2; i++) {
         assert_int_equal(fake_lookup(&side[i], ROOT, "d", &e), 0);
         assert_int_equal(e.st.st_mode & 07777, 0755);
-        fake_deinit(&side[i]);
     }
-    fake_twin_deinit(&twin);
+    fake_sides_deinit(&twin, side);
 }
 
 /* What a process read through the name before is no base for what stands there by another call. */

@@ -48,9 +48,7 @@ static void remove_while_cut(bool with_dir)
     struct fake side[2];
     uint64_t dir;
 
-    fake_twin_init(&twin, 5);
-    for (uint32_t i = 0; i < 2; i++)
-        fake_at(&side[i], &twin, i, 10 + i);
+    fake_sides(&twin, side, 5, 10);
     assert_int_equal(fake_mkdir(&side[0], ROOT, "d", &dir), 0);
     fill(&side[0], dir);
     fake_pass(&side[0], 1500);
@@ -69,9 +67,7 @@ static void remove_while_cut(bool with_dir)
     fake_twin_settle(&twin);
     assert_int_equal(tree_check(&side[0], true, false, text, sizeof(text)), 0);
     assert_in_range(side[0].puts, 2 * NAMES, 2 * NAMES + 8); /* each once */
-    for (uint32_t i = 0; i < 2; i++)
-        fake_deinit(&side[i]);
-    fake_twin_deinit(&twin);
+    fake_sides_deinit(&twin, side);
 }
 
 static void what_was_removed_while_a_replica_was_away_goes_when_it_is_back(void **state)

@@ -42,16 +42,12 @@ static uint64_t below(uint64_t n)
 static void begin(uint64_t seed)
 {
     nwr_rng_init(&rng, seed);
-    fake_twin_init(&twin, seed);
-    for (uint32_t i = 0; i < 2; i++)
-        fake_at(&side[i], &twin, i, seed * 2 + i);
+    fake_sides(&twin, side, seed, seed * 2);
 }
 
 static void end(void)
 {
-    for (uint32_t i = 0; i < 2; i++)
-        fake_deinit(&side[i]);
-    fake_twin_deinit(&twin);
+    fake_sides_deinit(&twin, side);
 }
 
 static uint64_t node_of(uint32_t i, const char *path)

@@ -292,6 +292,15 @@ struct nwr_fs_reply fake_call(struct fake *f, struct nwr_fs_req *req)
     return fake_end(f);
 }
 
+int fake_status(struct fake *f, struct nwr_fs_req *req)
+{
+    struct nwr_fs_reply r = fake_call(f, req);
+    int err = r.err;
+
+    nwr_fs_reply_deinit(&r);
+    return err;
+}
+
 void fake_pass(struct fake *f, nwr_ms ms)
 {
     struct nwr_fs_event ev = {.kind = NWR_FS_EV_TICK};
@@ -334,6 +343,38 @@ void fake_at(struct fake *f, struct fake_twin *twin, uint32_t at, uint64_t seed)
     f->at = at;
     f->ids = 100;
     start(f, seed);
+}
+
+void fake_sides(struct fake_twin *twin, struct fake side[2], uint64_t twin_seed, uint64_t seed)
+{
+    fake_twin_init(twin, twin_seed);
+    for (uint32_t i = 0; i < 2; i++)
+        fake_at(&side[i], twin, i, seed + i);
+}
+
+void fake_sides_deinit(struct fake_twin *twin, struct fake side[2])
+{
+    for (uint32_t i = 0; i < 2; i++)
+        fake_deinit(&side[i]);
+    fake_twin_deinit(twin);
+}
+
+struct fake *fake_create_mount(uint64_t seed)
+{
+    struct fake *f = nwr_zalloc(sizeof(*f));
+    struct stat st;
+
+    fake_init(f, seed);
+    nwr_assert(fake_stat(f, NWR_INO_ROOT, &st) == 0);
+    return f;
+}
+
+void fake_destroy_mount(struct fake *f)
+{
+    fake_pass(f, 5000);
+    nwr_mount_check(f->mount);
+    fake_deinit(f);
+    nwr_free(f);
 }
 
 void fake_meet(struct fake_twin *twin, struct fake side[2])
@@ -521,6 +562,24 @@ int fake_link(struct fake *f, uint64_t node, uint64_t dir, const char *name)
     req->node2 = dir;
     req->name2 = nwr_strdup(name);
     return plain(f, req);
+}
+
+int fake_chmod(struct fake *f, uint64_t node, uint32_t mode)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_SETATTR, node, NULL);
+
+    req->set = NWR_SET_MODE;
+    req->mode = mode;
+    return fake_status(f, req);
+}
+
+int fake_chgrp(struct fake *f, uint64_t node, uint32_t gid)
+{
+    struct nwr_fs_req *req = fake_req(NWR_FS_SETATTR, node, NULL);
+
+    req->set = NWR_SET_GID;
+    req->count = gid;
+    return fake_status(f, req);
 }
 
 int fake_stat(struct fake *f, uint64_t node, struct stat *st)

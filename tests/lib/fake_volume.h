@@ -56,10 +56,17 @@ struct fake {
 };
 
 void fake_init(struct fake *f, uint64_t seed);
-/* A second mount of f's volume. */
+/* A second mount of the volume of the first. */
+void fake_second(struct fake *f, struct fake *first, uint64_t seed);
 /* A mount at one node of a twin. */
 void fake_at(struct fake *f, struct fake_twin *twin, uint32_t at, uint64_t seed);
-void fake_second(struct fake *f, struct fake *first, uint64_t seed);
+/* A twin, and a mount at each of its nodes, with this seed and the next. */
+void fake_sides(struct fake_twin *twin, struct fake side[2], uint64_t twin_seed, uint64_t seed);
+void fake_sides_deinit(struct fake_twin *twin, struct fake side[2]);
+/* On the heap, for a setup of cmocka; the kernel has looked at the root. */
+struct fake *fake_create_mount(uint64_t seed);
+/* What is due is done, and the mount is checked. */
+void fake_destroy_mount(struct fake *f);
 /* Unmounts and mounts again, with a spool (the caller's) or without. */
 void fake_again(struct fake *f, struct fake_spool *spool);
 void fake_deinit(struct fake *f);
@@ -70,6 +77,8 @@ void fake_pass(struct fake *f, nwr_ms ms);
 void fake_meet(struct fake_twin *twin, struct fake side[2]);
 /* Makes the request and waits for its reply. */
 struct nwr_fs_reply fake_call(struct fake *f, struct nwr_fs_req *req);
+/* The same, of the reply the errno alone. */
+int fake_status(struct fake *f, struct nwr_fs_req *req);
 /* An event; replies to others than the call under way are dropped. */
 void fake_step(struct fake *f, struct nwr_fs_event *ev);
 /* Begins it; fake_drain answers the volume's requests, fake_end gives the reply. */
@@ -97,6 +106,8 @@ int fake_rename(struct fake *f, uint64_t dir, const char *name, uint64_t dir2, c
                 uint32_t flags);
 int fake_link(struct fake *f, uint64_t node, uint64_t dir, const char *name);
 int fake_stat(struct fake *f, uint64_t node, struct stat *st);
+int fake_chmod(struct fake *f, uint64_t node, uint32_t mode);
+int fake_chgrp(struct fake *f, uint64_t node, uint32_t gid);
 /* lookup, open or create, truncate, write, close. */
 int fake_save(struct fake *f, uint64_t dir, const char *name, const char *text);
 /* Names of a directory without dots, sorted, separated by spaces; "!" and errno's number. */
