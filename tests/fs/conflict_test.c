@@ -323,6 +323,30 @@ static void a_sibling_has_an_inode_number_of_its_own(void **state)
     assert_int_equal(again.ino, other.ino);
 }
 
+/* The entry of a name in the directory alone arrives. */
+static void bring_entry(uint32_t to, uint32_t from, const char *name)
+{
+    struct nwr_key key = nwr_key_entry(w.dir, name, strlen(name));
+
+    nwr_record_sync(&nwr_rows_at(&w.node[to].rows, &key)->rec,
+                    &nwr_rows_at(&w.node[from].rows, &key)->rec);
+}
+
+/* The link is a record of the inode, and may be elsewhere when the entry is here. */
+static void an_edit_of_a_file_whose_new_link_a_remover_did_not_know_of_is_shown(void **state)
+{
+    (void)state;
+    assert_true(isles_create(&w, 0, "f", 1));
+    meet();
+    assert_true(isles_mv(&w, 1, "f", "g"));
+    assert_true(isles_mv(&w, 1, "g", "f"));
+    bring_entry(0, 1, "f");
+    isles_save(&w, 0, "f", 2, 1);
+    assert_true(isles_write(&w, 1, "f", 3));
+    meet();
+    all_show("f=2 f.conflict.3002=3");
+}
+
 static void what_came_back_says_who_removed_it(void **state)
 {
     struct nwr_shown x;
@@ -428,6 +452,7 @@ int main(void)
         STORY(a_directory_keeps_the_name_against_a_file),
         STORY(an_edit_below_a_removed_directory_brings_both_back),
         STORY(a_sibling_has_an_inode_number_of_its_own),
+        STORY(an_edit_of_a_file_whose_new_link_a_remover_did_not_know_of_is_shown),
         STORY(what_came_back_says_who_removed_it),
         STORY(marks_survive_their_bytes_and_damage_is_refused),
         STORY(a_table_of_reads_keeps_what_was_read_last_and_stays_bounded),
