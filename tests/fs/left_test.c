@@ -18,6 +18,7 @@ enum {
     NAMES_MET = 100,   /* the same where two sides look at each name */
     NAMES_MANY = 3000, /* more than fit an answer, several times */
     PAGE = 1024,       /* records of names in an answer; there are two of each, and others beside */
+    LINKS = 300,       /* of one file */
     WHO = 4,           /* ask at once */
     MORE = 50          /* made in the one that takes its name */
 };
@@ -198,6 +199,36 @@ static void an_edit_that_was_unseen_among_many_is_back(void **state)
     comes_back(NAMES, "f770", "edited");
 }
 
+/* Each costs one READ, of the links and marks that there are or were, and none of it twice. */
+static void a_file_of_hundreds_of_links_is_read_once_for_each_that_is_removed(void **state)
+{
+    struct nwr_fs_entry e;
+    struct fake f;
+    uint64_t d;
+    char name[16];
+
+    (void)state;
+    fake_init(&f, 3);
+    assert_int_equal(fake_mkdir(&f, ROOT, "d", &d), 0);
+    assert_int_equal(fake_save(&f, d, "f0", "text"), 0);
+    for (uint32_t i = 1; i < LINKS; i++) {
+        snprintf(name, sizeof(name), "f%u", i);
+        assert_int_equal(fake_lookup(&f, d, "f0", &e), 0);
+        assert_int_equal(fake_link(&f, e.node, d, name), 0);
+    }
+    fake_pass(&f, 1500);
+    for (uint32_t i = 0; i < LINKS; i++) {
+        snprintf(name, sizeof(name), "f%u", i);
+        assert_string_equal(fake_cat(&f, d, name, text, sizeof(text)), "text");
+        fake_reset(&f);
+        assert_int_equal(fake_unlink(&f, d, name), 0);
+        assert_int_equal(f.reads, 1);
+        assert_in_range(f.rows, LINKS, LINKS + 8);
+    }
+    assert_string_equal(fake_ls(&f, d, text, sizeof(text)), "");
+    fake_deinit(&f);
+}
+
 /* What the mount itself writes it sees at once, however it has just looked. */
 static void what_the_mount_brings_back_itself_shows_at_once(void **state)
 {
@@ -232,6 +263,7 @@ int main(void)
         cmocka_unit_test(so_is_one_with_directories_in_it),
         cmocka_unit_test(a_name_that_was_unseen_among_many_is_back),
         cmocka_unit_test(an_edit_that_was_unseen_among_many_is_back),
+        cmocka_unit_test(a_file_of_hundreds_of_links_is_read_once_for_each_that_is_removed),
         cmocka_unit_test(what_the_mount_brings_back_itself_shows_at_once),
     };
 
