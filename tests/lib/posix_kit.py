@@ -96,7 +96,7 @@ def as_user(uid, gid, f, *args, groups=()):
     assert ended(child(run)) == 0
 
 
-def comes(f, *args, limit=20):
+def comes(f, *args, limit=40):
     """Until f does not raise any more, and what it returns then."""
     end = time.monotonic() + limit
     while True:

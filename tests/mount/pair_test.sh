@@ -18,6 +18,7 @@ node a mount $(listen a) --n 3 --w 1 --r 1 -o acl,dev "$MA" &&
     fail three_nodes_form_a_volume "see above"
     exit 1
 }
+export CALLS="python3 $ROOT/tests/lib/calls.py"
 PAIR="python3 $ROOT/tests/lib/posix_pair.py"
 
 mkdir "$MA/con" "$MA/con/strict"
@@ -38,3 +39,15 @@ eventually 20 test -d "$MB/cut" || fail both_see_it "$MB"
 words=$(declare -p PLACE NWRFS MA && declare -f part heal eventually no_difference repaired)
 limited 200 python3 "$ROOT/tests/lib/posix_apart.py" "$MA/cut" "$MB/cut" \
     "$words; repaired '$MA' && part a" "$words; heal a" || FAILED=1
+
+# ---- a alone, the others are dead ----
+
+echo old >"$MA/cut/old"
+kill9 b
+mount -o remount,abort "$T/a" 2>/dev/null # as ext4 does by itself after an error
+try a_read_only_disk_is_told_where_no_other_node_is_and_reads_go_on <<'END'
+told() { same EROFS "$($CALLS fsync "$MA/cut/new" text 2>&1 || true)"; }
+eventually 20 told
+same EROFS "$($CALLS write "$MA/cut/new" text 2>&1 || true)"
+same old "$(cat "$MA/cut/old")"
+END
