@@ -134,8 +134,9 @@ $(TESTBIN) $(SIM) $(BENCHBIN): $(O)/%: $(O)/%.o $(TESTLIBS) $(LIBS)
 	@echo "  LD    $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(SYSLIBS)
 
-# Programs of tests/sim with rules that can be switched off (net/core/rules.h): their own build of
-# what keeps the rules. An archive has one file of a name, so the two folders have one each.
+# Programs of tests/sim, and some of tests/unit, with rules that can be switched off
+# (net/core/rules.h): their own build of what keeps the rules. An archive has one file of a name, so
+# the two folders have one each.
 $(O)/rules/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC    $< (rules)"
@@ -145,10 +146,12 @@ RULELIBS := $(O)/lib/libnwr_rules_store.a $(O)/lib/libnwr_rules_core.a
 $(foreach d,core store,$(eval $(O)/lib/libnwr_rules_$d.a: \
   $(patsubst %.c,$(O)/rules/%.o,$(call sources,net/$d))))
 
-RULEBIN := $(patsubst tests/sim/%.c,$(O)/rules/%,$(wildcard tests/sim/*_test.c tests/sim/sim.c))
-$(RULEBIN): $(O)/rules/%: $(O)/tests/sim/%.o $(RULELIBS) $(O)/lib/libnwr_tests_sim.a \
-                          $(O)/lib/libnwr_tests_lib.a $(O)/lib/libnwr_fs_core.a \
-                          $(O)/lib/libnwr_net_wire.a $(O)/lib/libnwr_base.a
+RULESRC := $(wildcard tests/sim/*_test.c tests/sim/sim.c) \
+           $(addprefix tests/unit/,members_test.c register_history_test.c)
+RULEBIN := $(addprefix $(O)/rules/,$(basename $(notdir $(RULESRC))))
+$(foreach s,$(RULESRC),$(eval $(O)/rules/$(basename $(notdir $s)): $(O)/$(basename $s).o))
+$(RULEBIN): $(RULELIBS) $(addprefix $(O)/lib/libnwr_,tests_sim.a tests_lib.a fs_core.a \
+                                                     net_wire.a base.a)
 	@echo "  LD    $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(CMOCKA_LIBS) $(SYSLIBS)
 

@@ -145,7 +145,7 @@ static void on_wake(struct nwr_node *n, struct nwr_job *j)
         ch->seen = n->now;
     if (!may_drive(n) || (!is_first(n) && n->now < ch->since + PATIENCE_MS))
         return;
-    if (n->now >= ch->seen + NWR_DEADLINE_MS)
+    if (n->now >= ch->seen + NWR_DEADLINE_MS && NWR_RULE(GIVEN_UP))
         give_up(n);
     else
         settle(n);

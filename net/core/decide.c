@@ -75,7 +75,8 @@ void nwr_register_load(struct nwr_node *n)
 
 static void keep(struct nwr_node *n, struct acceptor *a)
 {
-    struct nwr_lent *l = nwr_lend(n, &a->job, 0, NWR_STORE_META_PUT, 0);
+    struct nwr_lent *l =
+        nwr_lend(n, &a->job, 0, NWR_RULE(REGISTER_STORED) ? NWR_STORE_META_PUT : NWR_STORE_SYNC, 0);
     struct nwr_out o = {0};
 
     nwr_out_u64(&o, n->reg_epoch);
@@ -94,11 +95,13 @@ static bool judge(struct nwr_node *n, const struct nwr_msg *m, struct nwr_msg *a
     *answer = (struct nwr_msg){.kind = NWR_MSG_REGISTER_OK};
     answer->u.reg = m->u.reg;
     answer->u.reg.value = NULL;
-    if (m->u.reg.epoch < n->reg_epoch || m->u.reg.epoch <= n->ring.epoch) {
+    if ((m->u.reg.epoch < n->reg_epoch || m->u.reg.epoch <= n->ring.epoch) &&
+        NWR_RULE(REGISTER_EPOCH)) {
         answer->err = NWR_E_EPOCH;
         return false;
     }
-    if (m->u.reg.epoch > n->reg_epoch) {
+    if (m->u.reg.epoch > n->reg_epoch ||
+        (m->u.reg.epoch < n->reg_epoch && !NWR_RULE(REGISTER_EPOCH))) {
         nwr_register_deinit(&n->reg);
         n->reg_epoch = m->u.reg.epoch;
     }
@@ -193,7 +196,8 @@ static void ask_all(struct nwr_node *n, struct decide *d)
 static void attempt(struct nwr_node *n, struct decide *d)
 {
     struct nwr_ballot ballot = {nwr_proposal_next_round(&d->p),
-                                (uint64_t)n->ordinal << 32 | n->incarnation};
+                                NWR_RULE(BALLOT_ONCE) ? (uint64_t)n->ordinal << 32 | n->incarnation
+                                                      : 1};
 
     nwr_job_wake(n, &d->job, n->now + TRY_MS + nwr_rng_below(&n->rng, TRY_SPREAD_MS));
     nwr_proposal_begin(&d->p, ballot);
@@ -233,7 +237,8 @@ static void heard(struct nwr_node *n, struct decide *d, uint16_t from, struct nw
         if (nwr_proposal_accepted(&d->p, from, ballot))
             decided(n, d);
     } else if (nwr_proposal_promised(&d->p, from, ballot, other, m->u.reg.value)) {
-        nwr_proposal_accepting(&d->p, nwr_blob_ref(d->p.value ? d->p.value : d->wish));
+        nwr_proposal_accepting(
+            &d->p, nwr_blob_ref(d->p.value && NWR_RULE(TAKEN_OVER) ? d->p.value : d->wish));
         ask_all(n, d);
     }
 }
@@ -306,7 +311,8 @@ void nwr_decide(struct nwr_node *n, struct nwr_ring *next, bool forced)
     for (uint32_t i = 0; i < n->ring.nmember; i++) {
         const struct nwr_member *m = &n->ring.member[i];
 
-        if (m->weight && !m->lost && (!forced || nwr_is_up(n, m->ordinal)))
+        if ((m->weight || !NWR_RULE(JOINER_NO_VOTE)) && !m->lost &&
+            (!forced || nwr_is_up(n, m->ordinal) || !NWR_RULE(FORCE)))
             nwr_proposal_acceptor(&d->p, m->ordinal, 1 << NWR_LIST_NOW);
     }
     attempt(n, d);

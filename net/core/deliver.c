@@ -247,7 +247,7 @@ static void on_changed(struct nwr_node *n, struct nwr_job *j)
 static void replied(struct nwr_node *n, struct deliver *d, enum nwr_err err,
                     const struct nwr_block_id *missing, uint32_t nmissing)
 {
-    if (err == NWR_E_BLOCKS && push_missing(d, missing, nmissing)) {
+    if (err == NWR_E_BLOCKS && NWR_RULE(SUPPLIED) && push_missing(d, missing, nmissing)) {
         proceed(n, d);
     } else if (err == NWR_E_EPOCH) {
         d->state = WAITING;
@@ -326,7 +326,8 @@ static void on_orphan(struct nwr_node *n, struct nwr_job *j)
 {
     struct deliver *d = of(j);
 
-    if (d->state == WAITING || n->background + d->batch->bytes > NWR_BACKGROUND_BYTES) {
+    if (d->state == WAITING || !NWR_RULE(GOES_ON) ||
+        n->background + d->batch->bytes > NWR_BACKGROUND_BYTES) {
         end(n, of(j), NWR_E_CANCELED);
         return;
     }

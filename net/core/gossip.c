@@ -97,7 +97,8 @@ void nwr_gossip_link(struct nwr_node *n, uint16_t peer, bool up)
 
 void nwr_gossip_message(struct nwr_node *n, uint16_t peer, const struct nwr_msg *m)
 {
-    if (m->epoch != n->ring.epoch && !n->storing.epoch && n->now >= n->taught_at + NWR_TEACH_MS) {
+    if (NWR_RULE(GOSSIP_TEACHES) && m->epoch != n->ring.epoch && !n->storing.epoch &&
+        n->now >= n->taught_at + NWR_TEACH_MS) {
         n->taught_at = n->now;
         nwr_epoch_tell(n, peer);
     }

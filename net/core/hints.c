@@ -51,7 +51,7 @@ static size_t bytes_of(uint32_t nkey, size_t data_bytes)
 
 bool nwr_hint_room(struct nwr_node *n, uint32_t nkey, size_t data_bytes)
 {
-    if (n->hints.bytes + bytes_of(nkey, data_bytes) <= n->hints.bytes_max)
+    if (n->hints.bytes + bytes_of(nkey, data_bytes) <= n->hints.bytes_max || !NWR_RULE(HINT_BOUND))
         return true;
     refused(n);
     return false;
@@ -144,7 +144,8 @@ static void loaded(struct nwr_node *n, struct keeper *kp, const struct nwr_store
 
         kp->after =
             (struct nwr_hint){.target = h->target, .seq = h->seq, .incarnation = h->incarnation};
-        if (h->incarnation == n->incarnation || h->target > NWR_ORDINAL_MAX || h->pg >= NWR_PGS_MAX)
+        if (h->incarnation == n->incarnation || !NWR_RULE(HINT_OUTLIVES) ||
+            h->target > NWR_ORDINAL_MAX || h->pg >= NWR_PGS_MAX)
             continue;
         count_in(n, h);
         nwr_hint_strays(n, h->pg);

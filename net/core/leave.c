@@ -89,9 +89,15 @@ static void hand_page(struct nwr_node *n, struct leave *lv)
     nwr_read_leave(n, &lv->job, lv->pg, &range);
 }
 
+static void handed(struct nwr_node *n, struct leave *lv);
+
 static void erase(struct nwr_node *n, struct leave *lv)
 {
     lv->state = ERASING;
+    if (!NWR_RULE(ERASED)) {
+        handed(n, lv);
+        return;
+    }
     nwr_free(n->hints.dots); /* see hints.h: what they claim is gone with the records */
     n->hints.dots = NULL;
     nwr_lend_submit(n, nwr_lend(n, &lv->job, 0, NWR_STORE_ERASE, lv->pg));

@@ -1,5 +1,6 @@
 /* members.c -- what is known of each member, and how it is told; see members.h. */
 #include "net/core/probe.h"
+#include "net/core/rules.h"
 
 struct nwr_members *nwr_members_create(uint16_t self, uint64_t seed)
 {
@@ -81,7 +82,7 @@ static uint32_t repeats(const struct nwr_members *m)
 
 static void spread(struct nwr_members *m, struct watched *w)
 {
-    w->left = repeats(m);
+    w->left = NWR_RULE(NEWS_TOLD_ON) ? repeats(m) : 0;
     nwr_watched_activate(m, w);
     hurry_news(m);
 }
@@ -139,7 +140,7 @@ void nwr_members_send(struct nwr_members *m, uint16_t to, struct nwr_msg *msg,
 
     msg->u.gossip.self = m->own;
     msg->u.gossip.news = nwr_alloc(room * sizeof(struct nwr_news));
-    if (w && w->news.life != NWR_LIFE_UP)
+    if (w && w->news.life != NWR_LIFE_UP && NWR_RULE(SUSPECT_TOLD))
         add_news(msg, &w->news);
     if (about)
         add_news(msg, &about->news);
@@ -203,6 +204,10 @@ void nwr_watched_suspect(struct nwr_members *m, struct watched *w, uint16_t by)
         confirm(m, w, by);
         return;
     }
+    if (!NWR_RULE(SUSPECT_FIRST)) {
+        nwr_watched_down(m, w);
+        return;
+    }
     m->count.suspected++;
     set_life(m, w, NWR_LIFE_SUSPECT, w->news.incarnation, by);
 }
@@ -221,7 +226,7 @@ static void outbid(struct nwr_members *m, const struct nwr_news *e)
     bool older = e->incarnation > own->incarnation ||
                  (e->incarnation == own->incarnation && e->beat > own->beat);
 
-    if ((!wrong && !older) || e->incarnation == UINT32_MAX)
+    if ((!wrong && !older) || e->incarnation == UINT32_MAX || !NWR_RULE(OUTBID))
         return;
     own->incarnation = e->incarnation + 1;
     m->own_left = repeats(m);

@@ -287,7 +287,7 @@ static void start_ranges(struct nwr_node *n, struct pair *p)
     nwr_iblt_source_deinit(&p->source);
     p->in_ranges = true;
     p->after = (struct nwr_key){0};
-    proceed(n, p, RANGE);
+    NWR_RULE(RANGES) ? proceed(n, p, RANGE) : nwr_job_end(n, &p->job, NWR_OK);
 }
 
 static void ask_cells(struct nwr_node *n, struct pair *p)
@@ -313,7 +313,7 @@ static void listed(struct nwr_node *n, struct pair *p, const struct nwr_store_op
         nwr_iblt_source_add(&p->source, &op->element[i]);
     mine = p->source.n;
     p->after = op->last;
-    if (mine > NWR_COMPARE_HELD || mine > theirs + NWR_COMPARE_CELLS_MAX / 2 ||
+    if (!NWR_RULE(CELLS) || mine > NWR_COMPARE_HELD || mine > theirs + NWR_COMPARE_CELLS_MAX / 2 ||
         (!op->more && theirs > mine + NWR_COMPARE_CELLS_MAX / 2))
         start_ranges(n, p);
     else
@@ -556,7 +556,7 @@ static void pull(struct nwr_node *n, struct pair *p)
     if (p->pulled == p->asked.n) {
         p->row_after = (struct nwr_key){0};
         set_close(&p->wanted);
-        p->picking = p->wanted.n > 0;
+        p->picking = p->wanted.n > 0 && NWR_RULE(BOTH_WAYS);
         proceed(n, p, PICKING);
         return;
     }

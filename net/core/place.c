@@ -80,15 +80,17 @@ static uint8_t replicas(const struct nwr_ring *r, enum nwr_list list)
 static uint32_t draw_all(const struct nwr_ring *r, enum nwr_list list, nwr_pg pg, uint32_t want,
                          struct draw *best)
 {
-    uint64_t group = nwr_mix64(pg + r->volume);
+    uint64_t group =
+        nwr_mix64(pg + r->volume + (NWR_RULE(MOVES_LEAST) ? 0 : nwr_ring_size(r, list)));
     uint32_t have = 0;
 
     for (uint32_t i = 0; i < r->nmember; i++) {
         const struct nwr_member *m = &r->member[i];
-        uint64_t hash = nwr_mix64(nwr_mix64(m->seat ? m->seat : m->id) ^ group);
+        uint64_t hash = nwr_mix64(nwr_mix64(m->seat && NWR_RULE(SEAT) ? m->seat : m->id) ^ group);
         struct draw d = {minus_log2(hash), weight_in(m, list), m->ordinal};
         uint32_t at = have;
 
+        d.weight = NWR_RULE(WEIGHTED) ? d.weight : d.weight > 0;
         while (d.weight && at > 0 && draw_before(&d, &best[at - 1]))
             at--;
         if (!d.weight || at >= want)
@@ -235,7 +237,7 @@ static uint8_t quorum(const struct nwr_ring *r, enum nwr_list list, uint8_t aske
         return NWR_MIN(asked, m);
     volume = volume ? volume : majority;
     other = other ? other : majority;
-    if (volume == majority && other == majority)
+    if (volume == majority && other == majority && NWR_RULE(MAJORITY_OF_M))
         return (uint8_t)(m / 2 + 1);
     return NWR_MIN(volume, m);
 }

@@ -1,9 +1,11 @@
 /* probe.c -- probes, those made for others, periods and time limits; see members.h. */
 #include "net/core/probe.h"
 
+#include "net/core/rules.h"
+
 static nwr_ms longer(const struct nwr_members *m, nwr_ms ms)
 {
-    return ms * (1 + m->health);
+    return NWR_RULE(LOCAL_HEALTH) ? ms * (1 + m->health) : ms;
 }
 
 static bool probes_all(const struct nwr_members *m)
@@ -30,6 +32,8 @@ static void ask_helpers(struct nwr_members *m, struct watched *w)
     uint16_t helper[NWR_PROBE_HELPERS];
     uint32_t n = nwr_members_pick(m, w->news.ordinal, helper, NWR_COUNT(helper));
 
+    if (!NWR_RULE(PROBE_HELPED))
+        n = 0;
     w->helped = true;
     w->asked = n;
     m->count.helped += n > 0;
@@ -190,7 +194,7 @@ static void shift(struct nwr_members *m, nwr_ms ms)
 
 void nwr_probe_enter(struct nwr_members *m, nwr_ms now)
 {
-    if (m->due != UINT64_MAX && now > m->due + NWR_LATE_MS) {
+    if (m->due != UINT64_MAX && now > m->due + NWR_LATE_MS && NWR_RULE(LATE_WAKE)) {
         shift(m, now - m->due + NWR_LATE_MS);
         worse(m, 1 + (now - m->due) / 1000);
     }
@@ -199,7 +203,7 @@ void nwr_probe_enter(struct nwr_members *m, nwr_ms now)
 
 static bool is_asked_now(const struct nwr_members *m, const struct watched *w)
 {
-    return w->news.life != NWR_LIFE_DOWN || w->news.incarnation == 0 ||
+    return (w->news.life != NWR_LIFE_DOWN && NWR_RULE(PROBE)) || w->news.incarnation == 0 ||
            m->periods % NWR_PROBE_DOWN_EVERY == 0;
 }
 

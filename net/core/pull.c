@@ -74,7 +74,8 @@ static bool ask_next(struct nwr_node *n, struct pull *p)
     struct nwr_msg m = {.kind = NWR_MSG_BLOCK_GET, .pg = p->pg};
 
     for (uint32_t i = 0; i < p->m; i++) {
-        if (p->asked[i] || p->list[i] == n->ordinal || p->list[i] == p->but)
+        if (p->asked[i] || p->list[i] == n->ordinal || p->list[i] == p->but ||
+            !NWR_RULE(BLOCK_ELSEWHERE))
             continue;
         if (!nwr_is_up(n, p->list[i])) {
             p->silent |= i < p->of_list;

@@ -155,7 +155,8 @@ static void look(struct nwr_node *n, struct reconciler *r)
     }
     if (r->pair || (!n->joining && go_on_with_run(n, r)))
         return;
-    for (uint32_t i = 0; i < n->ring.nmember && !n->joining && !n->only_asked; i++) {
+    for (uint32_t i = 0; i < n->ring.nmember && !n->joining && !n->only_asked && NWR_RULE(COMPARED);
+         i++) {
         uint16_t peer = n->ring.member[i].ordinal;
 
         if ((peer <= n->ordinal && !nwr_behind_any(n) && !r->urged[peer]) || peer == n->ordinal ||

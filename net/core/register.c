@@ -1,6 +1,8 @@
 /* register.c -- see register.h. */
 #include "net/core/register.h"
 
+#include "net/core/rules.h"
+
 enum {
     REGISTER_FORMAT = 1
 };
@@ -71,7 +73,7 @@ enum nwr_err nwr_register_decode(struct nwr_register *r, const void *data, size_
 
 bool nwr_register_prepare(struct nwr_register *r, struct nwr_ballot ballot)
 {
-    if (nwr_ballot_cmp(ballot, r->promised) < 0)
+    if (nwr_ballot_cmp(ballot, r->promised) < 0 && NWR_RULE(PROMISE_KEPT))
         return false;
     r->promised = ballot;
     return true;
@@ -79,7 +81,7 @@ bool nwr_register_prepare(struct nwr_register *r, struct nwr_ballot ballot)
 
 bool nwr_register_accept(struct nwr_register *r, struct nwr_ballot ballot, struct nwr_blob *value)
 {
-    if (nwr_ballot_cmp(ballot, r->promised) < 0)
+    if (nwr_ballot_cmp(ballot, r->promised) < 0 && NWR_RULE(ACCEPT_KEPT))
         return false;
     nwr_blob_ref(value);
     nwr_blob_unref(r->value);
@@ -137,7 +139,7 @@ static bool has_majorities(const struct nwr_proposal *p)
                 all++;
                 answered += p->acceptor[i].answered;
             }
-        if (all && answered < all / 2 + 1)
+        if (all && answered < (NWR_RULE(MAJORITY) ? all / 2 + 1 : 1))
             return false;
     }
     return true;
@@ -149,7 +151,7 @@ bool nwr_proposal_promised(struct nwr_proposal *p, uint16_t from, struct nwr_bal
     if (p->phase != NWR_PREPARING || nwr_ballot_cmp(ballot, p->ballot) != 0 ||
         !note_answer(p, from))
         return false;
-    if (value && nwr_ballot_cmp(accepted, p->newest) > 0) {
+    if (value && (nwr_ballot_cmp(accepted, p->newest) > 0 || !NWR_RULE(NEWEST_COUNTS))) {
         nwr_blob_unref(p->value);
         p->value = nwr_blob_ref(value);
         p->newest = accepted;

@@ -1,6 +1,8 @@
 /* ring.c -- the list of members as a value: copied, searched, encoded. See ring.h. */
 #include "net/core/ring.h"
 
+#include "net/core/rules.h"
+
 enum {
     RING_FORMAT = 2,
     MEMBER_BYTES_MIN = 28
@@ -105,6 +107,8 @@ static void settled_on(struct nwr_ring *dst, const struct nwr_ring *joint, bool 
             dst->member[kept++] = *m;
     }
     dst->nmember = kept;
+    if (!NWR_RULE(ORDINAL_SPENT))
+        dst->next_ordinal = dst->member[kept - 1].ordinal + 1;
 }
 
 void nwr_ring_settle(struct nwr_ring *dst, const struct nwr_ring *joint)

@@ -12,6 +12,7 @@
 /* name, what holds with it */
 #define NWR_RULES(X)                                                                               \
     X(W_OF_N, "a write is answered when W have it")                                                \
+    X(GOES_ON, "and goes on to the rest")                                                          \
     X(LEVEL, "a replica counts when it has it at the level asked for")                             \
     X(R_OF_N, "a read is answered by R, never by the first that knows nothing")                    \
     X(WRITE_BACK, "what fewer than W hold is written back before it is shown")                     \
@@ -25,6 +26,9 @@
     X(STRICT, "a stand-in counts only where it was asked for")                                     \
     X(SPARES_YIELD, "nodes that stand in do not outvote a replica")                                \
     X(HINT_ROOM, "who has no room for a hint does not count")                                      \
+    X(HINT_BOUND, "nor is one kept then")                                                          \
+    X(HINT_KEPT, "who is away gets a hint")                                                        \
+    X(HINT_OUTLIVES, "hints outlive who keeps them")                                               \
     X(HINT_ACTOR, "dots given while standing in are of an actor that ends with them")              \
     X(HINT_UNTIL_DISK, "a hint ends when its target has it on disk")                               \
     X(HINT_LATE, "who was sent a write and did not answer gets a hint")                            \
@@ -35,6 +39,23 @@
     X(HINTS_FIRST, "nothing is erased that a hint still names")                                    \
     X(LEAVER_HANDS_OVER, "who leaves the ring is waited for until it has handed over")             \
     X(LEAVER_TAKES_NONE, "and takes no more writes for others")                                    \
+    X(ERASED, "what leaves a node is erased there")                                                \
+    X(MAJORITY_OF_M, "majorities of N are majorities of fewer members")                            \
+    X(MOVES_LEAST, "a change moves only what it must")                                             \
+    X(WEIGHTED, "a member holds by its weight")                                                    \
+    X(SEAT, "who replaces another holds what that held")                                           \
+    X(ORDINAL_SPENT, "an ordinal is never given twice")                                            \
+    X(GIVEN_UP, "a change is given up when who joins falls silent")                                \
+    X(FORCE, "by force those decide who are left")                                                 \
+    X(PROMISE_KEPT, "no promise below a promise")                                                  \
+    X(ACCEPT_KEPT, "nothing is accepted below a promise")                                          \
+    X(MAJORITY, "any two quorums of a register meet")                                              \
+    X(NEWEST_COUNTS, "of accepted values that of the highest ballot counts")                       \
+    X(TAKEN_OVER, "what was accepted is proposed again")                                           \
+    X(REGISTER_STORED, "promises are stored before they are given")                                \
+    X(REGISTER_EPOCH, "a register of an older ring takes nothing")                                 \
+    X(BALLOT_ONCE, "two proposers never share a ballot")                                           \
+    X(JOINER_NO_VOTE, "who only joins decides nothing")                                            \
     X(OLD_EPOCH, "messages of an older ring are refused")                                          \
     X(NEW_EPOCH, "messages of a newer ring wait until that is adopted")                            \
     X(RING_STORED, "a ring is stored before it is adopted")                                        \
@@ -45,8 +66,25 @@
     X(ALL_COPIED, "a ring settles when all is copied")                                             \
     X(COPY_QUORUM, "a copy is of enough replicas to meet every write")                             \
     X(COPY_ALL_UP, "and of all that are there: one may have more than W promised")                 \
+    X(PROBE, "members ask each other whether they are there")                                      \
+    X(PROBE_HELPED, "others are asked to ask")                                                     \
+    X(SUSPECT_FIRST, "who is silent is suspected first")                                           \
+    X(SUSPECT_TOLD, "and told so in all it gets")                                                  \
+    X(OUTBID, "and says that it is there")                                                         \
+    X(ACCUSER_ALONE, "an accuser alone waits longer")                                              \
+    X(LOCAL_HEALTH, "who is not well itself waits longer")                                         \
+    X(LATE_WAKE, "who was stopped does not take that for the silence of others")                   \
+    X(NEWS_TOLD_ON, "news is told on")                                                             \
+    X(GOSSIP_TEACHES, "who has an older ring is taught")                                           \
+    X(COMPARED, "replicas are compared")                                                           \
+    X(CELLS, "bytes follow the difference")                                                        \
+    X(RANGES, "and ranges where nearly all differ")                                                \
+    X(BOTH_WAYS, "both get what they lack")                                                        \
+    X(PAUSES, "repair leaves room for other work")                                                 \
     X(DIGEST_KEPT, "the digest of a group changes with its records")                               \
     X(BLOCKS_FIRST, "a replica refuses a version whose blocks it lacks")                           \
+    X(SUPPLIED, "and is given them")                                                               \
+    X(BLOCK_ELSEWHERE, "a block that is not here is fetched")                                      \
     X(KEPT_SETTLED, "a write over a version not settled goes on with its bases")                   \
     X(KEPT_SECOND, "and one over a settled one with its first base too")                           \
     X(KEPT_SINGLE, "in a conflict bases go on unchanged")                                          \
@@ -66,6 +104,9 @@
     X(BEHIND_DROPS, "who is behind a floor drops what others dropped")                             \
     X(READ_FLOORS, "a read takes floors into account")                                             \
     X(UNKNOWN, "an unreadable record is unknown, never empty")                                     \
+    X(SCRUB_COMPARES, "what rotted is fetched from other replicas")                                \
+    X(SCRUB_FETCHES, "blocks too")                                                                 \
+    X(SCRUB_QUORUM, "a group is in doubt until it met every write again")                          \
     X(FORGET_ALL, "it goes only where every other replica says that it has none")                  \
     X(DOUBT, "nor is a group of which records may have been lost")                                 \
     X(FOLD_ALL, "a record folds when all that its context names is below the floor")               \

@@ -139,7 +139,7 @@ static void go_on(struct nwr_node *n, struct scrub *s)
 
 static void fetch(struct nwr_node *n, struct scrub *s)
 {
-    if (s->at == s->nid) {
+    if (s->at == s->nid || !NWR_RULE(SCRUB_FETCHES)) {
         go_on(n, s);
         return;
     }
@@ -307,7 +307,7 @@ static void compared_all(struct nwr_node *n, struct scrub *s)
 
     if (holds && s->others == 0)
         alone(n, s);
-    else if (holds && s->heard < needed(n, s))
+    else if (holds && s->heard < needed(n, s) && NWR_RULE(SCRUB_QUORUM))
         not_whole(n, s);
     else
         trust(n, s);
@@ -383,6 +383,10 @@ static void group_read(struct nwr_node *n, struct scrub *s)
     }
     if (s->rotten)
         say(n, "level=warn event=records_rotten", s->pg, s->rotten);
+    if (!NWR_RULE(SCRUB_COMPARES)) {
+        trust(n, s);
+        return;
+    }
     nwr_scrub_lost(n, s->pg);
     s->peer = 1;
     s->heard = s->others = 0;

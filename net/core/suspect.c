@@ -1,6 +1,8 @@
 /* suspect.c -- see suspect.h. */
 #include "net/core/suspect.h"
 
+#include "net/core/rules.h"
+
 uint32_t nwr_suspicion_digits(uint32_t n)
 {
     uint32_t digits = 1;
@@ -19,7 +21,8 @@ void nwr_suspicion_start(struct nwr_suspicion *s, uint16_t by, uint32_t members,
     *s = (struct nwr_suspicion){.since = now, .by = {by}, .nby = 1};
     s->wanted = (uint8_t)NWR_MIN(others, NWR_CONFIRMERS_MAX);
     s->shortest_ms = (nwr_ms)NWR_SUSPECT_MS * nwr_suspicion_digits(members);
-    s->longest_ms = s->shortest_ms * (s->wanted ? NWR_SUSPECT_LONGEST : 1);
+    s->longest_ms =
+        s->shortest_ms * (s->wanted && NWR_RULE(ACCUSER_ALONE) ? NWR_SUSPECT_LONGEST : 1);
 }
 
 bool nwr_suspicion_confirm(struct nwr_suspicion *s, uint16_t by)

@@ -259,7 +259,7 @@ static void deliver_to(struct nwr_node *n, struct write *wr, uint32_t slot)
 static void keep_for(struct nwr_node *n, struct write *wr, const struct side *s)
 {
     if (wr->op == NWR_OP_PUT && !s->hinted && !s->hint_for && !nwr_is_up(n, s->ordinal) &&
-        !stand_in_of(wr, s->ordinal))
+        !stand_in_of(wr, s->ordinal) && NWR_RULE(HINT_KEPT))
         nwr_hint_keep(n, s->ordinal, wr->batch);
 }
 
@@ -347,7 +347,8 @@ static void add_hints(struct nwr_node *n, struct write *wr, struct nwr_lent *l)
     for (uint32_t i = 0; i < wr->nside; i++) {
         struct side *s = &wr->side[i];
 
-        if (s->in && !nwr_is_up(n, s->ordinal) && !stand_in_of(wr, s->ordinal))
+        if (s->in && !nwr_is_up(n, s->ordinal) && !stand_in_of(wr, s->ordinal) &&
+            NWR_RULE(HINT_KEPT))
             s->hinted |= nwr_hint_add(n, l, s->ordinal, wr->pg, key, req->nwrite, 0);
     }
     nwr_free(key);
