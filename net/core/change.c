@@ -64,7 +64,7 @@ static bool is_down(const struct nwr_node *n, uint16_t ordinal)
     nwr_ms since;
     const struct nwr_news *news = n->members ? nwr_members_find(n->members, ordinal, &since) : NULL;
 
-    return ordinal != n->ordinal && news && news->life == NWR_LIFE_DOWN;
+    return ordinal != n->ordinal && news && news->life == NWR_LIFE_DOWN && NWR_RULE(DEAD_LEAVER);
 }
 
 /* A sloppy write may be at those who leave alone; what a dead one has is given up with it. */

@@ -21,7 +21,7 @@ uint64_t nwr_record_hash(const struct nwr_record *r)
 
     for (uint32_t i = 0; kept && i < r->nkept; i++)
         h = nwr_mix64(nwr_mix64(h ^ r->kept[i].dot.actor) ^ r->kept[i].dot.counter);
-    if (r->n)
+    if (r->n && NWR_RULE(DIGEST_SHOWN))
         return h;
     h = nwr_hash64(r->ctx.vv.e, r->ctx.vv.n * sizeof(struct nwr_dot), h);
     return nwr_hash64(r->ctx.dots.e, r->ctx.dots.n * sizeof(struct nwr_dot), h);

@@ -130,7 +130,8 @@ bool nwr_record_fold(struct nwr_record *r, const struct nwr_vv *floor)
     uint32_t kept = 0;
     bool shorter = nwr_kept_settle(r, floor);
 
-    if (floor->n == 0 || (NWR_RULE(FOLD_ALL) ? !is_below(r, floor) : any_above(r, floor)))
+    if (floor->n == 0 || !NWR_RULE(TOMBSTONES_GO) ||
+        (NWR_RULE(FOLD_ALL) ? !is_below(r, floor) : any_above(r, floor)))
         return shorter;
     for (uint32_t i = 0; i < r->n && NWR_RULE(FOLD_PAST); i++)
         shorter |= fold_past(&r->v[i], floor);

@@ -71,7 +71,7 @@ static void look(struct nwr_node *n, struct forget *f)
     nwr_job_wake(n, &f->job, NWR_NEVER);
     f->open |=
         f->epoch != n->ring.epoch || (f->there && nwr_ring_holds(&n->ring, f->pg, n->ordinal));
-    if (f->stays || f->open) {
+    if (f->stays || f->open || !NWR_RULE(FORGOTTEN)) {
         f->result.open += !f->stays;
         next(n, f);
     } else {
@@ -117,8 +117,8 @@ static void on_answer(struct nwr_node *n, struct nwr_job *j, const struct nwr_ca
 
     (void)c;
     f->out--;
-    f->stays |= m->err == NWR_E_CORRUPT;
-    if (m->err || m->kind != NWR_MSG_ROWS)
+    f->stays |= m->err == NWR_E_CORRUPT && NWR_RULE(FORGET_UNREAD);
+    if ((m->err || m->kind != NWR_MSG_ROWS) && NWR_RULE(FORGET_UNREAD))
         f->open = true;
     else
         f->there |= m->u.rows.rows.n > 0;

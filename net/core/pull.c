@@ -182,7 +182,7 @@ static void on_wake(struct nwr_node *n, struct nwr_job *j)
         return;
     }
     n->count.hedges++;
-    if (!ask_next(n, p))
+    if (!NWR_RULE(HEDGED) || !ask_next(n, p))
         nwr_job_wake(n, j, p->deadline);
 }
 

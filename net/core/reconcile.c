@@ -137,7 +137,7 @@ static void look_alone(struct nwr_node *n, struct reconciler *r)
 {
     if (!nwr_alone(n))
         r->alone_due = n->now + NWR_COMPARE_EVERY_MS;
-    if (r->alone || n->now < r->alone_due || n->only_asked)
+    if (r->alone || n->now < r->alone_due || n->only_asked || !NWR_RULE(FLOOR_ALONE))
         return;
     r->alone_due = n->now + NWR_COMPARE_EVERY_MS;
     r->alone = nwr_alone_start(n, &r->job, 0);

@@ -12,9 +12,11 @@
 /* name, what holds with it */
 #define NWR_RULES(X)                                                                               \
     X(W_OF_N, "a write is answered when W have it")                                                \
+    X(BATCH_WHOLE, "a batch that is refused leaves nothing")                                       \
     X(GOES_ON, "and goes on to the rest")                                                          \
     X(LEVEL, "a replica counts when it has it at the level asked for")                             \
     X(R_OF_N, "a read is answered by R, never by the first that knows nothing")                    \
+    X(ALIKE, "answers that differ are merged")                                                     \
     X(WRITE_BACK, "what fewer than W hold is written back before it is shown")                     \
     X(OWN_BEHIND, "who could not store a write does not answer its mount alone")                   \
     X(READ_REPAIR, "replicas found to be behind get what they lack")                               \
@@ -38,6 +40,7 @@
     X(HAND_OVER_DISK, "and is on the disks of a quorum then")                                      \
     X(HINTS_FIRST, "nothing is erased that a hint still names")                                    \
     X(LEAVER_HANDS_OVER, "who leaves the ring is waited for until it has handed over")             \
+    X(DEAD_LEAVER, "but not if it is down")                                                        \
     X(LEAVER_TAKES_NONE, "and takes no more writes for others")                                    \
     X(ERASED, "what leaves a node is erased there")                                                \
     X(MAJORITY_OF_M, "majorities of N are majorities of fewer members")                            \
@@ -82,9 +85,11 @@
     X(BOTH_WAYS, "both get what they lack")                                                        \
     X(PAUSES, "repair leaves room for other work")                                                 \
     X(DIGEST_KEPT, "the digest of a group changes with its records")                               \
+    X(DIGEST_SHOWN, "and is of what they show, whatever they have forgotten")                      \
     X(BLOCKS_FIRST, "a replica refuses a version whose blocks it lacks")                           \
     X(SUPPLIED, "and is given them")                                                               \
     X(BLOCK_ELSEWHERE, "a block that is not here is fetched")                                      \
+    X(HEDGED, "from the next, where one is silent")                                                \
     X(KEPT_SETTLED, "a write over a version not settled goes on with its bases")                   \
     X(KEPT_SECOND, "and one over a settled one with its first base too")                           \
     X(KEPT_SINGLE, "in a conflict bases go on unchanged")                                          \
@@ -92,10 +97,13 @@
     X(KEPT_DROPPED, "a version alone and below the floor keeps nothing")                           \
     X(KEPT_BLOCKS, "what is kept counts its blocks")                                               \
     X(KEPT_WAITS, "no write waits for what is kept")                                               \
+    X(CLOCK_GIVEN, "a replica has what it gave a dot")                                             \
     X(CLOCK_EQUAL, "a clock is joined only where both hold the same")                              \
     X(CLOCK_LOST, "an unreadable record ends what its replica claims to have")                     \
     X(FLOOR_OF_ALL, "a floor takes every member, who is away too")                                 \
     X(FLOOR_LEAST, "it is the least of their clocks")                                              \
+    X(FLOOR_ALONE, "where there is one member it rises all the same")                              \
+    X(TOMBSTONES_GO, "what it covers is forgotten")                                                \
     X(FLOOR_SETTLED, "it rises in a settled ring")                                                 \
     X(CONFIRM_DISK, "what is confirmed is on disk")                                                \
     X(CONFIRM_FORGOTTEN, "and counts no more once its member was away")                            \
@@ -107,7 +115,10 @@
     X(SCRUB_COMPARES, "what rotted is fetched from other replicas")                                \
     X(SCRUB_FETCHES, "blocks too")                                                                 \
     X(SCRUB_QUORUM, "a group is in doubt until it met every write again")                          \
+    X(SCRUB_SOON, "what a request met is looked at soon")                                          \
     X(FORGET_ALL, "it goes only where every other replica says that it has none")                  \
+    X(FORGET_UNREAD, "nor where one cannot read it")                                               \
+    X(FORGOTTEN, "an unreadable record that nobody has goes")                                      \
     X(DOUBT, "nor is a group of which records may have been lost")                                 \
     X(FOLD_ALL, "a record folds when all that its context names is below the floor")               \
     X(FOLD_PAST, "pasts fold with it")                                                             \

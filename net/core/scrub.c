@@ -623,7 +623,7 @@ void nwr_scrub_soon(struct nwr_node *n, nwr_pg pg)
 {
     struct scrub *s = of(n->scrubber);
 
-    if (pg >= NWR_PGS_MAX || s->soon[pg])
+    if (pg >= NWR_PGS_MAX || s->soon[pg] || !NWR_RULE(SCRUB_SOON))
         return;
     s->soon[pg] = true;
     if (s->state == IDLE)

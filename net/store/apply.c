@@ -627,6 +627,8 @@ void nwr_run_apply(struct nwr_engine *e, struct nwr_store_op *op)
             op->err = limits(&a);
         if (!op->err)
             op->err = stage(&a);
+        if (op->err && !NWR_RULE(BATCH_WHOLE) && !stage(&a))
+            commit(&a);
     }
     if (!op->err)
         op->err = commit(&a);

@@ -99,7 +99,7 @@ enum nwr_err nwr_txn_given(struct nwr_txn *t, nwr_pg pg, struct nwr_dot dot)
     struct nwr_clock_slot clock;
     enum nwr_err err = t->has_digest ? NWR_OK : nwr_digest_load(t->e, pg, &digest);
 
-    if (err || t->e->gapped[pg])
+    if (err || t->e->gapped[pg] || !NWR_RULE(CLOCK_GIVEN))
         return err;
     if (digest.given.counter && digest.given.actor != dot.actor) {
         err = copy(t->e, pg, &clock);
