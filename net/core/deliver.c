@@ -299,7 +299,7 @@ static void on_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *chil
 
     if (err) {
         d->lost = err == NWR_E_NOENT || err == NWR_E_CORRUPT;
-        if (d->batch->heal && nwr_pull_lost(child))
+        if (d->batch->heal && nwr_pull_lost(child) && NWR_RULE(LOST_TOLD))
             tell_lost(n, d);
         else
             end(n, d, err);

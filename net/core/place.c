@@ -123,7 +123,8 @@ uint32_t nwr_ring_spares(const struct nwr_ring *r, nwr_pg pg, bool writes,
 
     have = draw_all(r, NWR_LIST_NOW, pg, 2 * m, best);
     for (uint32_t i = m; i < have; i++)
-        if (!writes || !NWR_RULE(LEAVER_TAKES_NONE) || !nwr_ring_leaves(r, best[i].ordinal))
+        if (!writes || (NWR_RULE(STANDS_IN) &&
+                        (!NWR_RULE(LEAVER_TAKES_NONE) || !nwr_ring_leaves(r, best[i].ordinal))))
             out[n++] = best[i].ordinal;
     return n;
 }

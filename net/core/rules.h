@@ -25,6 +25,7 @@
     X(ASK_ALL, "a silent replica is not waited for while others answer")                           \
     X(NEXT_COORDINATOR, "a silent coordinator is replaced by the next")                            \
     X(DEADLINE, "every request ends")                                                              \
+    X(STANDS_IN, "the next nodes take what a replica cannot")                                      \
     X(STRICT, "a stand-in counts only where it was asked for")                                     \
     X(SPARES_YIELD, "nodes that stand in do not outvote a replica")                                \
     X(HINT_ROOM, "who has no room for a hint does not count")                                      \
@@ -90,6 +91,7 @@
     X(SUPPLIED, "and is given them")                                                               \
     X(BLOCK_ELSEWHERE, "a block that is not here is fetched")                                      \
     X(HEDGED, "from the next, where one is silent")                                                \
+    X(LOST_TOLD, "and where it is lost its record goes on with word of that")                      \
     X(KEPT_SETTLED, "a write over a version not settled goes on with its bases")                   \
     X(KEPT_SECOND, "and one over a settled one with its first base too")                           \
     X(KEPT_SINGLE, "in a conflict bases go on unchanged")                                          \
@@ -112,10 +114,12 @@
     X(BEHIND_DROPS, "who is behind a floor drops what others dropped")                             \
     X(READ_FLOORS, "a read takes floors into account")                                             \
     X(UNKNOWN, "an unreadable record is unknown, never empty")                                     \
+    X(SCRUB_DUE, "what nobody reads is read again")                                                \
     X(SCRUB_COMPARES, "what rotted is fetched from other replicas")                                \
     X(SCRUB_FETCHES, "blocks too")                                                                 \
     X(SCRUB_QUORUM, "a group is in doubt until it met every write again")                          \
     X(SCRUB_SOON, "what a request met is looked at soon")                                          \
+    X(SCRUB_RESTS, "but not again and again where it stays")                                       \
     X(FORGET_ALL, "it goes only where every other replica says that it has none")                  \
     X(FORGET_UNREAD, "nor where one cannot read it")                                               \
     X(FORGOTTEN, "an unreadable record that nobody has goes")                                      \

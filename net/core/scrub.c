@@ -252,7 +252,7 @@ static uint32_t needed(const struct nwr_node *n, const struct scrub *s)
 /* Where two replicas cannot read the same they would keep each other busy: each asks the other. */
 static void next_group(struct nwr_node *n, struct scrub *s)
 {
-    if (s->stays)
+    if (s->stays && NWR_RULE(SCRUB_RESTS))
         s->rest[s->pg] = n->now + STAYS_MS;
     s->stays = false;
     s->state = IDLE;
@@ -605,7 +605,7 @@ void nwr_scrub_start(struct nwr_node *n)
     struct scrub *s = nwr_job_new(n, &scrub_kind, sizeof(*s), NULL, 0);
 
     n->scrubber = &s->job;
-    s->due = n->now + FIRST_MS;
+    s->due = NWR_RULE(SCRUB_DUE) ? n->now + FIRST_MS : NWR_NEVER;
     nwr_job_wake(n, &s->job, n->now + 1);
 }
 

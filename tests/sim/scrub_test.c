@@ -135,6 +135,18 @@ static void what_a_reader_meets_is_mended_without_a_run(void **state)
     sim_destroy(s);
 }
 
+static void what_nobody_reads_is_mended_in_its_turn(void **state)
+{
+    struct sim *s = filled(41);
+
+    (void)state;
+    assert_true(nwr_store_mem_rot(s->node[2].store, ALL / 4) > 0);
+    sim_run(s, (sim_us)2 * 3600 * 1000000);
+    assert_whole(s, 2);
+    oracle_converged(s);
+    sim_destroy(s);
+}
+
 static void what_has_no_good_copy_is_said_and_never_shown(void **state)
 {
     struct sim *s = filled(21);
@@ -436,6 +448,7 @@ int main(void)
         cmocka_unit_test(nothing_is_found_where_nothing_rotted),
         cmocka_unit_test(all_that_rotted_on_one_node_is_fetched_from_the_others),
         cmocka_unit_test(what_a_reader_meets_is_mended_without_a_run),
+        cmocka_unit_test(what_nobody_reads_is_mended_in_its_turn),
         cmocka_unit_test(what_has_no_good_copy_is_said_and_never_shown),
         cmocka_unit_test(a_group_that_lost_records_answers_only_when_it_has_them_again),
         cmocka_unit_test(groups_in_doubt_are_fetched_after_a_restart_without_being_asked),
