@@ -9,6 +9,7 @@
     calls.py holes PATH                     data and holes as SEEK_DATA and SEEK_HOLE see them
     calls.py socket PATH                    binds a unix socket
     calls.py fsync PATH TEXT                writes, fsyncs, closes
+    calls.py fill DIR                       files of 4 MiB that are synced, until one fails
     calls.py write PATH TEXT                open, write, close in one process; errors by name
     calls.py reread PATH PATH2 TEXT         reads PATH, waits for PATH2, then saves over PATH
 
@@ -91,6 +92,14 @@ def fsync(path, text):
     os.close(fd)
 
 
+def fill(where):
+    for i in range(32):
+        fd = os.open("%s/%d" % (where, i), os.O_CREAT | os.O_WRONLY)
+        os.write(fd, os.urandom(4 << 20))
+        os.fsync(fd)
+        os.close(fd)
+
+
 def write(path, text):
     fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o644)
     os.write(fd, text.encode())
@@ -121,8 +130,8 @@ def rewrite(path, signal, text):
 
 
 CALLS = {"rename": rename, "excl": excl, "append": append, "unlinked": unlinked,
-         "mmap": shared_mmap, "holes": holes, "socket": bind, "fsync": fsync, "write": write,
-         "reread": reread, "rewrite": rewrite}
+         "mmap": shared_mmap, "holes": holes, "socket": bind, "fsync": fsync, "fill": fill,
+         "write": write, "reread": reread, "rewrite": rewrite}
 
 if len(sys.argv) < 2 or sys.argv[1] not in CALLS:
     sys.exit(__doc__)

@@ -5,6 +5,7 @@
 . "$(dirname "$0")/../lib/net.sh"
 need_fuse
 need mkfs.ext4
+need prlimit
 
 small_disk a 200 || skip_all "no loop devices" # it is filled up
 export MA=$T/mnt.a MB=$T/mnt.b
@@ -44,6 +45,15 @@ limited 200 python3 "$ROOT/tests/lib/posix_apart.py" "$MA/cut" "$MB/cut" \
 
 echo old >"$MA/cut/old"
 kill9 b
+export LIMIT_A="${NODE_RUN[a]} prlimit --pid $(node_pid a)" # with its group id
+try without_a_descriptor_that_is_told_where_no_other_node_is <<'END'
+mkdir "$MA/cut/fds"
+$LIMIT_A --nofile=3:20000
+same ENFILE "$($CALLS fill "$MA/cut/fds" 2>&1 || true)"
+same old "$(cat "$MA/cut/old")"
+$LIMIT_A --nofile=20000:20000
+eventually 20 $CALLS fsync "$MA/cut/fds/more" text
+END
 mount -o remount,abort "$T/a" 2>/dev/null # as ext4 does by itself after an error
 try a_read_only_disk_is_told_where_no_other_node_is_and_reads_go_on <<'END'
 told() { same EROFS "$($CALLS fsync "$MA/cut/new" text 2>&1 || true)"; }

@@ -80,6 +80,19 @@ same f "$(ls "$M/r")"
 rm -r "$M/r"
 END
 
+N=$(node_pid n)
+export N CALLS="python3 $ROOT/tests/lib/calls.py"
+try without_a_descriptor_that_is_told_until_there_are_some_again <<'END'
+mkdir "$M/fds"
+echo old >"$M/fds/old"
+prlimit --pid "$N" --nofile=3:20000
+same ENFILE "$($CALLS fill "$M/fds" 2>&1 || true)"
+same old "$(cat "$M/fds/old")"
+prlimit --pid "$N" --nofile=20000:20000
+eventually 20 $CALLS fsync "$M/fds/more" text
+rm -r "$M/fds"
+END
+
 if [ "$(id -u)" = 0 ]; then
     mkdir -p "$M/keep/below"
     echo kept >"$M/keep/below/file"
