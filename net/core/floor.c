@@ -171,6 +171,8 @@ bool nwr_record_any_below(const struct nwr_record *r, const struct nwr_vv *floor
 {
     static const struct nwr_record nothing;
 
+    if (r->n == 0)
+        return is_below(r, floor);
     return any_refused(r, floor, &nothing);
 }
 

@@ -42,7 +42,8 @@ bool nwr_record_sync_under(struct nwr_record *dst, const struct nwr_vv *dst_floo
 /* Drops from r what `other` does not have and its floor covers; true if anything went. */
 bool nwr_record_refuse(struct nwr_record *r, const struct nwr_record *other,
                        const struct nwr_vv *floor);
-/* Whether an absence under this floor takes any version of r away. */
+/* Whether an absence under this floor takes any version of r away, or all that it says where it has
+ * none. */
 bool nwr_record_any_below(const struct nwr_record *r, const struct nwr_vv *floor);
 
 #endif
