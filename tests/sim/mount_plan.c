@@ -139,8 +139,10 @@ static void scrub(struct plan *p)
     int node = p->trouble.victim;
     const struct nwr_scrub_state *st = NULL;
 
-    if (!p->trouble.weight[SIM_ROT])
+    if (!p->trouble.weight[SIM_ROT]) {
+        sim_trouble_reread(&p->trouble);
         return;
+    }
     for (int run = 0; run < SCRUBS && (!st || st->left || st->lost); run++) {
         st = scrub_once(s, node);
         p->lost |= st->lost > 0;

@@ -3,7 +3,8 @@
 
 enum {
     NODES_MAX = 6, /* nobody joins beyond */
-    WEIGHT_MAX = 6
+    WEIGHT_MAX = 6,
+    REREAD_MS = 120000
 };
 
 static int below(struct sim *s, int bound)
@@ -197,6 +198,7 @@ static void go_wrong(struct sim_trouble *t, enum sim_fault fault)
 {
     struct sim *s = t->s;
 
+    t->misread |= fault == SIM_BIT_ROT;
     switch (fault) {
     case SIM_KILL: crash(t, false); break;
     case SIM_POWER: crash(t, true); break;
@@ -319,4 +321,24 @@ void sim_trouble_strike(struct sim_trouble *t)
         draw -= t->weight[fault++];
     t->struck++;
     go_wrong(t, (enum sim_fault)fault);
+}
+
+void sim_trouble_reread(struct sim_trouble *t)
+{
+    struct sim *s = t->s;
+
+    for (int node = 0; node < s->nnode && t->misread; node++) {
+        struct nwr_node_event ev = {.kind = NWR_EV_SCRUB, .pg = NWR_PGS_MAX};
+        const struct nwr_scrub_state *st;
+
+        if (s->node[node].removed)
+            continue;
+        st = nwr_node_scrub(s->node[node].node);
+        sim_event(s, node, &ev);
+        for (int ms = 0; ms < REREAD_MS && st->done < st->asked; ms += 100)
+            sim_run(s, 100000);
+        if (st->done < st->asked)
+            sim_fail(s, "[live] all is healed, but node %d does not finish reading what it has",
+                     node);
+    }
 }

@@ -47,6 +47,7 @@ struct sim_trouble {
     bool harsh;
     bool whole_batches; /* power loss tears none */
     bool majorities;    /* N may change only where both quorums are: others may meet no more */
+    bool misread;       /* some disk read badly for a while */
     uint64_t struck;
     int victim; /* of the last three */
     struct nwr_store *image;
@@ -64,6 +65,9 @@ void sim_trouble_age(struct sim_trouble *t, bool old_disks);
  * where they are on, come more often, and to members that are there. */
 void sim_trouble_harden(struct sim_trouble *t, bool rots);
 void sim_trouble_deinit(struct sim_trouble *t);
+/* Members read what they have if a disk read badly: a block that nobody could read for a moment is
+ * held for lost where it was asked for, until it is read, or scrubbed. */
+void sim_trouble_reread(struct sim_trouble *t);
 /* One thing goes wrong, or something is made good again. */
 void sim_trouble_strike(struct sim_trouble *t);
 

@@ -213,6 +213,7 @@ static void heal(struct plan *p)
         sim_run(s, 100000);
     if (p->load.sloppy && !all_told(s))
         sim_fail(s, "[live] all is healed, and a hint does not come to whom it is for");
+    sim_trouble_reread(&p->trouble);
 }
 
 /* All pages of a group as node shows them. */
