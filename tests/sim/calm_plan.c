@@ -168,6 +168,7 @@ struct sim_outcome calm_plan_run(uint64_t seed, const struct sim_options *opt)
             start(&c, i, oracle_plain_tree, &c.load[of]);
             wait_for(&c, i, NULL);
         }
+    sim_settle(c.s, (NWR_DEADLINE_MS + 200) * 1000); /* a reaper's, say */
     oracle_all_answered(c.s);
     out = (struct sim_outcome){.messages = c.s->messages,
                                .faults = c.trouble.struck,
