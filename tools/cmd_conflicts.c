@@ -178,16 +178,21 @@ static size_t base_len(const char *name)
     return number_of(name) ? (size_t)(strrchr(name, '.') - name) - 9 : strlen(name);
 }
 
-/* Those of one base stand together. */
-static int by_base(const void *a, const void *b)
+/* Those with the same beginning, nx and ny bytes, stand together. */
+static int by_beginning(const char *x, size_t nx, const char *y, size_t ny)
 {
-    const char *x = *(char *const *)a, *y = *(char *const *)b;
-    size_t nx = base_len(x), ny = base_len(y);
     int c = strncmp(x, y, nx < ny ? nx : ny);
 
     if (c || nx != ny)
         return c ? c : nx < ny ? -1 : 1;
     return strcmp(x, y);
+}
+
+static int by_base(const void *a, const void *b)
+{
+    const char *x = *(char *const *)a, *y = *(char *const *)b;
+
+    return by_beginning(x, base_len(x), y, base_len(y));
 }
 
 /* The siblings among names lead to their heads, each head once; where there is none each is asked,
@@ -263,12 +268,8 @@ static size_t dir_len(const char *path)
 static int by_dir(const void *a, const void *b)
 {
     const char *x = *(char *const *)a, *y = *(char *const *)b;
-    size_t nx = dir_len(x), ny = dir_len(y);
-    int c = strncmp(x, y, nx < ny ? nx : ny);
 
-    if (c || nx != ny)
-        return c ? c : nx < ny ? -1 : 1;
-    return strcmp(x, y);
+    return by_beginning(x, dir_len(x), y, dir_len(y));
 }
 
 /* The siblings of paths, n of one directory. */

@@ -15,6 +15,16 @@ static void put_block(struct sim *s, int node, const struct nwr_block_id *id)
     assert_int_equal(kit_ask_err(s, node, req), NWR_OK);
 }
 
+/* It comes to the others while node is away. */
+static void miss_a_block(struct sim *s, int node, const struct nwr_block_id *id)
+{
+    kit_isolate(s, node, true);
+    kit_notice(s);
+    put_block(s, 0, id);
+    sim_heal(s);
+    kit_notice(s);
+}
+
 static void a_replica_that_missed_the_blocks_gets_them_with_the_batch(void **state)
 {
     struct sim *s = kit_three(21, 2, 2);
@@ -23,11 +33,7 @@ static void a_replica_that_missed_the_blocks_gets_them_with_the_batch(void **sta
     struct nwr_request *req;
 
     (void)state;
-    kit_isolate(s, 2, true);
-    kit_notice(s);
-    put_block(s, 0, &id);
-    sim_heal(s);
-    kit_notice(s);
+    miss_a_block(s, 2, &id);
     assert_false(sim_has_block(s, 2, &id));
     req = kit_put(&key, "x", 5, NULL);
     kit_block(req, &id, true, false);
@@ -47,11 +53,7 @@ static void a_replica_that_missed_the_blocks_gets_them_after_the_answer_too(void
     struct nwr_request *req;
 
     (void)state;
-    kit_isolate(s, 2, true);
-    kit_notice(s);
-    put_block(s, 0, &id);
-    sim_heal(s);
-    kit_notice(s);
+    miss_a_block(s, 2, &id);
     nwr_store_mem_faults(s->node[2].store)->slow_ms = 100;
     req = kit_put(&key, "x", 5, NULL);
     kit_block(req, &id, true, false);
