@@ -113,23 +113,6 @@ static bool all_idle(const struct plan *p)
     return true;
 }
 
-/* A run to its end. */
-static const struct nwr_scrub_state *scrub_once(struct sim *s, int node)
-{
-    struct nwr_node_event ev = {.kind = NWR_EV_SCRUB, .pg = NWR_PGS_MAX};
-    const struct nwr_scrub_state *st = nwr_node_scrub(s->node[node].node);
-
-    sim_event(s, node, &ev);
-    for (int ms = 0; ms < IDLE_MS && st->done < st->asked; ms += 100)
-        sim_run(s, 100000);
-    sim_tell(s, "%llu rotten, %llu repaired, %llu lost, %llu left", (unsigned long long)st->rotten,
-             (unsigned long long)st->repaired, (unsigned long long)st->lost,
-             (unsigned long long)st->left);
-    if (st->done != st->asked)
-        sim_fail(s, "[live] all is healed, but node %d does not finish reading what it has", node);
-    return st;
-}
-
 /* What rotted is found and fetched, since W others had it, or, a record that nobody has, said to be
  * lost and dropped: then another run finds nothing. A group that has not become equal yet is left
  * for another run. */
@@ -144,7 +127,7 @@ static void scrub(struct plan *p)
         return;
     }
     for (int run = 0; run < SCRUBS && (!st || st->left || st->lost); run++) {
-        st = scrub_once(s, node);
+        st = sim_scrub(s, node);
         p->lost |= st->lost > 0;
         sim_run(s, 3000000);
     }

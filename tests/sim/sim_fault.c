@@ -4,7 +4,7 @@
 enum {
     NODES_MAX = 6, /* nobody joins beyond */
     WEIGHT_MAX = 6,
-    REREAD_MS = 120000
+    SCRUB_MS = 60000
 };
 
 static int below(struct sim *s, int bound)
@@ -323,22 +323,25 @@ void sim_trouble_strike(struct sim_trouble *t)
     go_wrong(t, (enum sim_fault)fault);
 }
 
+const struct nwr_scrub_state *sim_scrub(struct sim *s, int node)
+{
+    struct nwr_node_event ev = {.kind = NWR_EV_SCRUB, .pg = NWR_PGS_MAX};
+    const struct nwr_scrub_state *st = nwr_node_scrub(s->node[node].node);
+
+    sim_event(s, node, &ev);
+    for (int ms = 0; ms < SCRUB_MS && st->done < st->asked; ms += 100)
+        sim_run(s, 100000);
+    sim_tell(s, "%llu rotten, %llu repaired, %llu lost, %llu left", (unsigned long long)st->rotten,
+             (unsigned long long)st->repaired, (unsigned long long)st->lost,
+             (unsigned long long)st->left);
+    if (st->done != st->asked)
+        sim_fail(s, "[live] all is healed, but node %d does not finish reading what it has", node);
+    return st;
+}
+
 void sim_trouble_reread(struct sim_trouble *t)
 {
-    struct sim *s = t->s;
-
-    for (int node = 0; node < s->nnode && t->misread; node++) {
-        struct nwr_node_event ev = {.kind = NWR_EV_SCRUB, .pg = NWR_PGS_MAX};
-        const struct nwr_scrub_state *st;
-
-        if (s->node[node].removed)
-            continue;
-        st = nwr_node_scrub(s->node[node].node);
-        sim_event(s, node, &ev);
-        for (int ms = 0; ms < REREAD_MS && st->done < st->asked; ms += 100)
-            sim_run(s, 100000);
-        if (st->done < st->asked)
-            sim_fail(s, "[live] all is healed, but node %d does not finish reading what it has",
-                     node);
-    }
+    for (int node = 0; node < t->s->nnode && t->misread; node++)
+        if (!t->s->node[node].removed)
+            sim_scrub(t->s, node);
 }

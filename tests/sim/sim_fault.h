@@ -65,6 +65,8 @@ void sim_trouble_age(struct sim_trouble *t, bool old_disks);
  * where they are on, come more often, and to members that are there. */
 void sim_trouble_harden(struct sim_trouble *t, bool rots);
 void sim_trouble_deinit(struct sim_trouble *t);
+/* A scrub of all that node has, to its end, as it says what it found. */
+const struct nwr_scrub_state *sim_scrub(struct sim *s, int node);
 /* Members read what they have if a disk read badly: a block that nobody could read for a moment is
  * held for lost where it was asked for, until it is read, or scrubbed. */
 void sim_trouble_reread(struct sim_trouble *t);
