@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # repair_test.sh -- a node that was away becomes equal to its replicas without anybody reading:
 # `nwrfs repair --wait` says when, and what was deleted meanwhile stays deleted.
-# sanitizers: long
+# sanitizers: yes
 . "$(dirname "$0")/../lib/mount.sh"
 need_fuse
 need jq

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # ring_test.sh -- members come, go and are replaced while two mounts are in use: no call fails,
 # nothing is lost, and what left a node is erased there.
-# sanitizers: long
+# sanitizers: yes
 . "$(dirname "$0")/../lib/mount.sh"
 need_fuse
 need jq
