@@ -145,7 +145,6 @@ static void finish_merge(struct nwr_node *n, struct read *rd)
     struct nwr_rows stale[NWR_COUNT(rd->side)] = {{0}};
     bool wrote = false;
 
-    rd->state = WRITING_BACK;
     for (uint32_t i = 0; i < rd->m; i++) {
         struct side *s = &rd->side[i];
 
@@ -157,6 +156,9 @@ static void finish_merge(struct nwr_node *n, struct read *rd)
     if (rd->refused) /* only reconciliation brings floors */
         nwr_reconcile_soon(n);
     nwr_rows_prune(&rd->merged);
+    if (nwr_read_once_more(n, rd))
+        return;
+    rd->state = WRITING_BACK;
     rd->more |= nwr_rows_fit(&rd->merged, rd->range, rd->nrange, MERGED_BYTES);
     for (uint32_t i = 0; i < rd->m; i++) {
         struct side *s = &rd->side[i];

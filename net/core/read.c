@@ -10,6 +10,12 @@
  *   2 need answers: R, or max(R, W) when W + R > N, so that what is returned is at W replicas
  *   3 equal: answered; differing: merged, and what fewer than W hold is written back first, if
  *     they have room for it
+ *   4 differing, and siblings are to be shown: asked once more, since answers may be of different
+ *     times. Say B replaced A, C replaced B, and who coordinated C knows B by name only (DESIGN 3):
+ *     A of an answer from before B and C of one from after look concurrent. What the second round
+ *     shows that the first did not know of is asked for again, a few times at most. Whatever the
+ *     first knew of had replaced what it replaced at W replicas before the second began, and
+ *     one of those is among R.
  * While the ring is joint, what is said of R and W holds for each list, by its own N, W and R.
  * While this node is behind (behind.h) its own answer is one more than R.
  * A copy (move.c) is a read whose second list is this node alone: answers of the list there is
@@ -385,11 +391,11 @@ static void begin(struct nwr_node *n, struct read *rd)
     nwr_rows_deinit(&rd->merged);
     rd->round++;
     rd->state = ASKING;
-    rd->trips = rd->rows_asked = 0;
+    rd->rows_asked = false;
     rd->epoch = n->ring.epoch;
     nwr_read_place(n, rd);
     rd->away = count_away(n, rd);
-    rd->trips = rd->need[NWR_LIST_NOW] > 1;
+    rd->trips += rd->need[NWR_LIST_NOW] > 1;
     ask_idle(n, rd);
     look_asking(n, rd);
 }
@@ -401,6 +407,19 @@ void nwr_read_again(struct nwr_node *n, struct read *rd)
         begin(n, rd);
     else
         finish(n, rd, NWR_E_TIMEDOUT);
+}
+
+bool nwr_read_once_more(struct nwr_node *n, struct read *rd)
+{
+    uint64_t siblings = nwr_rows_siblings(&rd->merged);
+    bool again = siblings && siblings != rd->siblings && rd->looks < LOOKS_MAX;
+
+    if (!again || rd->repair || rd->copy || rd->leave || !NWR_RULE(SIBLINGS_AGAIN))
+        return false;
+    rd->siblings = siblings;
+    rd->looks++;
+    begin(n, rd);
+    return true;
 }
 
 void nwr_read_merged(struct nwr_node *n, struct read *rd)

@@ -9,7 +9,8 @@
 #include "net/core/rows.h"
 
 enum {
-    TRIES_MAX = 5
+    TRIES_MAX = 5,
+    LOOKS_MAX = 3 /* rounds for siblings that were not there a round before */
 };
 
 enum phase {
@@ -78,7 +79,8 @@ struct read {
     bool rows_asked;
     bool differs; /* LATE: a replica has something else */
     uint16_t trips;
-    uint32_t round, tries;
+    uint32_t round, tries, looks;
+    uint64_t siblings; /* hash of those that the round before was to show; 0: none */
     uint64_t answered; /* digest of the answer */
     struct nwr_rows merged;
     bool more;
@@ -100,6 +102,8 @@ void nwr_read_written(struct nwr_node *n, struct read *rd, uint32_t i, enum nwr_
 void nwr_read_spread(struct nwr_node *n, struct read *rd);
 
 /* read.c */
+/* True: the result has siblings that may be of different times, and all are asked again. */
+bool nwr_read_once_more(struct nwr_node *n, struct read *rd);
 void nwr_read_again(struct nwr_node *n, struct read *rd);
 void nwr_read_merged(struct nwr_node *n, struct read *rd);
 void nwr_read_failed(struct nwr_node *n, struct read *rd, enum nwr_err err);

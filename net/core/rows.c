@@ -25,6 +25,16 @@ uint64_t nwr_rows_digest(const struct nwr_rows *rows, bool more)
     return h;
 }
 
+uint64_t nwr_rows_siblings(const struct nwr_rows *rows)
+{
+    uint64_t h = 0;
+
+    for (uint32_t i = 0; i < rows->n; i++)
+        if (nwr_record_live(&rows->row[i].rec) > 1)
+            h = nwr_mix64(h ^ nwr_record_hash(&rows->row[i].rec)) | 1;
+    return h;
+}
+
 static void keep_if(struct nwr_rows *rows, const bool *keep)
 {
     uint32_t n = 0;

@@ -12,6 +12,8 @@
 
 /* Hash over (key, nwr_record_hash) of all rows that say anything. */
 uint64_t nwr_rows_digest(const struct nwr_rows *rows, bool more);
+/* Hash over rows that show several versions; 0: none does. */
+uint64_t nwr_rows_siblings(const struct nwr_rows *rows);
 bool nwr_record_same(const struct nwr_record *a, const struct nwr_record *b);
 
 /* Removes records that say nothing: no version, nothing retired, empty context. */

@@ -18,6 +18,7 @@
     X(R_OF_N, "a read is answered by R, never by the first that knows nothing")                    \
     X(ALIKE, "answers that differ are merged")                                                     \
     X(WRITE_BACK, "what fewer than W hold is written back before it is shown")                     \
+    X(SIBLINGS_AGAIN, "siblings of answers that differ are asked for once more")                   \
     X(OWN_BEHIND, "who could not store a write does not answer its mount alone")                   \
     X(READ_REPAIR, "replicas found to be behind get what they lack")                               \
     X(SAME_WRITE, "a retry carries the write_id of the first try")                                 \

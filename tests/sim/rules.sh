@@ -33,6 +33,7 @@ LEVEL replicator_test what_is_acknowledged_on_disk_survives_power_loss_everywher
 R_OF_N sim [lost] --seed 1
 ALIKE sim [lost] --seeds 20
 WRITE_BACK sim [lost] --first 20 --seeds 10
+SIBLINGS_AGAIN read_test what_was_replaced_twice_while_a_read_waited_is_not_shown
 OWN_BEHIND replicator_test who_could_not_store_a_write_does_not_answer_its_own_mount_alone
 READ_REPAIR replicator_test a_plain_read_heals_a_replica_that_was_away
 SAME_WRITE replicator_test a_silent_coordinator_is_replaced_and_the_write_is_one_write
