@@ -300,6 +300,10 @@ void calm_load_plant(struct sim_program *p)
     struct calm_load *l = p->arg;
 
     oracle_plain_says(p, "mkdir", l->base, "", call_mkdir(p, l->base), 0);
+    if (!l->w)
+        return;
+    oracle_plain_says(p, "set", l->base, "w", call_setxattr(p, l->base, "user.nwrfs.w", l->w), 0);
+    oracle_plain_says(p, "set", l->base, "r", call_setxattr(p, l->base, "user.nwrfs.r", l->r), 0);
 }
 
 void calm_load_work(struct sim_program *p)
@@ -315,10 +319,22 @@ void calm_load_work(struct sim_program *p)
             closes(p, l, &l->file[i]);
 }
 
+static void draw_policy(struct calm_load *l, struct sim *s)
+{
+    static const char *const policy[][2] = {
+        {NULL, NULL}, {"1", "3"}, {"3", "1"}, {"2", "3"}, {"3", "2"}};
+    uint64_t which = sim_below(s, NWR_COUNT(policy));
+
+    l->w = policy[which][0];
+    l->r = policy[which][1];
+}
+
 void calm_load_init(struct calm_load *l, struct sim *s, int no, int node)
 {
     *l = (struct calm_load){.turns = 50 + (uint32_t)sim_below(s, 150)};
     l->wide = s->seed >= SIM_HARSH;
+    if (s->seed >= CALM_POLICIES)
+        draw_policy(l, s);
     snprintf(l->base, sizeof(l->base), "of%d", no);
     l->buf = nwr_zalloc(CALM_BUFFER);
     plain_init(&l->plain);

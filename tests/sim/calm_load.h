@@ -15,6 +15,9 @@ enum {
     CALM_BUFFER = 200000
 };
 
+/* Seeds from here on give directories policies of their own, W + R > N. */
+#define CALM_POLICIES 10000000
+
 struct calm_load {
     struct sim_mount mount;
     struct sim_program program;
@@ -25,8 +28,9 @@ struct calm_load {
         int node; /* of plain */
         struct call_file f;
     } file[CALM_FILES];
-    uint32_t turns; /* still to come */
-    bool wide;      /* in harsh seeds: renameat2, times, xattrs, holes, copies */
+    uint32_t turns;    /* still to come */
+    bool wide;         /* in harsh seeds: renameat2, times, xattrs, holes, copies */
+    const char *w, *r; /* policies of its directory; NULL: those of the volume */
     uint64_t calls;
     char *buf;
 };

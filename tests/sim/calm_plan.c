@@ -22,6 +22,7 @@ struct calm {
     struct calm_load load[SIM_MOUNTS];
     int mounts;
     bool deaths;
+    bool policies; /* of directories: N stays, and everybody is there */
     struct sim_trouble trouble;
 };
 
@@ -45,7 +46,8 @@ static void set_up(struct calm *c)
     int members = 1 + (int)sim_below(s, 4);
 
     c->mounts = 1 + (int)sim_below(s, (uint64_t)NWR_MIN(members, 3));
-    c->deaths = members > NWR_MAX(c->mounts, 2) && sim_below(s, 2);
+    c->policies = s->seed >= CALM_POLICIES;
+    c->deaths = members > NWR_MAX(c->mounts, 2) && sim_below(s, 2) && !c->policies;
     sim_tell(s, "%d members, %d mounts, %s", members, c->mounts, c->deaths ? "deaths" : "changes");
     sim_members(s, members, (uint16_t)(1 + sim_below(s, 8)), 3, 0, 0);
     for (int i = 0; i < c->mounts; i++)
@@ -80,6 +82,8 @@ static void reshape(struct calm *c)
     int node = (int)sim_below(s, (uint64_t)s->nnode);
 
     what->kind = kind[sim_below(s, NWR_COUNT(kind))];
+    if (c->policies && what->kind == NWR_RESHAPE_N)
+        return;
     if (!s->node[node].joined || (what->kind == NWR_RESHAPE_REMOVE && node < c->mounts))
         return;
     what->ordinal = nwr_node_ordinal(s->node[node].node);
