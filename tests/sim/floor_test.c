@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include "net/core/floor.h"
@@ -321,20 +322,22 @@ static void a_removal_without_a_version_reaches_who_was_away(void **state)
     sim_destroy(s);
 }
 
-/* Each start is another actor, and each adds to the vector of a record that it writes. */
+/* Each start is another actor, and each adds to the vector of a record that it writes. With
+ * NWR_LONG it is a million overwrites. */
 static void overwriting_with_restarts_leaves_no_trace(void **state)
 {
     enum {
-        STARTS = 40,
-        WRITES = 25
+        STARTS = 40
     };
+    const char *is_long = getenv("NWR_LONG");
+    nwr_wid writes = is_long && is_long[0] ? 25000 : 25;
     struct sim *s = kit_three(57, 2, 2);
     struct nwr_key key = kit_key(PG, 0);
     struct nwr_record rec;
 
     (void)state;
     for (int start = 0; start < STARTS; start++) {
-        for (nwr_wid i = 1; i <= WRITES; i++)
+        for (nwr_wid i = 1; i <= writes; i++)
             write_once(s, start % 3, 0, "x", (nwr_wid)(start + 1) << 32 | i);
         sim_crash(s, start % 3, false);
         sim_restart(s, start % 3);
