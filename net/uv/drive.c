@@ -273,15 +273,17 @@ static void on_synced(struct nwr_store_op *op)
 {
     struct nwr_peer *p = op->user;
 
-    if (op->err)
+    if (op->err && !p->sync_failed)
         nwr_log_warn("event=sync_failed why=\"%s\"", nwr_err_text(op->err));
+    p->sync_failed = op->err != NWR_OK;
     p->syncing = false;
     p->store_ops--;
     nwr_store_op_deinit(op);
     nwr_free(op);
 }
 
-/* Nothing acknowledged stays off the disk longer than NWR_SYNC_MS. */
+/* Twice in NWR_SYNC_MS, so that nothing acknowledged stays off the disk longer, with the time that
+ * a sync takes. One that failed (a full disk) is tried again though nothing was written since. */
 static void on_sync_time(uv_timer_t *t)
 {
     struct nwr_peer *p = t->data;
@@ -290,7 +292,7 @@ static void on_sync_time(uv_timer_t *t)
 
     p->store->stat(p->store, &stat);
     nwr_node_load(p->node, stat.records, stat.block_bytes);
-    if (p->syncing || stat.applies == p->applies_synced)
+    if (p->syncing || (stat.applies == p->applies_synced && !p->sync_failed))
         return;
     p->applies_synced = stat.applies;
     p->syncing = true;
@@ -348,7 +350,7 @@ void nwr_drive_start(struct nwr_peer *p)
     uv_prepare_start(&p->prepare, on_prepare);
     uv_check_start(&p->check, on_check);
     uv_timer_start(&p->sweep, on_sweep, 0, NWR_CONN_SWEEP_MS);
-    uv_timer_start(&p->sync, on_sync_time, NWR_SYNC_MS, NWR_SYNC_MS);
+    uv_timer_start(&p->sync, on_sync_time, NWR_SYNC_MS / 2, NWR_SYNC_MS / 2);
     uv_poll_start(&p->store_poll, UV_READABLE, on_store_ready);
     nwr_drive_ring(p);
     nwr_drive_event(p, &ev, NULL);

@@ -106,7 +106,7 @@ struct nwr_peer {
     enum nwr_err disk_err;
     nwr_ms disk_said_at;
     uint64_t applies_synced;
-    bool syncing;
+    bool syncing, sync_failed; /* the last one did */
 
     struct nwr_queued *queue;
     uint32_t head, nqueue, capqueue;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "net/link/link.h"
+#include "net/uv/inside.h"
 #include "net/uv/log.h"
 #include "net/uv/peer.h"
 
@@ -240,6 +241,52 @@ static void one_node_keeps_what_it_is_given(void **state)
     expect(f, volume(f, 0), "a", "one");
     assert_int_equal(await(f, volume(f, 0), read_of("b"), &a), NWR_OK);
     assert_false(a.found);
+    fix_free(f);
+}
+
+/* A store whose first sync finds no room. */
+static void (*submit_really)(struct nwr_store *s, struct nwr_store_op *op);
+static uint32_t syncs;
+
+static void submit_or_fail(struct nwr_store *s, struct nwr_store_op *op)
+{
+    if (op->kind == NWR_STORE_SYNC && syncs++ == 0) {
+        op->err = NWR_E_NOSPC;
+        op->done(op);
+        return;
+    }
+    submit_really(s, op);
+}
+
+static void on_too_late(uv_timer_t *t)
+{
+    *(bool *)t->data = true;
+}
+
+/* Nobody asks for a sync, and nothing is written after the one that failed. */
+static void what_was_acknowledged_is_synced_though_a_sync_failed(void **state)
+{
+    struct fix *f = fix_new();
+    uv_timer_t late;
+    bool is_late = false;
+    struct nwr_store *store;
+
+    (void)state;
+    assert_int_equal(start(f, 0, NULL, 0, 0), NWR_OK);
+    assert_in_range(uv_timer_get_repeat(&f->node[0].peer->sync), 1, NWR_SYNC_MS / 2);
+    store = f->node[0].peer->store;
+    submit_really = store->submit;
+    syncs = 0;
+    store->submit = submit_or_fail;
+    put(f, volume(f, 0), "a", "one");
+    late.data = &is_late;
+    assert_int_equal(uv_timer_init(&f->loop, &late), 0);
+    assert_int_equal(uv_timer_start(&late, on_too_late, 20000, 0), 0);
+    while (syncs < 2 && !is_late)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    assert_false(is_late);
+    store->submit = submit_really;
+    uv_close((uv_handle_t *)&late, NULL);
     fix_free(f);
 }
 
@@ -554,6 +601,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_node_keeps_what_it_is_given),
+        cmocka_unit_test(what_was_acknowledged_is_synced_though_a_sync_failed),
         cmocka_unit_test(a_node_opened_again_is_the_same),
         cmocka_unit_test(reads_that_follow_each_other_do_not_hold_the_loop),
         cmocka_unit_test(what_one_node_writes_another_reads),
