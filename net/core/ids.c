@@ -2,6 +2,8 @@
  *
  * Both are reserved in META "counters" before any is given, a few thousand at a time, so that
  * neither a crash nor power loss brings one back. Half of a reservation used: the next is made.
+ * A data directory that was set back to an older copy knows of older reservations only: so inode
+ * counters start at a number that follows the wall clock, beyond all that were given since.
  *
  *     STARTED --(counters stored)--> HAVE --(half used)--> storing --> HAVE
  */
@@ -9,8 +11,13 @@
 
 enum {
     FORMAT = 1,
-    K_STEP = 1000
+    K_STEP = 1000,
+    INOS_A_SECOND = 4096 /* more than a node gives, from one start to the next */
 };
+
+/* 43 bits last until 2054; a clock that is further ahead is not followed. */
+#define EPOCH_S 1577836800 /* 2020 */
+#define FOLLOWED ((uint64_t)1 << (NWR_INO_COUNTER_BITS - 1))
 
 struct reserve {
     struct nwr_job job;
@@ -79,8 +86,22 @@ static void reserve(struct nwr_node *n, uint64_t inos)
     nwr_lend_submit(n, l);
 }
 
+static uint64_t ino_of_clock(nwr_ns wall)
+{
+    uint64_t s = (uint64_t)(wall / 1000000000), ino;
+
+    if (s < EPOCH_S)
+        return 0;
+    ino = (s - EPOCH_S) * INOS_A_SECOND;
+    return ino < FOLLOWED ? ino : 0;
+}
+
 void nwr_ids_start(struct nwr_node *n)
 {
+    struct nwr_counters *c = &n->ids;
+
+    if (NWR_RULE(SET_BACK))
+        c->ino_next = c->ino_end = NWR_MAX(c->ino_next, ino_of_clock(n->wall));
     reserve(n, 0);
 }
 

@@ -49,6 +49,7 @@
     X(MOVES_LEAST, "a change moves only what it must")                                             \
     X(WEIGHTED, "a member holds by its weight")                                                    \
     X(SEAT, "who replaces another holds what that held")                                           \
+    X(SET_BACK, "a node set back to an older copy of its disk gives no inode number again")        \
     X(ORDINAL_SPENT, "an ordinal is never given twice")                                            \
     X(GIVEN_UP, "a change is given up when who joins falls silent")                                \
     X(FORCE, "by force those decide who are left")                                                 \

@@ -295,6 +295,39 @@ static void a_name_can_be_used_again_and_deleted_again(void **state)
     sim_destroy(s);
 }
 
+/* The first of so many that node gives. */
+static uint64_t take_inos(struct sim *s, int node, uint64_t count)
+{
+    struct nwr_request *req = nwr_request_new(NWR_OP_IDS, PG);
+    struct nwr_response res;
+    uint64_t first;
+
+    req->count = count;
+    res = sim_ask(s, node, req);
+    assert_int_equal(res.err, NWR_OK);
+    first = res.first;
+    nwr_response_deinit(&res);
+    return first;
+}
+
+static void a_node_set_back_to_an_older_copy_gives_no_inode_number_again(void **state)
+{
+    enum {
+        FILES = 20000
+    };
+    struct sim *s = kit_three(61, 2, 2);
+    struct nwr_store *old = nwr_store_mem_copy(s->node[2].store, 1);
+    uint64_t first = 0;
+
+    (void)state;
+    for (int i = 0; i < FILES / 1000; i++)
+        first = take_inos(s, 2, 1000);
+    sim_run(s, FILES / 4 * 1000); /* 4,000 a second */
+    change_disk(s, 2, old);
+    assert_true(take_inos(s, 2, 1) >= first + 1000);
+    sim_destroy(s);
+}
+
 /* A resolution or a withdrawal: it names what goes, and writes nothing. */
 static void a_removal_without_a_version_reaches_who_was_away(void **state)
 {
@@ -398,6 +431,7 @@ int main(void)
         cmocka_unit_test(what_comes_late_meets_the_floor),
         cmocka_unit_test(a_name_can_be_used_again_and_deleted_again),
         cmocka_unit_test(a_removal_without_a_version_reaches_who_was_away),
+        cmocka_unit_test(a_node_set_back_to_an_older_copy_gives_no_inode_number_again),
         cmocka_unit_test(overwriting_with_restarts_leaves_no_trace),
         cmocka_unit_test(a_group_that_leaves_a_node_and_comes_again_brings_nothing_back),
     };
