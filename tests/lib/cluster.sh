@@ -12,19 +12,11 @@
 #   freeze NAME, thaw NAME      SIGSTOP and SIGCONT
 # shellcheck shell=bash
 
-if [ -z "${NWR_IN_NETWORK:-}" ] && [ "$(id -u)" = 0 ]; then
-    if unshare -n true 2>/dev/null; then
-        NWR_IN_NETWORK=1 exec unshare -n bash "$0" "$@"
-    fi
-fi
 . "$(dirname "${BASH_SOURCE[0]}")/mount.sh"
-[ -n "${NWR_IN_NETWORK:-}" ] || skip_all "needs root and network namespaces"
-unset NWR_IN_NETWORK
+[ "$PRIVATE" = network ] || skip_all "needs root and network namespaces"
 need nft
-need ip
 
 mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns || skip_all "no private /run/netns"
-ip link set lo up
 ip link add bridge type bridge && ip link set bridge up || skip_all "the kernel has no bridges"
 "$NWRFS" keygen "$T/key" || fail keygen "no key"
 declare -A PLACE=()

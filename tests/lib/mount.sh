@@ -2,10 +2,11 @@
 #
 #   . "$(dirname "$0")/../lib/mount.sh"
 #
-# Everything lives in one private directory $T, and for root in a private mount namespace, so a
-# hung mount hangs nobody else. The exit trap ends what this script started, whatever happened:
-# it unmounts, aborts the FUSE connection of a mount that does not answer, kills nodes by the pid
-# they wrote and only while that pid still is one of ours.
+# Everything lives in one private directory $T, and for root in namespaces of its own: a hung mount
+# hangs nobody else, and no other script takes the port of a node that is away. So scripts run
+# beside each other. The exit trap ends what this script started, whatever happened: it unmounts,
+# aborts the FUSE connection of a mount that does not answer, kills nodes by the pid they wrote and
+# only while that pid still is one of ours.
 #
 # Results are lines `ok NAME`, `not ok NAME - why`, `skip NAME - why`; `# ...` is detail. Nothing
 # here sets -e: a test goes on after a failed check, and the exit status says whether one failed.
@@ -31,12 +32,16 @@
 #                                   unlinked, say, and writes a directory's times
 # shellcheck shell=bash
 
-if [ -z "${NWR_IN_NAMESPACE:-}" ] && [ "$(id -u)" = 0 ]; then
-    if unshare -m true 2>/dev/null; then
-        NWR_IN_NAMESPACE=1 exec unshare -m --propagation private bash "$0" "$@"
+if [ -z "${NWR_PRIVATE:-}" ] && [ "$(id -u)" = 0 ]; then
+    if unshare -m -n ip link set lo up 2>/dev/null; then
+        NWR_PRIVATE=network exec unshare -m -n --propagation private bash "$0" "$@"
+    elif unshare -m true 2>/dev/null; then
+        NWR_PRIVATE=mounts exec unshare -m --propagation private bash "$0" "$@"
     fi
 fi
-unset NWR_IN_NAMESPACE
+PRIVATE=${NWR_PRIVATE:-nothing}
+unset NWR_PRIVATE
+[ "$PRIVATE" != network ] || ip link set lo up
 set -u
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -46,9 +51,10 @@ case ${NWR_FLAVOR:-} in tsan) slower=4 ;; *) slower=1 ;; esac
 LIMIT=${LIMIT:-60}
 START_LIMIT=${START_LIMIT:-30}
 FAILED=0
+export PYTHONDONTWRITEBYTECODE=1 # other scripts copy and compare the folders that it would write to
 exec 9>&1 # what a hung command leaves is shown at once
 AT_END=() # functions that the exit trap calls when no process is left
-declare -A NODE_ARGS=() NODE_RUN=() NODE_DIR=() MOUNT_DIR=() MOUNT_MINOR=() STARTED=()
+declare -A NODE_ARGS=() NODE_RUN=() NODE_DIR=() MOUNT_DIR=() STARTED=()
 
 [ -x "$NWRFS" ] || {
     echo "not ok start - no program at $NWRFS"
@@ -234,12 +240,6 @@ remember() { # NAME
     [ -n "$pid" ] && STARTED[$1]=$pid
 }
 
-note_mount() { # NAME -- which FUSE connection is ours: the minor of the device
-    local dev
-    dev=$(timeout 10 stat -c %d "${MOUNT_DIR[$1]}" 2>/dev/null) || return 1
-    MOUNT_MINOR[$1]=$(((dev & 0xff) | ((dev >> 12) & 0xfff00)))
-}
-
 # NODE_RUN[NAME] is what stands before the program, such as nsenter (net.sh).
 # The mount point of a new node is the last argument when its kind is `mount`.
 node() {
@@ -278,7 +278,7 @@ again() {
         return $rc
     fi
     if [ -n "${MOUNT_DIR[$name]:-}" ]; then
-        note_mount "$name" || return 1
+        timeout 10 stat "${MOUNT_DIR[$name]}" >/dev/null 2>&1 || return 1
     fi
 }
 
@@ -289,7 +289,6 @@ drop_mount() {
     if grep -qF " $dir fuse" /proc/self/mounts; then
         timeout 10 fusermount3 -u "$dir" 2>/dev/null || timeout 10 umount -l "$dir" 2>/dev/null
     fi
-    unset "MOUNT_MINOR[$1]"
 }
 
 kill9() {
@@ -338,15 +337,15 @@ AT_END+=(drop_disks)
 
 # ---- the end ------------------------------------------------------------------------------------
 
-abort_connection() { # MINOR
-    local dir=/sys/fs/fuse/connections
-    [ -d "$dir/$1" ] || mount -t fusectl fusectl "$dir" 2>/dev/null
-    [ -w "$dir/$1/abort" ] && echo 1 >"$dir/$1/abort"
-}
-
+# A FUSE connection has the name of the minor of its device. Only those of what is mounted now: the
+# number of a mount that has gone may be that of another script's.
 abort_all() {
-    local m
-    for m in "${MOUNT_MINOR[@]}"; do abort_connection "$m" 2>/dev/null; done
+    local m dir=/sys/fs/fuse/connections
+    for m in $(awk -v t="$T/" 'index($5, t) == 1 && / - fuse/ { sub(".*:", "", $3); print $3 }' \
+        /proc/self/mountinfo); do
+        [ -d "$dir/$m" ] || mount -t fusectl fusectl "$dir" 2>/dev/null
+        [ ! -w "$dir/$m/abort" ] || echo 1 >"$dir/$m/abort"
+    done
 }
 
 still_mounted() {

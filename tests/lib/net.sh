@@ -10,18 +10,10 @@
 #   two_nodes        a and b, w=1 r=1, mounted at $MA and $MB
 # shellcheck shell=bash
 
-if [ -z "${NWR_IN_NETWORK:-}" ] && [ "$(id -u)" = 0 ]; then
-    if unshare -n true 2>/dev/null; then
-        NWR_IN_NETWORK=1 exec unshare -n bash "$0" "$@"
-    fi
-fi
 . "$(dirname "${BASH_SOURCE[0]}")/mount.sh"
-[ -n "${NWR_IN_NETWORK:-}" ] || skip_all "needs root and network namespaces"
-unset NWR_IN_NETWORK
+[ "$PRIVATE" = network ] || skip_all "needs root and network namespaces"
 need nft
-need ip
 
-ip link set lo up
 nft -f - <<'END' 2>/dev/null || skip_all "the kernel has no nftables"
 table inet cut {
     set gone { type mark; }
