@@ -148,8 +148,8 @@ def waiting_for_a_lock_can_be_interrupted():
     def wait_for(take):
         g = os.open("f", os.O_RDWR)
         signal.signal(signal.SIGALRM, ring)
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
         try:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
             take(g)
         except Alarm:
             return

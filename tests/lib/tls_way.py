@@ -77,6 +77,7 @@ def serve(portfile, to, log=None, answer_max=None):
 
 def sniff(device, path, seconds):
     s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+    s.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE: it may not run for a while
     s.bind((device, 0))
     s.settimeout(0.2)
     end = time.time() + seconds

@@ -76,7 +76,7 @@ node c serve --join "$A" --key "$T/key.c" && ok a_third_node_joins || fail a_thi
 # ---- those who have the key ---------------------------------------------------------------------
 
 beside python3 "$WAY" record "$T/way" "$A" "$T/said"
-beside python3 "$WAY" sniff lo "$T/seen" 20
+beside python3 "$WAY" sniff lo "$T/seen" 120
 eventually 10 test -s "$T/way"
 remote r "$(cat "$T/way")" --key "$T/key.r" && ok a_mount_without_storage_has_the_key_too ||
     fail a_mount_without_storage_has_the_key_too
@@ -90,10 +90,10 @@ cp "$T/plain" "$MB/big"
 cmp "$T/plain" "$MA/big"
 cmp "$T/plain" "$MR/big"
 END
-sleep 0.5
-touch "$T/seen.stop"
-[ "$(stat -c %s "$T/seen")" -gt 5000000 ] && ok somebody_on_the_way_sees_the_packets ||
+seen_all() { [ "$(stat -c %s "$T/seen")" -gt 5000000 ]; }
+eventually 20 seen_all && ok somebody_on_the_way_sees_the_packets ||
     fail somebody_on_the_way_sees_the_packets "$(stat -c %s "$T/seen") bytes"
+touch "$T/seen.stop"
 grep -qaE 'open sesame|from afar' "$T/seen" && fail and_cannot_read_them "text in the clear" ||
     ok and_cannot_read_them
 equal every_connection_has_the_key "$I1" "$(keys_in_use c)"
@@ -151,21 +151,24 @@ refuse a_rogue_server_that_claims_the_key_gets_none "127.0.0.1:7901: " \
 grep -qi 'alert unknown ca' "$ROGUE" && ok the_rogue_is_told_so_by_an_alert ||
     fail the_rogue_is_told_so_by_an_alert "$(tail -n 3 "$ROGUE")"
 
-client() { timeout 20 openssl s_client -connect "$A" -tls1_3 "$@" 2>&1; }
-sleep 1 | client >"$OUT"
+# client SAYS PATTERN ARGS... -- stays until it has got an answer with the pattern.
+client() {
+    : >"$OUT"
+    { printf "$1" && eventually 20 grep -qai "$2" "$OUT"; } |
+        timeout 30 openssl s_client -connect "$A" -tls1_3 "${@:3}" >"$OUT" 2>&1
+}
+client '' 'handshake failure'
 grep -qi 'handshake failure' "$OUT" && ok a_client_without_a_key_gets_an_alert ||
     fail a_client_without_a_key_gets_an_alert "$(grep -i alert "$OUT")"
 says and_the_node_has_seen_it a 'bad_connection.*offers no key'
-sleep 1 | client -psk "$(hex_of "$K2")" -psk_identity "nwrfs $I1" >"$OUT"
+client '' 'illegal parameter' -psk "$(hex_of "$K2")" -psk_identity "nwrfs $I1"
 grep -qi 'illegal parameter' "$OUT" && ok a_client_that_claims_the_key_gets_an_alert ||
     fail a_client_that_claims_the_key_gets_an_alert "$(grep -i alert "$OUT")"
 says and_the_node_has_seen_that a "bad_connection.*claims key $I1 and does not have it"
 # With the key openssl is let in, so it was the key that kept the others out. What it says is the
 # HELLO of serve_test.sh, of protocol versions 90 to 91.
-{
-    printf '\0\0\0\24\234\1\0\0\0\0\132\133\0\5\0\240\227\1\1\1\1\1\1\1'
-    sleep 2
-} | client -quiet -psk "$(hex_of "$K1")" -psk_identity "nwrfs $I1" >"$OUT"
+client '\0\0\0\24\234\1\0\0\0\0\132\133\0\5\0\240\227\1\1\1\1\1\1\1' \
+    'protocol version' -quiet -psk "$(hex_of "$K1")" -psk_identity "nwrfs $I1"
 grep -qa 'protocol version 90 to 91' "$OUT" && ok another_format_is_refused_with_the_right_key ||
     fail another_format_is_refused_with_the_right_key "$(tr -d '\0' <"$OUT" | tail -n 3)"
 says and_the_node_says_which a 'event=refused.*protocol version 90 to 91'
