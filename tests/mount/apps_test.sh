@@ -2,6 +2,7 @@
 # apps_test.sh -- real programs inside a three-node mount, with byte-identical results.
 # NWR_LONG=1: more transactions, a larger repository, and this project built and its unit tests
 # run in the mount.
+# long: yes
 . "$(dirname "$0")/../lib/mount.sh"
 need_fuse
 for p in git rsync tar sqlite3 make gcc; do need $p; done

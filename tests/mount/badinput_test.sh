@@ -2,6 +2,7 @@
 # badinput_test.sh -- what cannot work ends in one clear line and a non-zero status, and nothing
 # that was there is lost.
 # sanitizers: yes
+# long: yes
 . "$(dirname "$0")/../lib/mount.sh"
 need_fuse
 

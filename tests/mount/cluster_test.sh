@@ -2,6 +2,7 @@
 # cluster_test.sh -- five machines, N=3, a key, and two programs that keep a book of what they were
 # told (lib/workload.py), while nodes are cut off, frozen, killed, replaced with an empty disk,
 # added and removed. In the end nothing is lost, nothing removed is back, replicas are equal.
+# long: yes
 . "$(dirname "$0")/../lib/cluster.sh"
 . "$(dirname "$0")/../lib/book.sh"
 need_fuse

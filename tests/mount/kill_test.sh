@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # kill_test.sh -- n=3 w=2 r=2: kill -9 of any one other node while a program writes is noticed by
 # nobody; with two dead, writes fail in time and clearly. Reads heal the node that was away.
+# long: yes
 . "$(dirname "$0")/../lib/mount.sh"
 need_fuse
 for p in git rsync jq; do need $p; done

@@ -2,6 +2,7 @@
 # pair_test.sh -- three nodes, two of them with a mount: what a program may expect of a directory
 # that both show, connected (w=2 r=2) and with one of them cut off (w=1 r=1). The checks are in
 # tests/lib/posix_pair.py and posix_apart.py.
+# long: yes
 . "$(dirname "$0")/../lib/net.sh"
 need_fuse
 need mkfs.ext4

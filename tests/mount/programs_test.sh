@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # programs_test.sh -- programs with habits of their own in a three-node mount, while the node
 # without a mount is killed and comes back. NWR_LONG=1: more of everything.
+# long: yes
 . "$(dirname "$0")/../lib/mount.sh"
 need_fuse
 for p in git sqlite3 python3; do need $p; done

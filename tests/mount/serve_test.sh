@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # serve_test.sh -- peer daemons: start, join, stop, restart on the same port, and bad input.
 # sanitizers: yes
+# long: yes
 . "$(dirname "$0")/../lib/mount.sh"
 
 status() { "$NWRFS" status --data "$T/$1" --json; }

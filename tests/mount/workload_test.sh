@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # workload_test.sh -- two programs work on two mounts while nodes are cut off and killed, and keep
 # a book of what they were told (lib/workload.py); in the end both mounts hold what the books say.
+# long: yes
 . "$(dirname "$0")/../lib/net.sh"
 . "$(dirname "$0")/../lib/book.sh"
 need_fuse
