@@ -126,12 +126,14 @@ void nwr_read_written(struct nwr_node *n, struct read *rd, uint32_t i, enum nwr_
     rd->side[i].writing = false;
     rd->side[i].whole = err == NWR_OK;
     rd->untaken |= (gone && !again) || nwr_err_of_disk(err);
-    if (again)
+    if (again) {
         nwr_read_again(n, rd);
-    else if (err)
-        nwr_read_spread(n, rd);
-    else
+        return;
+    }
+    if (!err)
         look(n, rd);
+    if (!rd->job.ended) /* the last that one list waited for; the other may still lack some */
+        nwr_read_spread(n, rd);
 }
 
 /* This node, whose own copy is of no use any more. */

@@ -129,6 +129,42 @@ static void a_dead_member_is_removed_where_a_majority_is_left(void **state)
     sim_destroy(s);
 }
 
+static void slow(struct sim *s, int node, nwr_ms ms)
+{
+    nwr_store_mem_faults(s->node[node].store)->slow_ms = ms;
+}
+
+/* The third node has no room for what it lacks, so the ring stays joint; one list could have what
+ * is read without it, the other could not. */
+static void a_full_disk_in_a_joint_ring_keeps_nobody_from_reading(void **state)
+{
+    struct sim *s = sim_create(75);
+
+    (void)state;
+    s->only_asked = true;
+    s->hint_bytes = 1;
+    sim_members(s, 3, GROUPS, 3, 2, 2);
+    write_all(s, 0, "x", 1000);
+    nwr_store_mem_faults(s->node[2].store)->full = true;
+    write_all(s, 0, "y", 2000);
+    assert_int_equal(ask(s, 0, n_of(2)), NWR_OK);
+    sim_run(s, 2000000);
+    for (int from = 0; from < 2; from++) {
+        slow(s, 1 - from, 200); /* it answers when the others have */
+        for (uint32_t i = 0; i < KEYS; i++) {
+            struct nwr_key key = key_of(i);
+
+            assert_true(sim_ring(s, from)->joint);
+            assert_string_equal(kit_read_text(s, from, &key), "y");
+        }
+        slow(s, 1 - from, 0);
+    }
+    nwr_store_mem_faults(s->node[2].store)->full = false;
+    wait_settled(s, 0);
+    check_all(s, 0, "y");
+    sim_destroy(s);
+}
+
 static void with_w_n_a_dead_member_must_be_given_up_by_force(void **state)
 {
     struct sim *s = sim_create(64);
@@ -283,6 +319,7 @@ int main(void)
         cmocka_unit_test(a_member_that_is_removed_says_so_and_others_hold_what_it_held),
         cmocka_unit_test(a_member_can_ask_for_its_own_removal),
         cmocka_unit_test(a_dead_member_is_removed_where_a_majority_is_left),
+        cmocka_unit_test(a_full_disk_in_a_joint_ring_keeps_nobody_from_reading),
         cmocka_unit_test(with_w_n_a_dead_member_must_be_given_up_by_force),
         cmocka_unit_test(where_a_majority_is_gone_for_good_force_goes_on_with_one),
         cmocka_unit_test(a_dead_member_is_replaced_and_only_its_groups_move),
