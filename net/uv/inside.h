@@ -121,6 +121,7 @@ struct nwr_peer {
     unsigned join_next;
     nwr_ms join_retry_at;
     bool probing, join_ever; /* join_ever: somebody answered */
+    bool join_kept;          /* no --join: that of a start that ended before it had a ring */
     char join_why[NWR_TEXT_MAX];
 
     struct nwr_listener listener; /* of members and clients */

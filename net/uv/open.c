@@ -2,7 +2,8 @@
  *
  * META "identity": version(1) node id(8). "ring" and "counters" are the node's; the ring of a
  * new volume is made here. A node whose ring has it only in the list to come has not finished
- * joining.
+ * joining. "join": the addresses of --join, a line each, kept before any of them is asked: a start
+ * that was killed before it had a ring must not make another volume of the directory.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -130,6 +131,42 @@ static enum nwr_err old_ring(struct nwr_peer *p)
     return err;
 }
 
+static void take_join(struct nwr_peer *p, const struct nwr_blob *b)
+{
+    char *text = nwr_alloc(b->len + 1), *save = NULL;
+
+    memcpy(text, b->data, b->len);
+    text[b->len] = '\0';
+    for (char *a = strtok_r(text, "\n", &save); a && p->o.njoin < NWR_JOIN_MAX;
+         a = strtok_r(NULL, "\n", &save))
+        p->join[p->o.njoin++] = nwr_strdup(a);
+    p->join_kept = p->o.njoin > 0;
+    nwr_free(text);
+}
+
+/* What --join says now, or said when a ring was first asked for. */
+static enum nwr_err join_of(struct nwr_peer *p)
+{
+    struct nwr_out o = {0};
+    struct nwr_blob *b;
+    enum nwr_err err;
+
+    if (p->has_ring)
+        return NWR_OK;
+    if (p->o.njoin) {
+        for (unsigned i = 0; i < p->o.njoin; i++) {
+            nwr_out_raw(&o, p->join[i], strlen(p->join[i]));
+            nwr_out_u8(&o, '\n');
+        }
+        return meta_put(p, "join", &o);
+    }
+    err = meta_get(p, "join", &b);
+    if (!err && b)
+        take_join(p, b);
+    nwr_blob_unref(b);
+    return err;
+}
+
 enum nwr_err nwr_peer_new_volume(struct nwr_peer *p)
 {
     struct nwr_member self = {.id = p->id, .ordinal = 1, .weight = 256};
@@ -209,6 +246,8 @@ enum nwr_err nwr_peer_open_store(struct nwr_peer *p, char *text, size_t n)
     err = identity(p);
     if (!err)
         err = old_ring(p);
+    if (!err)
+        err = join_of(p);
     if (!err)
         err = counters(p);
     if (err)

@@ -1,7 +1,7 @@
 /* peer.c -- a node from start to close; see peer.h, and inside.h for its parts.
  *
  *  1. Open the store, read who this node is (open.c). A new directory without --join becomes a
- *     new volume.
+ *     new volume; one that was told to join goes on with that.
  *  2. Bind: --listen, or what DIR/address says, or any port of 127.0.0.1; write DIR/address.
  *  3. Create the node, listen, dial (mesh.c), open DIR/admin.sock.
  *  4. on_ready: a member when each other member was tried once and --join, if given, was asked
@@ -171,8 +171,9 @@ void nwr_peer_fail(struct nwr_peer *p, enum nwr_err err, const char *format, ...
 
 static void join_failed(struct nwr_peer *p)
 {
-    nwr_peer_fail(p, NWR_E_HOSTDOWN, "join: %s; is a node of the volume running there?",
-                  p->join_why[0] ? p->join_why : p->join[0]);
+    nwr_peer_fail(p, NWR_E_HOSTDOWN, "join: %s; is a node of the volume running there?%s",
+                  p->join_why[0] ? p->join_why : p->join[0],
+                  p->join_kept ? " (as told before; give another --join, or another --data)" : "");
 }
 
 void nwr_peer_joined(struct nwr_peer *p, enum nwr_err err, const char *text)

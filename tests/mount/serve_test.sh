@@ -126,6 +126,21 @@ equal the_warning_is_one_line 1 "$(grep -c . "$T/.start.a")"
 again b && again c && eventually 10 members_up a 3 && ok all_start_one_after_another ||
     fail all_start_one_after_another "$(status a)"
 
+# Killed before it has heard of any member: it must not take itself for the first of a new volume.
+was=$(address c)
+halt c
+"$NWRFS" serve -f --data "$T/j" --join "$was" >"$T/.start.j" 2>&1 &
+pid=$!
+eventually 10 test -s "$T/j/address" || fail a_node_that_is_to_join_binds
+kill -KILL "$pid" 2>/dev/null
+wait "$pid" 2>/dev/null
+refuse started_again_without_join_it_asks_there_still "$was.*as told before" \
+    "$NWRFS" serve --data "$T/j"
+again c
+node j serve && equal and_joins_when_somebody_answers "$(status a | jq -r .volume)" \
+    "$(status j | jq -r .volume)" || fail and_joins_when_somebody_answers
+check and_leaves_again "$NWRFS" ring remove "$(status j | jq .ordinal)" --data "$T/a" --wait
+
 # ---- bad input ----------------------------------------------------------------------------------
 
 equal an_unknown_option_exits_2 2 "$(exit_of "$NWRFS" serve --data "$T/x" --fast)"
