@@ -90,6 +90,8 @@ END
 try acls_travel_with_cp_and_rsync <<END
 $WORDS
 setfacl -m u:4003:rwx,m::rx "$MA/d/f"
+times_arrived() { [ "\$(stat -c %y "$MA/d" "$MA/d/sub")" = "\$(stat -c %y "$MB/d" "$MB/d/sub")" ]; }
+eventually 20 times_arrived # a mount tells its changes of a directory a second later
 cp -a "$MA/d" "$MA/copy"
 rsync -aA "$MA/d/" "$MB/synced/"
 for x in . f sub sub/deep fifo; do
