@@ -8,7 +8,7 @@ need_fuse
 for p in git rsync tar sqlite3 make gcc; do need $p; done
 
 LIMIT=${NWR_LONG:+1200}
-LIMIT=${LIMIT:-150}
+LIMIT=${LIMIT:-300}
 export FILES=${NWR_LONG:+1500} TRANSACTIONS=${NWR_LONG:+5000}
 export FILES=${FILES:-150} TRANSACTIONS=${TRANSACTIONS:-400}
 export GIT_CONFIG_GLOBAL=$T/gitconfig GIT_CONFIG_SYSTEM=/dev/null

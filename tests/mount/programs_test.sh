@@ -7,7 +7,7 @@ need_fuse
 for p in git sqlite3 python3; do need $p; done
 
 LIMIT=${NWR_LONG:+900}
-LIMIT=${LIMIT:-120}
+LIMIT=${LIMIT:-300}
 export ROUNDS=${NWR_LONG:+1500} MAILS=${NWR_LONG:+400} LINES=${NWR_LONG:+3000}
 export ROUNDS=${ROUNDS:-150} MAILS=${MAILS:-40} LINES=${LINES:-200}
 export GIT_CONFIG_GLOBAL=$T/gitconfig GIT_CONFIG_SYSTEM=/dev/null
