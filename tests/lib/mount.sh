@@ -46,9 +46,9 @@ set -u
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 NWRFS=$(realpath -m "${NWRFS:-$ROOT/build/release/nwrfs}")
-# Programs under the thread sanitizer are many times slower.
-case ${NWR_FLAVOR:-} in tsan) slower=4 ;; *) slower=1 ;; esac
-LIMIT=${LIMIT:-60}
+# Programs with a sanitizer are slower, those with the one for threads many times.
+case ${NWR_FLAVOR:-} in tsan) slower=4 ;; asan) slower=2 ;; *) slower=1 ;; esac
+LIMIT=${LIMIT:-120}
 START_LIMIT=${START_LIMIT:-30}
 FAILED=0
 export PYTHONDONTWRITEBYTECODE=1 # other scripts copy and compare the folders that it would write to
