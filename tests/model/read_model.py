@@ -5,7 +5,8 @@
 
 One register at three replicas, W + R > N. Writers name what a read has shown them, to coordinators
 that may never have had it; a container that was sent may arrive at any time, or never. A read's
-answers come one by one, writes go on between them.
+answers come one by one, writes go on between them. Rounds are bounded: where each of four shows
+siblings that the one before did not, a read ends with what it has (1 of 400,000 histories).
 """
 import random, sys
 
