@@ -329,11 +329,11 @@ static void draw_policy(struct calm_load *l, struct sim *s)
     l->r = policy[which][1];
 }
 
-void calm_load_init(struct calm_load *l, struct sim *s, int no, int node)
+void calm_load_init(struct calm_load *l, struct sim *s, int no, int node, bool policy)
 {
     *l = (struct calm_load){.turns = 50 + (uint32_t)sim_below(s, 150)};
     l->wide = s->seed >= SIM_HARSH;
-    if (s->seed >= CALM_POLICIES)
+    if (policy)
         draw_policy(l, s);
     snprintf(l->base, sizeof(l->base), "of%d", no);
     l->buf = nwr_zalloc(CALM_BUFFER);

@@ -15,7 +15,7 @@ enum {
     CALM_BUFFER = 200000
 };
 
-/* Seeds from here on give directories policies of their own, W + R > N. */
+/* Half of the seeds from here on give directories policies of their own, W + R > N. */
 #define CALM_POLICIES 10000000
 
 struct calm_load {
@@ -35,7 +35,8 @@ struct calm_load {
     char *buf;
 };
 
-void calm_load_init(struct calm_load *l, struct sim *s, int no, int node);
+/* policy: its directory may have one of its own. */
+void calm_load_init(struct calm_load *l, struct sim *s, int no, int node, bool policy);
 /* Programs; arg is a calm_load, which is that of another mount where that looks at its files. */
 void calm_load_plant(struct sim_program *p); /* its directory */
 void calm_load_work(struct sim_program *p);

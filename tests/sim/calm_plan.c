@@ -46,12 +46,12 @@ static void set_up(struct calm *c)
     int members = 1 + (int)sim_below(s, 4);
 
     c->mounts = 1 + (int)sim_below(s, (uint64_t)NWR_MIN(members, 3));
-    c->policies = s->seed >= CALM_POLICIES;
+    c->policies = s->seed >= CALM_POLICIES && sim_below(s, 2);
     c->deaths = members > NWR_MAX(c->mounts, 2) && sim_below(s, 2) && !c->policies;
     sim_tell(s, "%d members, %d mounts, %s", members, c->mounts, c->deaths ? "deaths" : "changes");
     sim_members(s, members, (uint16_t)(1 + sim_below(s, 8)), 3, 0, 0);
     for (int i = 0; i < c->mounts; i++)
-        calm_load_init(&c->load[i], s, i, i % members);
+        calm_load_init(&c->load[i], s, i, i % members, c->policies);
     sim_run(s, 3000000);
     draw_trouble(c);
 }
