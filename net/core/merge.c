@@ -69,7 +69,7 @@ static void nobody_takes_it(struct nwr_node *n, struct read *rd)
     if (rd->untaken && !rd->copy && !rd->leave)
         nwr_read_merged(n, rd);
     else
-        nwr_read_failed(n, rd, NWR_E_TIMEDOUT);
+        nwr_read_failed(n, rd, rd->copy && rd->disk_err ? rd->disk_err : NWR_E_TIMEDOUT);
 }
 
 /* Returns how many of the list could have it then. */
@@ -126,6 +126,8 @@ void nwr_read_written(struct nwr_node *n, struct read *rd, uint32_t i, enum nwr_
     rd->side[i].writing = false;
     rd->side[i].whole = err == NWR_OK;
     rd->untaken |= (gone && !again) || nwr_err_of_disk(err);
+    if (nwr_err_of_disk(err) && rd->side[i].ordinal == n->ordinal)
+        rd->disk_err = err;
     if (again) {
         nwr_read_again(n, rd);
         return;

@@ -185,6 +185,29 @@ static void a_node_that_never_finishes_joining_is_dropped_and_its_ordinal_spent(
     sim_destroy(s);
 }
 
+static void a_node_without_room_is_told_so_when_it_joins(void **state)
+{
+    struct sim *s = sim_create(32);
+    sim_us before;
+    int node;
+
+    (void)state;
+    sim_members(s, 3, 16, 3, 2, 2);
+    for (nwr_pg pg = 0; pg < 16; pg++) {
+        struct nwr_key key = kit_key(pg, 1);
+
+        kit_write(s, 0, &key, "x", 100 + pg, NULL);
+    }
+    node = sim_join(s, 0);
+    nwr_store_mem_faults(s->node[node].store)->full = true;
+    before = s->now;
+    wait_joined(s, node);
+    assert_false(s->node[node].joined);
+    assert_int_equal(s->node[node].join_err, NWR_E_NOSPC);
+    assert_true(s->now < before + (sim_us)NWR_DEADLINE_MS * 1000);
+    sim_destroy(s);
+}
+
 static void tell_that_it_is_given_up(struct sim *s, int node)
 {
     struct nwr_msg m = {.kind = NWR_MSG_RING};
@@ -372,6 +395,7 @@ int main(void)
         cmocka_unit_test(a_node_that_crashed_while_joining_joins_with_the_same_ordinal),
         cmocka_unit_test(a_record_that_rotted_at_a_member_stops_no_join),
         cmocka_unit_test(a_node_that_never_finishes_joining_is_dropped_and_its_ordinal_spent),
+        cmocka_unit_test(a_node_without_room_is_told_so_when_it_joins),
         cmocka_unit_test(a_node_that_is_given_up_while_it_joins_waits_and_joins_anew),
         cmocka_unit_test(what_is_written_while_a_node_joins_reaches_it),
         cmocka_unit_test(a_member_that_missed_a_join_is_taught_and_its_write_succeeds),
