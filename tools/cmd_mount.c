@@ -214,6 +214,7 @@ static enum nwr_err start_peer(struct mounting *m, char *text, size_t len)
                                   .n = o->n,
                                   .w = o->w,
                                   .r = o->r,
+                                  .silent = nwr_inode_silent,
                                   .user = m,
                                   .on_ready = on_peer_ready,
                                   .on_stop = on_peer_stop};

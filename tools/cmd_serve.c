@@ -3,6 +3,7 @@
  *   1. options, background   2. nwr_peer_start; on_ready: the command returns 0
  *   3. a signal or `nwrfs stop`: the peer closes, then the loop ends
  */
+#include "fs/core/mount.h"
 #include "net/uv/log.h"
 #include "net/uv/peer.h"
 #include "tools/cmd.h"
@@ -95,6 +96,7 @@ static void start(struct serving *s)
                                   .n = o->n,
                                   .w = o->w,
                                   .r = o->r,
+                                  .silent = nwr_inode_silent,
                                   .user = s,
                                   .on_ready = on_ready,
                                   .on_stop = on_stop};

@@ -46,7 +46,7 @@ static void name_by_wid(struct nwr_write *w)
             w->seen[i].dot = (struct nwr_dot){0};
 }
 
-/* The entry that a link, or the hidden record beside an entry, belongs to. */
+/* The entry that a link, or a record beside an entry, belongs to. */
 static bool entry_of(const struct nwr_key *key, struct nwr_key *entry)
 {
     struct nwr_key_parts p;
@@ -56,7 +56,7 @@ static bool entry_of(const struct nwr_key *key, struct nwr_key *entry)
     if (p.kind == 'I' && p.reg == NWR_REG_LINK)
         *entry = nwr_key_entry(p.parent, p.name, p.name_len);
     else if (p.kind == 'E' && nwr_view_hidden(&p))
-        *entry = nwr_key_entry(p.ino, p.name, p.name_len - 1);
+        *entry = nwr_key_entry(p.ino, p.name, strlen(p.name));
     else
         return false;
     return true;

@@ -18,8 +18,7 @@
 enum {
     LEFT_NAMES_MIN = 64, /* records: what is below is looked at each time */
     LEFT_NAME_MS = 1,    /* for each record that was looked at */
-    LEFT_MAX_MS = 10000, /* as long as a lease (DESIGN 10) */
-    HIDDEN_MAX = 4
+    LEFT_MAX_MS = 10000  /* as long as a lease (DESIGN 10) */
 };
 
 static struct nwr_left *left_of(struct nwr_mount *m, nwr_ino dir)
@@ -50,17 +49,9 @@ bool nwr_left_nothing(const struct nwr_txn *t, nwr_ino dir)
 
 static bool leads_away(const struct nwr_row *row, nwr_pg pg)
 {
-    for (uint32_t i = 0; i < row->rec.n; i++) {
-        const struct nwr_version *v = &row->rec.v[i];
-        nwr_ino ino[HIDDEN_MAX];
-        uint32_t n = v->flags & NWR_V_HIDDEN ? nwr_slots_hidden_decode(v, ino, HIDDEN_MAX) : 0;
-
-        if (v->ref && nwr_ino_pg(v->ref) != pg)
+    for (uint32_t i = 0; i < row->rec.n; i++)
+        if (row->rec.v[i].ref && nwr_ino_pg(row->rec.v[i].ref) != pg)
             return true;
-        for (uint32_t j = 0; j < n; j++)
-            if (nwr_ino_pg(ino[j]) != pg)
-                return true;
-    }
     return false;
 }
 

@@ -23,7 +23,7 @@ static bool look_at_page(struct nwr_txn *t, bool *shows)
         struct nwr_key_parts name;
         struct nwr_key entry;
 
-        /* The last page may have ended between the two records of a name. */
+        /* The last page may have ended between two records of a name. */
         if (nwr_txn_knows(t, &t->rows.row[i].key) && nwr_view_begins(&t->rows, i, &name, &entry) &&
             nwr_key_cmp(&entry, &p->after) > 0)
             whole &= nwr_view_names(t, t->ino, name.name, name.name_len, &list);

@@ -19,6 +19,9 @@
 
 #include <sys/stat.h>
 
+/* What replicas ask fs (nwr/volume.h); any thread. */
+nwr_silent nwr_inode_silent;
+
 enum nwr_fs_op {
     NWR_FS_LOOKUP,
     NWR_FS_FORGET, /* node, count; no reply */

@@ -87,7 +87,7 @@ static bool take_page(struct nwr_txn *t, struct nwr_node *n, struct nwr_dir *d)
         struct nwr_key_parts parts;
         struct nwr_key entry;
 
-        /* The last page may have ended between the two records of a name. */
+        /* The last page may have ended between two records of a name. */
         if (nwr_txn_knows(t, key) && nwr_view_begins(&t->rows, i, &parts, &entry) &&
             nwr_key_cmp(&entry, &p->after) > 0)
             complete &= nwr_view_part(t, &n->dirs, d->part, parts.name, parts.name_len, &list);

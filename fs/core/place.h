@@ -4,7 +4,7 @@
  * whose entry is there. Two sides that move one directory leave two: where it is not shows a
  * symbolic link. Two sides may also move A into B and B into A: in such a loop the latest move is
  * not made, and that directory is where an older link says, else where it came from. Links hold
- * that in their bodies, and the entry there leads back to it (the hidden record of
+ * that in their bodies, and the entry there leads back to it (a record beside it,
  * view_slots.h). tests/model/tree_model.py has the rules and what each is for.
  *
  * Looking for loops costs a round trip for every directory up to the root. It ends for a move

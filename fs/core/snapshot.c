@@ -146,20 +146,32 @@ static bool lacks_registers(const struct nwr_txn *t, nwr_ino root)
     return is_nothing(a) || (nwr_record_live(a) && c && c->n == 0 && !is_nothing(c));
 }
 
-/* An inode that was asked for, or that a name or the record beside it refers to, is not there or
- * not whole, and was not removed either: the replicas that answered are behind (DESIGN 4). */
-bool nwr_snapshot_behind(const struct nwr_txn *t, const struct nwr_range *range)
+static bool leads_behind(const struct nwr_txn *t, const struct nwr_row *row)
 {
-    const struct nwr_row *row;
-
-    if (object_of(&range->prefix))
-        return !range->exact && lacks_registers(t, object_of(&range->prefix));
-    row = range->exact && range->follow ? nwr_rows_find(&t->rows, &range->prefix) : NULL;
-    for (uint32_t i = 0; row && i < row->rec.n; i++) {
+    for (uint32_t i = 0; i < row->rec.n; i++) {
         const struct nwr_version *v = &row->rec.v[i];
 
         if (v->ref && !(v->flags & NWR_V_TOMBSTONE) &&
             nwr_ino_pg(v->ref) == nwr_key_pg(&row->key) && lacks_registers(t, v->ref))
+            return true;
+    }
+    return false;
+}
+
+/* An inode that was asked for, or that a name or a record beside it refers to, is not there or
+ * not whole, and was not removed either: the replicas that answered are behind (DESIGN 4). */
+bool nwr_snapshot_behind(const struct nwr_txn *t, const struct nwr_range *range)
+{
+    uint32_t i = nwr_rows_lower(&t->rows, &range->prefix);
+
+    if (object_of(&range->prefix))
+        return !range->exact && lacks_registers(t, object_of(&range->prefix));
+    if (!(range->exact && range->follow) && !range->loud)
+        return false;
+    for (; i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &range->prefix); i++) {
+        if (range->exact && t->rows.row[i].key.len != range->prefix.len)
+            return false;
+        if (leads_behind(t, &t->rows.row[i]))
             return true;
     }
     return false;
@@ -197,9 +209,20 @@ void nwr_snapshot_give(struct nwr_txn *t, struct nwr_snapshot *from)
     *from = (struct nwr_snapshot){0};
 }
 
+/* What is beside a name was asked for, but need not all have come: what did not shows nothing. */
+static bool has_beside(const struct nwr_snapshot *s, const struct nwr_key *key)
+{
+    for (uint32_t i = 0; i < s->nknown; i++)
+        if (s->known[i].b[2] == 'E' && s->known[i].b[s->known[i].len - 1] == 0 &&
+            nwr_key_has_prefix(key, &s->known[i]))
+            return true;
+    return false;
+}
+
 bool nwr_snapshot_has(const struct nwr_snapshot *s, const struct nwr_key *key)
 {
-    return covers(&s->objects, s->known, s->nknown, key) || nwr_rows_find(&s->rows, key);
+    return covers(&s->objects, s->known, s->nknown, key) || has_beside(s, key) ||
+           nwr_rows_find(&s->rows, key);
 }
 
 void nwr_snapshot_free(struct nwr_snapshot *s)
@@ -263,6 +286,16 @@ const struct nwr_record *nwr_txn_entry(struct nwr_txn *t, nwr_ino parent, const 
         return known_record(t, &key);
     need(t, &key, true, true);
     return NULL;
+}
+
+bool nwr_txn_beside(struct nwr_txn *t, nwr_ino parent, const char *name, size_t len)
+{
+    struct nwr_key key = nwr_key_besides(parent, name, len);
+
+    if (nwr_txn_knows(t, &key))
+        return true;
+    need(t, &key, false, true)->range.loud = true;
+    return false;
 }
 
 bool nwr_txn_children(struct nwr_txn *t, nwr_ino dir)
@@ -413,6 +446,9 @@ bool nwr_txn_knows(const struct nwr_txn *t, const struct nwr_key *key)
 
     if (key_known(t, key))
         return true;
+    /* Of a prefix (what is beside a name) the page may have the first ones only. */
     return p->ready && nwr_key_has_prefix(key, &p->prefix) && nwr_key_cmp(key, &p->after) > 0 &&
-           (!p->more || nwr_key_cmp(key, &p->last) <= 0);
+           (!p->more || (nwr_key_cmp(key, &p->last) <= 0 &&
+                         (key->b[key->len - 1] != 0 || p->last.len <= key->len ||
+                          !nwr_key_has_prefix(&p->last, key))));
 }

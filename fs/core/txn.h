@@ -186,6 +186,9 @@ const struct nwr_record *nwr_txn_entry(struct nwr_txn *t, nwr_ino parent, const 
                                        size_t len);
 /* All registers of an inode. */
 bool nwr_txn_object(struct nwr_txn *t, nwr_ino root);
+/* What stands beside a name (nwr/key.h), of which may be left out what shows nothing: it is no
+ * absence in the snapshot, and nothing is known of the inodes that it leads to. */
+bool nwr_txn_beside(struct nwr_txn *t, nwr_ino parent, const char *name, size_t len);
 /* The registers of an inode that the plan will probably ask for next: read beside what it needs
  * now. Nothing depends on it: if the guess was wrong, or fails, the plan asks itself. */
 void nwr_txn_guess(struct nwr_txn *t, nwr_ino root);

@@ -6,8 +6,8 @@
  * inode was last: a replica that has heard of nothing else can tell its mounts.
  *
  * Who edits a file that he had not seen removed hears E_DEAD. His content is as good as one that
- * came in time, and must show: it is written with new attributes and a new record beside the name,
- * none of which a remover has seen, so that none of it can be among what he removes.
+ * came in time, and must show: it is written with new attributes, and a new version of the record
+ * beside the name. None of that has a remover seen, so none of it can be among what he removes.
  */
 #include "fs/core/place.h"
 #include "fs/core/view_slots.h"

@@ -1,12 +1,8 @@
-/* view_hidden.c -- what is not listed: the record beside an entry that leads to inodes which may
+/* view_hidden.c -- what is not listed: the records beside an entry that lead to inodes which may
  * show there again (view_slots.h), and slots of inodes that are no more.
  */
 #include "fs/core/place.h"
 #include "fs/core/view_slots.h"
-
-enum {
-    HIDDEN_MAX = 4
-};
 
 /* Its registers have been removed everywhere. */
 static bool is_reaped(const struct nwr_txn *t, nwr_ino ino)
@@ -17,24 +13,10 @@ static bool is_reaped(const struct nwr_txn *t, nwr_ino ino)
     return nwr_txn_has_object(t, ino) && (!rec || nwr_record_live(rec) == 0);
 }
 
-static bool is_spent(const struct nwr_txn *t, const struct nwr_version *v, nwr_ino also)
+static bool leads_to(const struct nwr_record *rec, nwr_ino ino)
 {
-    nwr_ino ino[HIDDEN_MAX];
-    uint32_t n = nwr_slots_hidden_decode(v, ino, HIDDEN_MAX);
-
-    for (uint32_t i = 0; i < n; i++)
-        if (ino[i] != also && !is_reaped(t, ino[i]))
-            return false;
-    return true;
-}
-
-static bool leads_to(const struct nwr_version *v, nwr_ino ino)
-{
-    nwr_ino has[HIDDEN_MAX];
-    uint32_t n = nwr_slots_hidden_decode(v, has, HIDDEN_MAX);
-
-    for (uint32_t i = 0; i < n; i++)
-        if (has[i] == ino)
+    for (uint32_t i = 0; i < rec->n; i++)
+        if (rec->v[i].ref == ino)
             return true;
     return false;
 }
@@ -42,26 +24,15 @@ static bool leads_to(const struct nwr_version *v, nwr_ino ino)
 void nwr_slots_remember(struct nwr_txn *t, const struct nwr_shown *x, nwr_ino parent, nwr_ino ino,
                         bool again)
 {
-    struct nwr_key key = nwr_slots_hidden_key(parent, x->base, x->base_len);
+    struct nwr_key key = nwr_key_beside(parent, x->base, x->base_len, ino);
     const struct nwr_record *rec = nwr_txn_peek(t, &key);
-    nwr_ino list[HIDDEN_MAX];
     struct nwr_write *w;
-    uint32_t n;
 
-    for (uint32_t i = 0; rec && i < rec->n && !again; i++)
-        if (leads_to(&rec->v[i], ino))
-            return;
+    if (rec && leads_to(rec, ino) && !again)
+        return;
     w = nwr_txn_write(t, &key, NULL, NULL);
-    n = nwr_slots_hidden_decode(&w->v, list, HIDDEN_MAX - 1);
-    if (n == 0)
-        for (uint32_t i = 0; rec && i < rec->n; i++)
-            if (is_spent(t, &rec->v[i], 0))
-                nwr_txn_seen(t, w, &rec->v[i]);
-    list[n++] = ino;
     w->v.flags |= NWR_V_HIDDEN;
-    w->v.ref = list[0];
-    nwr_blob_unref(w->v.body);
-    w->v.body = nwr_slots_hidden_encode(list, n);
+    w->v.ref = ino;
 }
 
 /* Has no name, was last in this directory, and still has registers. */
@@ -91,14 +62,8 @@ static uint32_t remembered(const struct nwr_txn *t, nwr_ino dir, nwr_ino *out, u
 
         if (!nwr_key_parse(&t->rows.row[i].key, &p) || !nwr_view_hidden(&p))
             continue;
-        for (uint32_t j = 0; j < rec->n; j++) {
-            nwr_ino ino[HIDDEN_MAX];
-            uint32_t n = nwr_slots_hidden_decode(&rec->v[j], ino, HIDDEN_MAX);
-
-            for (uint32_t k = 0; k < n && found < max; k++)
-                if (waits_in(t, dir, ino[k]))
-                    out[found++] = ino[k];
-        }
+        if (rec->n && rec->v[0].ref && waits_in(t, dir, rec->v[0].ref))
+            out[found++] = rec->v[0].ref;
     }
     return found;
 }
@@ -113,17 +78,18 @@ static nwr_hlc date_of(const struct nwr_record *rec)
     return hlc;
 }
 
-/* A slot that nobody wrote has the date of the mark that says so. */
-static nwr_hlc date_of_restored(const struct nwr_txn *t, const struct nwr_record *hidden)
+/* A slot that nobody wrote has the date of the mark that says so. What is beside a name and was
+ * left out has a date too, but shows nothing that could be ordered by it. */
+static nwr_hlc date_of_restored(const struct nwr_txn *t, const struct nwr_key *prefix)
 {
-    nwr_ino ino[HIDDEN_MAX];
     nwr_hlc hlc = 0;
 
-    for (uint32_t i = 0; hidden && i < hidden->n; i++) {
-        uint32_t n = nwr_slots_hidden_decode(&hidden->v[i], ino, HIDDEN_MAX);
+    for (uint32_t i = nwr_rows_lower(&t->rows, prefix);
+         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, prefix); i++) {
+        const struct nwr_record *rec = &t->rows.row[i].rec;
 
-        for (uint32_t j = 0; j < n; j++) {
-            struct nwr_key marks = nwr_key_reg(ino[j], NWR_REG_MARKS);
+        for (uint32_t j = 0; j < rec->n; j++) {
+            struct nwr_key marks = nwr_key_reg(rec->v[j].ref, NWR_REG_MARKS);
 
             hlc = NWR_MAX(hlc, date_of(nwr_txn_peek(t, &marks)));
         }
@@ -150,8 +116,8 @@ nwr_hlc nwr_view_dated(const struct nwr_txn *t, const struct nwr_key *key)
     if (!nwr_key_parse(key, &p))
         return hlc;
     if (p.kind == 'E' && !nwr_view_hidden(&p)) {
-        beside = nwr_slots_hidden_key(p.ino, p.name, p.name_len);
-        other = date_of_restored(t, nwr_txn_peek(t, &beside));
+        beside = nwr_key_besides(p.ino, p.name, p.name_len);
+        other = date_of_restored(t, &beside);
     } else if (p.kind == 'I' && p.reg == NWR_REG_LINK) {
         beside = nwr_key_reg(p.ino, NWR_REG_LINK);
         other = date_below(t, &beside);
@@ -200,16 +166,15 @@ uint32_t nwr_view_waiting(struct nwr_txn *t, nwr_ino dir, nwr_ino *ino, uint32_t
 
 static bool forget_at(struct nwr_txn *t, nwr_ino root, nwr_ino parent, const char *name, size_t len)
 {
-    struct nwr_key key = nwr_slots_hidden_key(parent, name, len);
+    struct nwr_key key = nwr_key_beside(parent, name, len, root);
     const struct nwr_record *rec = nwr_txn_record(t, &key);
 
-    for (uint32_t i = 0; rec && i < rec->n; i++)
-        if (leads_to(&rec->v[i], root) && is_spent(t, &rec->v[i], root)) {
-            struct nwr_write *w = nwr_txn_write(t, &key, NULL, NULL);
+    for (uint32_t i = 0; rec && i < rec->n; i++) {
+        struct nwr_write *w = nwr_txn_write(t, &key, NULL, NULL);
 
-            w->discard = true;
-            nwr_txn_seen(t, w, &rec->v[i]);
-        }
+        w->discard = true;
+        nwr_txn_seen(t, w, &rec->v[i]);
+    }
     return rec;
 }
 

@@ -3,68 +3,28 @@
 
 #include "fs/core/place.h"
 
-#define HIDDEN_FORMAT 1
-
-enum {
-    HIDDEN_MAX = 4
-};
-
-/* ---- the hidden record --------------------------------------------------------------------- */
-
-struct nwr_key nwr_slots_hidden_key(nwr_ino parent, const char *base, size_t len)
-{
-    char name[NWR_NAME_MAX + 1];
-
-    nwr_assert(len <= NWR_NAME_MAX);
-    memcpy(name, base, len);
-    name[len] = 0;
-    return nwr_key_entry(parent, name, len + 1);
-}
+/* ---- what is beside a name ------------------------------------------------------------------ */
 
 bool nwr_view_hidden(const struct nwr_key_parts *entry)
 {
-    return entry->name_len && entry->name[entry->name_len - 1] == 0;
+    return entry->name_len && memchr(entry->name, 0, entry->name_len);
 }
 
 bool nwr_view_begins(const struct nwr_rows *rows, uint32_t i, struct nwr_key_parts *name,
                      struct nwr_key *entry)
 {
+    struct nwr_key besides;
+
     if (!nwr_key_parse(&rows->row[i].key, name))
         return false;
     *entry = rows->row[i].key;
     if (!nwr_view_hidden(name))
         return true;
-    name->name_len--;
+    name->name_len = (uint16_t)strlen(name->name);
     *entry = nwr_key_entry(name->ino, name->name, name->name_len);
-    return i == 0 || nwr_key_cmp(&rows->row[i - 1].key, entry) != 0;
-}
-
-struct nwr_blob *nwr_slots_hidden_encode(const nwr_ino *ino, uint32_t n)
-{
-    struct nwr_out o = {0};
-
-    nwr_out_u8(&o, HIDDEN_FORMAT);
-    nwr_out_var(&o, n);
-    for (uint32_t i = 0; i < n; i++)
-        nwr_out_u64(&o, ino[i]);
-    return nwr_out_blob(&o);
-}
-
-uint32_t nwr_slots_hidden_decode(const struct nwr_version *v, nwr_ino *ino, uint32_t max)
-{
-    struct nwr_in in;
-    uint32_t n;
-
-    if (!v->body)
-        return 0;
-    in = nwr_in_of(v->body->data, v->body->len);
-    in.bad |= nwr_in_u8(&in) != HIDDEN_FORMAT;
-    n = nwr_in_count(&in, 8);
-    if (n > max)
-        in.bad = true;
-    for (uint32_t i = 0; i < n && !in.bad; i++)
-        ino[i] = nwr_in_u64(&in);
-    return nwr_in_done(&in) ? n : 0;
+    besides = nwr_key_besides(name->ino, name->name, name->name_len);
+    return i == 0 || (nwr_key_cmp(&rows->row[i - 1].key, entry) != 0 &&
+                      !nwr_key_has_prefix(&rows->row[i - 1].key, &besides));
 }
 
 /* ---- collecting ---------------------------------------------------------------------------- */
@@ -152,16 +112,21 @@ static void collect_slots(struct nwr_slots *s, const struct nwr_record *rec, nwr
 static void collect_hidden(struct nwr_slots *s, const struct nwr_record *rec, nwr_ino parent)
 {
     for (uint32_t i = 0; i < rec->n; i++) {
-        nwr_ino ino[HIDDEN_MAX] = {0};
-        uint32_t n = nwr_slots_hidden_decode(&rec->v[i], ino, HIDDEN_MAX);
+        struct nwr_slot_seen one = {.ino = rec->v[i].ref, .parent = parent, .restored = true};
 
-        for (uint32_t j = 0; j < n; j++) {
-            struct nwr_slot_seen one = {.ino = ino[j], .parent = parent, .restored = true};
-
-            if (!find_ino(s, ino[j], parent))
-                add(s, &one);
-        }
+        if (one.ino && !find_ino(s, one.ino, parent))
+            add(s, &one);
     }
+}
+
+static void collect_beside(struct nwr_slots *s, const struct nwr_txn *t, nwr_ino parent,
+                           const char *base, size_t len)
+{
+    struct nwr_key prefix = nwr_key_besides(parent, base, len);
+
+    for (uint32_t i = nwr_rows_lower(&t->rows, &prefix);
+         i < t->rows.n && nwr_key_has_prefix(&t->rows.row[i].key, &prefix); i++)
+        collect_hidden(s, &t->rows.row[i].rec, parent);
 }
 
 static const struct nwr_record *known(struct nwr_txn *t, const struct nwr_key *key)
@@ -387,18 +352,17 @@ static void sort(struct nwr_slots *s)
 bool nwr_slots_read(struct nwr_txn *t, const struct nwr_dirs *dir, const char *base, size_t len,
                     struct nwr_slots *out)
 {
-    const struct nwr_record *rec[NWR_DIRS_MAX], *hidden[NWR_DIRS_MAX];
+    const struct nwr_record *rec[NWR_DIRS_MAX];
     bool missing = false;
     uint32_t kept = 0, n;
 
     *out = (struct nwr_slots){0};
     for (uint32_t i = 0; i < dir->n; i++) {
         struct nwr_key key = nwr_key_entry(dir->ino[i], base, len);
-        struct nwr_key hkey = nwr_slots_hidden_key(dir->ino[i], base, len);
 
         rec[i] = known(t, &key);
-        hidden[i] = known(t, &hkey);
-        missing |= !rec[i] || !hidden[i];
+        missing |= !rec[i];
+        missing |= !nwr_txn_beside(t, dir->ino[i], base, len);
     }
     if (missing)
         return false;
@@ -407,7 +371,7 @@ bool nwr_slots_read(struct nwr_txn *t, const struct nwr_dirs *dir, const char *b
     for (uint32_t i = 0; i < dir->n; i++)
         collect_slots(out, rec[i], dir->ino[i]);
     for (uint32_t i = 0; i < dir->n; i++)
-        collect_hidden(out, hidden[i], dir->ino[i]);
+        collect_beside(out, t, dir->ino[i], base, len);
     n = out->n;
     for (uint32_t i = 0; i < n; i++) {
         struct nwr_slot_seen one = out->e[i];

@@ -1,10 +1,11 @@
 /* view_slots.h -- the slots behind one name, as view*.c see them.
  *
- * An entry is two records. The one of the name holds slots and voids. Beside it, under the name
- * and a NUL that no name can contain, stands a hidden record that refers to inodes whose last
- * slot here was removed: a scan brings them along, and an edit that their removers had not seen
- * comes back from there. Both are read at once. In a union of directories the entries of all of
- * them count as one.
+ * An entry is several records. The one of the name holds slots and voids. Beside it, under the name
+ * and a NUL that no name can contain, stands one for each inode whose last slot here was removed,
+ * which refers to it: a scan brings that along, and an edit that its removers had not seen comes
+ * back from there. A look-up asks for the first, and for those of the others that lead to something
+ * that shows: there may be any number of them (silent.c). In a union of directories the entries of
+ * all of them count as one.
  *
  * Pure. Ownership: a list owns its array and what its slots read; versions are borrowed.
  */
@@ -46,10 +47,6 @@ bool nwr_slots_read(struct nwr_txn *t, const struct nwr_dirs *dir, const char *b
 void nwr_slots_deinit(struct nwr_slots *s);
 /* Something is, or is again, in a directory. False as well if something is missing. */
 bool nwr_slots_below(struct nwr_txn *t, nwr_ino dir, bool *missing);
-struct nwr_key nwr_slots_hidden_key(nwr_ino parent, const char *base, size_t len);
-/* Body of a version of the hidden record, and what it says. */
-struct nwr_blob *nwr_slots_hidden_encode(const nwr_ino *ino, uint32_t n);
-uint32_t nwr_slots_hidden_decode(const struct nwr_version *v, nwr_ino *ino, uint32_t max);
 
 /* From now on the entry x->base of parent leads to an inode that has no slot there (staged).
  * again: also if it does already, for whoever has seen that may be about to end it. */

@@ -1,7 +1,7 @@
 /* key.h -- record keys: how the tree is laid out in placement groups (DESIGN 4).
  *
  *   pg(2, big-endian) 'E' parent(8) name            entry: slots and voids
- *   pg 'E' parent(8) name NUL                       beside it: inodes whose slot here was removed
+ *   pg 'E' parent(8) name NUL ino(8)                beside it: an inode whose slot here was removed
  *   pg 'I' ino(8) 'a'                               attributes: type, mode, owner, times, policy
  *   pg 'I' ino(8) 'c'                               content: multi-value, shown
  *   pg 'I' ino(8) 'l' parent(8) name                link: one a name
@@ -32,6 +32,9 @@ enum nwr_reg {
 struct nwr_key nwr_key_entry(nwr_ino parent, const char *name, size_t len);
 /* Prefix of all entries of a directory. */
 struct nwr_key nwr_key_entries(nwr_ino parent);
+/* Beside an entry: an inode, and the prefix of all of them. */
+struct nwr_key nwr_key_beside(nwr_ino parent, const char *name, size_t len, nwr_ino ino);
+struct nwr_key nwr_key_besides(nwr_ino parent, const char *name, size_t len);
 struct nwr_key nwr_key_reg(nwr_ino ino, enum nwr_reg reg); /* 'a', 'c', 'm'; prefix of 'l', 'x' */
 struct nwr_key nwr_key_link(nwr_ino ino, nwr_ino parent, const char *name, size_t len);
 struct nwr_key nwr_key_xattr(nwr_ino ino, const char *name, size_t len);

@@ -43,10 +43,12 @@ enum nwr_op {
  * (those of directories, of which there should be one) all but the latest; and marks of which one
  * refers to an inode. A conflict that no
  * replica asked has whole is not in it yet, and a replica where it is over has no row to say so:
- * such rows say where to look, not what is there. */
+ * such rows say where to look, not what is there. loud: a row beside a name (nwr/key.h) is left out
+ * where nothing of the inode that it leads to can be shown, as far as each replica asked can tell
+ * (nwr_silent); where those have not the same, rows and inodes, nothing is left out. */
 struct nwr_range {
     struct nwr_key prefix, after;
-    bool exact, follow, indexed;
+    bool exact, follow, indexed, loud;
 };
 
 struct nwr_row {
@@ -58,7 +60,13 @@ struct nwr_rows {
     struct nwr_row *row;
     uint32_t n, cap;
     struct nwr_vv floor; /* between replicas: speaks for what is not there (net/core/floor.h) */
+    uint64_t silent;     /* between replicas: sum over the rows that were left out (loud) */
 };
+
+/* Whether nothing of an inode without a name can ever be shown, unless something comes that is not
+ * among these rows of its object. Two replicas that both say so must be right of what they have
+ * together. fs knows (fs/core/silent.c); what stores records is told whom to ask. */
+typedef bool nwr_silent(const struct nwr_rows *object, nwr_ino ino);
 
 /* One record of a batch. */
 struct nwr_write {

@@ -40,6 +40,22 @@ struct nwr_key nwr_key_entry(nwr_ino parent, const char *name, size_t len)
     return k;
 }
 
+struct nwr_key nwr_key_besides(nwr_ino parent, const char *name, size_t len)
+{
+    struct nwr_key k = nwr_key_entry(parent, name, len);
+
+    put_be(&k, 0, 1);
+    return k;
+}
+
+struct nwr_key nwr_key_beside(nwr_ino parent, const char *name, size_t len, nwr_ino ino)
+{
+    struct nwr_key k = nwr_key_besides(parent, name, len);
+
+    put_be(&k, ino, 8);
+    return k;
+}
+
 struct nwr_key nwr_key_object(nwr_ino ino)
 {
     return start('I', ino);
@@ -125,7 +141,7 @@ bool nwr_key_parse(const struct nwr_key *k, struct nwr_key_parts *parts)
     }
     parts->name = (const char *)k->b + at;
     parts->name_len = (uint16_t)(k->len - at);
-    if (parts->kind == 'E' && k->len > at && k->b[k->len - 1] == 0)
-        return parts->name_len <= NWR_NAME_MAX + 1;
+    if (parts->kind == 'E' && parts->name_len && memchr(parts->name, 0, parts->name_len))
+        return parts->name_len <= NWR_NAME_MAX + 9;
     return parts->name_len <= NWR_NAME_MAX;
 }

@@ -39,7 +39,7 @@ void nwr_guards_free(struct nwr_guard *guard, uint32_t n)
 
 void nwr_rows_copy(struct nwr_rows *dst, const struct nwr_rows *src)
 {
-    *dst = (struct nwr_rows){nwr_alloc(src->n * sizeof(*src->row)), src->n, src->n, {0}};
+    *dst = (struct nwr_rows){nwr_alloc(src->n * sizeof(*src->row)), src->n, src->n, {0}, 0};
     nwr_vv_copy(&dst->floor, &src->floor);
     for (uint32_t i = 0; i < src->n; i++) {
         dst->row[i].key = src->row[i].key;

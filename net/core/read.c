@@ -16,6 +16,9 @@
  *     shows that the first did not know of is asked for again, a few times at most. Whatever the
  *     first knew of had replaced what it replaced at W replicas before the second began, and
  *     one of those is among R.
+ * Of ranges that leave out what is silent (nwr_range.loud) nothing is merged: where answers differ
+ * all begins again, and nothing is left out. A replica may lack what another leaves out, and have
+ * an edit that the other has not.
  * While the ring is joint, what is said of R and W holds for each list, by its own N, W and R.
  * While this node is behind (behind.h) its own answer is one more than R.
  * A copy (move.c) is a read whose second list is this node alone: answers of the list there is
@@ -195,6 +198,7 @@ static void respond_rows(struct nwr_node *n, struct read *rd, struct nwr_rows *r
 
     heal_here(n, rd, rows);
     nwr_vv_deinit(&rows->floor);
+    rows->silent = 0;
     res.rows = *rows;
     *rows = (struct nwr_rows){0};
     nwr_respond(n, &rd->origin, &res, false);
@@ -234,6 +238,8 @@ static void answer_equal(struct nwr_node *n, struct read *rd, struct side *s)
     nwr_job_wake(n, &rd->job, rd->deadline);
     look_late(n, rd);
 }
+
+static void begin(struct nwr_node *n, struct read *rd);
 
 /* ---- comparing ------------------------------------------------------------------------------ */
 
@@ -346,6 +352,37 @@ static bool alone(struct nwr_node *n, struct read *rd)
     return true;
 }
 
+/* From now on nothing is left out; true if something was. */
+static bool leave_out_nothing(struct read *rd)
+{
+    bool loud = false;
+
+    for (uint32_t i = 0; i < rd->nrange && NWR_RULE(LOUD_ALIKE); i++) {
+        loud |= rd->range[i].loud;
+        rd->range[i].loud = false;
+    }
+    return loud;
+}
+
+/* True: all are asked again. */
+static bool ask_whole(struct nwr_node *n, struct read *rd)
+{
+    bool loud = leave_out_nothing(rd);
+
+    if (loud)
+        begin(n, rd);
+    return loud;
+}
+
+/* Who stands in knows little, and would differ. */
+static bool has_spares(const struct read *rd)
+{
+    for (uint32_t i = 0; i < rd->m; i++)
+        if (rd->side[i].spare)
+            return true;
+    return false;
+}
+
 static void look_asking(struct nwr_node *n, struct read *rd)
 {
     bool waits = false;
@@ -364,6 +401,8 @@ static void look_asking(struct nwr_node *n, struct read *rd)
     }
     nwr_job_wake(n, &rd->job, rd->deadline);
     if (!rd->leave && try_equal(n, rd))
+        return;
+    if (ask_whole(n, rd))
         return;
     for (uint32_t i = 0; i < rd->m; i++)
         if (has_answered(&rd->side[i]) && !rows_of(rd, &rd->side[i])) {
@@ -394,6 +433,8 @@ static void begin(struct nwr_node *n, struct read *rd)
     rd->rows_asked = false;
     rd->epoch = n->ring.epoch;
     nwr_read_place(n, rd);
+    if (has_spares(rd))
+        leave_out_nothing(rd);
     rd->away = count_away(n, rd);
     rd->trips += rd->need[NWR_LIST_NOW] > 1;
     ask_idle(n, rd);
@@ -659,6 +700,7 @@ void nwr_read_repair(struct nwr_node *n, nwr_pg pg, const struct nwr_range *rang
     if (n->repairs >= NWR_REPAIRS_MAX)
         return;
     rd = read_new(n, NULL, pg, range, nrange, n->now + NWR_DEADLINE_MS);
+    leave_out_nothing(rd);
     rd->repair = true;
     n->repairs++;
     begin(n, rd);

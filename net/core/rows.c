@@ -14,7 +14,7 @@ bool nwr_record_same(const struct nwr_record *a, const struct nwr_record *b)
 
 uint64_t nwr_rows_digest(const struct nwr_rows *rows, bool more)
 {
-    uint64_t h = more;
+    uint64_t h = rows->silent && NWR_RULE(LOUD_SUM) ? nwr_mix64(rows->silent ^ more) : more;
 
     for (uint32_t i = 0; i < rows->n; i++) {
         if (nwr_record_says_nothing(&rows->row[i].rec))

@@ -17,6 +17,8 @@
     X(LEVEL, "a replica counts when it has it at the level asked for")                             \
     X(R_OF_N, "a read is answered by R, never by the first that knows nothing")                    \
     X(ALIKE, "answers that differ are merged")                                                     \
+    X(LOUD_ALIKE, "where they differ nothing is left out")                                         \
+    X(LOUD_SUM, "and what is left out counts for that")                                            \
     X(WRITE_BACK, "what fewer than W hold is written back before it is shown")                     \
     X(SIBLINGS_AGAIN, "siblings of answers that differ are asked for once more")                   \
     X(OWN_BEHIND, "who could not store a write does not answer its mount alone")                   \

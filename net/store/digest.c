@@ -104,6 +104,7 @@ enum nwr_err nwr_txn_digest(struct nwr_txn *t, nwr_pg pg, const struct nwr_eleme
 
 void nwr_engine_forget(struct nwr_engine *e)
 {
+    nwr_loud_forget(e);
     if (!e->digest) /* it was never opened */
         return;
     memset(e->digest, 0, NWR_PGS_MAX * sizeof(*e->digest));

@@ -18,6 +18,7 @@ void nwr_engine_deinit(struct nwr_engine *e)
     nwr_free(e->digest);
     nwr_free(e->clock);
     nwr_free(e->gapped);
+    nwr_free(e->loud);
 }
 
 /* ---- sealing -------------------------------------------------------------------------------- */
@@ -108,6 +109,7 @@ enum nwr_err nwr_txn_commit(struct nwr_txn *t)
         for (uint32_t i = 0; i < t->ndrop; i++)
             e->kv->segment_drop(e->kv, &t->drop[i]);
         end_pins(t);
+        nwr_loud_changed(e, &t->changes);
         if (t->has_digest)
             e->digest[t->pg] = t->digest;
         if (t->has_clock) {

@@ -8,6 +8,7 @@
  *   clock.c   clocks and floors of PGs, folding
  *   hints.c   what is kept for others; erasing a PG
  *   index.c   which records are in conflict, or without a name
+ *   loud.c    which inodes that had a name may show there again
  *   verify.c  counts every reference again and compares
  *
  * An op collects its changes in a transaction and writes them at its end; until then it has
@@ -58,7 +59,10 @@ struct nwr_engine {
     struct nwr_sorted pins;         /* block key -> when its pin ends */
     uint8_t doubt[NWR_PGS_MAX / 8]; /* a bit a PG */
     uint32_t ndoubt;
-    bool recount_due; /* blocks may be named that have no entry, or too low a count */
+    struct nwr_loud_name *loud; /* names with many inodes beside them */
+    uint32_t nloud, loud_at;
+    const struct nwr_store *store; /* who says what is silent; NULL: nobody */
+    bool recount_due;              /* blocks may be named that have no entry, or too low a count */
     struct nwr_store_stat stat;
 };
 
@@ -194,6 +198,17 @@ void nwr_index_tell(struct nwr_engine *e, const struct nwr_key *key, const struc
 enum nwr_err nwr_engine_index_count(struct nwr_engine *e);
 /* Compares the index with all records; sets it right if asked to. */
 enum nwr_err nwr_engine_index(struct nwr_engine *e, bool set_right, uint64_t *wrong);
+
+/* ---- loud.c ---- */
+/* Of the rows beside a name (range->loud) calls on for those that lead to an inode which may show
+ * something, in order; *silent is the sum over the others. */
+enum nwr_err nwr_loud_scan(struct nwr_engine *e, const struct nwr_range *range, uint64_t *silent,
+                           bool (*on)(void *arg, const struct nwr_skey *key, const void *value,
+                                      size_t len),
+                           void *arg);
+/* Records were written. */
+void nwr_loud_changed(struct nwr_engine *e, const struct nwr_sorted *changes);
+void nwr_loud_forget(struct nwr_engine *e);
 
 /* dot was given here: staged in t. */
 enum nwr_err nwr_txn_given(struct nwr_txn *t, nwr_pg pg, struct nwr_dot dot);

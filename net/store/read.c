@@ -112,6 +112,14 @@ static void read_range(struct reading *r)
         r->err = err;
 }
 
+static void read_loud(struct reading *r)
+{
+    enum nwr_err err = nwr_loud_scan(r->e, r->range, &r->op->rows.silent, on_direct, r);
+
+    if (err)
+        r->err = err;
+}
+
 /* ---- objects -------------------------------------------------------------------------------- */
 
 static struct nwr_row *add_row(struct nwr_rows *rows, const struct nwr_key *key)
@@ -218,7 +226,7 @@ static int by_key(const void *a, const void *b)
 static void sort_rows(struct nwr_rows *rows)
 {
     struct nwr_row **order = nwr_alloc(rows->n * sizeof(struct nwr_row *));
-    struct nwr_rows out = {.cap = rows->n, .floor = rows->floor};
+    struct nwr_rows out = {.cap = rows->n, .floor = rows->floor, .silent = rows->silent};
 
     out.row = nwr_alloc(rows->n * sizeof(*out.row));
     for (uint32_t i = 0; i < rows->n; i++)
@@ -247,6 +255,8 @@ void nwr_run_read(struct nwr_engine *e, struct nwr_store_op *op)
         r.range = &op->range[i];
         if (op->range[i].exact)
             read_exact(&r);
+        else if (op->range[i].loud)
+            read_loud(&r);
         else
             read_range(&r);
     }

@@ -194,6 +194,7 @@ struct nwr_store {
     void (*stat)(struct nwr_store *s, struct nwr_store_stat *out);
     /* Finishes what was submitted (done runs), syncs, frees. */
     void (*destroy)(struct nwr_store *s);
+    nwr_silent *silent; /* whom it asks; the owner's to set. NULL: it leaves nothing out */
 };
 
 void nwr_store_op_deinit(struct nwr_store_op *op); /* outputs only */

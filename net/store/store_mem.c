@@ -206,12 +206,13 @@ struct nwr_store *nwr_store_mem_create(uint64_t seed)
 {
     struct mem *m = nwr_zalloc(sizeof(*m));
 
-    m->store = (struct nwr_store){mem_submit, mem_poll, mem_fd, mem_stat, mem_destroy};
+    m->store = (struct nwr_store){mem_submit, mem_poll, mem_fd, mem_stat, mem_destroy, NULL};
     m->kv = (struct nwr_kv){
         .get = mem_get, .scan = mem_scan, .write = mem_write, .full = mem_full, .now = mem_now};
     m->done_end = &m->done;
     nwr_rng_init(&m->rng, seed);
     nwr_engine_init(&m->engine, &m->kv);
+    m->engine.store = &m->store;
     return &m->store;
 }
 
@@ -220,6 +221,7 @@ struct nwr_store *nwr_store_mem_copy(struct nwr_store *s, uint64_t seed)
     struct nwr_store *copy = nwr_store_mem_create(seed);
     struct mem *to = of_store(copy);
 
+    copy->silent = s->silent;
     for (struct nwr_sorted_node *n = of_store(s)->map.head[0]; n; n = n->next[0]) {
         struct nwr_skey key = nwr_skey_of((enum nwr_space)n->space, n->key, n->key_len);
 
@@ -288,6 +290,7 @@ void nwr_store_mem_crash(struct nwr_store *s, bool lose)
 
     m->done = NULL;
     m->done_end = &m->done;
+    nwr_engine_forget(&m->engine);
     if (lose)
         lose_unsynced(m, torn);
     err = torn ? nwr_engine_recount(&m->engine) : nwr_engine_start(&m->engine);
@@ -350,6 +353,7 @@ void nwr_store_mem_lose(struct nwr_store *s, nwr_pg pg)
         nwr_sorted_del(&m->map, &key);
     }
     forget_journal(m);
+    nwr_engine_forget(&m->engine);
     lost[pg] = true;
     err = nwr_engine_doubt(&m->engine, lost);
     nwr_assert(err == NWR_OK);

@@ -579,7 +579,8 @@ static struct rocks *make_rocks(void)
     struct rocks *r = nwr_zalloc(sizeof(*r));
     pthread_condattr_t attr;
 
-    r->store = (struct nwr_store){rocks_submit, rocks_poll, rocks_fd, rocks_stat, rocks_destroy};
+    r->store =
+        (struct nwr_store){rocks_submit, rocks_poll, rocks_fd, rocks_stat, rocks_destroy, NULL};
     r->lock = r->dir = -1;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -727,6 +728,7 @@ static enum nwr_err open_parts(struct rocks *r, const char *dir, uint64_t segmen
         goto out;
     nwr_tables_init(&r->tables, r->db, r->segments, r->dir);
     nwr_engine_init(&r->engine, &r->tables.kv);
+    r->engine.store = &r->store;
     err = open_database(r, lost, why, sizeof(why));
     publish_stat(r);
     if (err)

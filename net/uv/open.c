@@ -242,6 +242,7 @@ enum nwr_err nwr_peer_open_store(struct nwr_peer *p, char *text, size_t n)
         err = nwr_store_rocks_open(&p->store, p->dir, wait, text, n);
     if (err)
         return err;
+    p->store->silent = p->o.silent;
     p->incarnation = (uint32_t)nwr_peer_random() | 1;
     err = identity(p);
     if (!err)

@@ -29,6 +29,7 @@ struct nwr_peer_options {
     unsigned njoin;
     uint8_t n, w, r;     /* of a new volume only; n 0: 3; w, r 0: majority */
     nwr_ms lock_wait_ms; /* for the data directory's lock; 0: 10 s */
+    nwr_silent *silent;  /* fs knows (nwr/volume.h) */
     void *user;
     /* Once, never inside start: the node is a member, its volume answers (NWR_OK; text is a
      * warning or ""), or it cannot be (text: one line for people). */

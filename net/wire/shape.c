@@ -106,9 +106,9 @@ static const struct nwr_field block_fields[] = {
     LIST(nwr_block, refs, nrefs, REFS_MAX, block_id_shape)};
 SHAPE(block_shape, nwr_block, block_fields);
 
-static const struct nwr_field range_fields[] = {KEY(nwr_range, prefix), KEY(nwr_range, after),
-                                                BOOL(nwr_range, exact), BOOL(nwr_range, follow),
-                                                BOOL(nwr_range, indexed)};
+static const struct nwr_field range_fields[] = {KEY(nwr_range, prefix),   KEY(nwr_range, after),
+                                                BOOL(nwr_range, exact),   BOOL(nwr_range, follow),
+                                                BOOL(nwr_range, indexed), BOOL(nwr_range, loud)};
 SHAPE(range_shape, nwr_range, range_fields);
 
 static const struct nwr_field row_fields[] = {KEY(nwr_row, key), RECORD(nwr_row, rec)};
@@ -232,9 +232,9 @@ static const struct nwr_field fetch_fields[] = {
     BOOL(nwr_msg, u.fetch.digest)};
 SHAPE(fetch_shape, nwr_msg, fetch_fields);
 
-static const struct nwr_field found_fields[] = {STRUCT(nwr_msg, u.rows.rows, rows_shape),
-                                                UINT(nwr_msg, u.rows.digest),
-                                                BOOL(nwr_msg, u.rows.more)};
+static const struct nwr_field found_fields[] = {
+    STRUCT(nwr_msg, u.rows.rows, rows_shape), UINT(nwr_msg, u.rows.rows.silent),
+    UINT(nwr_msg, u.rows.digest), BOOL(nwr_msg, u.rows.more)};
 SHAPE(found_shape, nwr_msg, found_fields);
 
 static const struct nwr_field one_block_fields[] = {

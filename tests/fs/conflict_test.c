@@ -216,7 +216,7 @@ static void the_record_beside_an_entry_has_a_key_even_for_the_longest_name(void 
 
     (void)state;
     memset(name, 'n', sizeof(name));
-    key = nwr_slots_hidden_key(w.dir, name, sizeof(name));
+    key = nwr_key_beside(w.dir, name, sizeof(name), UINT64_MAX);
     assert_true(nwr_key_parse(&key, &parts));
     assert_true(nwr_view_hidden(&parts));
     key = nwr_key_entry(w.dir, name, sizeof(name));

@@ -1,6 +1,8 @@
 /* fake_twin.c -- see fake_twin.h. */
 #include "tests/lib/fake_twin.h"
 
+#include "fs/core/mount.h"
+
 static void on_done(struct nwr_store_op *op)
 {
     *(bool *)op->user = true;
@@ -21,8 +23,10 @@ void fake_twin_init(struct fake_twin *w, uint64_t seed)
 {
     memset(w, 0, sizeof(*w));
     nwr_rng_init(&w->rng, seed);
-    for (uint32_t i = 0; i < 2; i++)
+    for (uint32_t i = 0; i < 2; i++) {
         w->store[i] = nwr_store_mem_create(seed + i);
+        w->store[i]->silent = nwr_inode_silent;
+    }
 }
 
 void fake_twin_deinit(struct fake_twin *w)
@@ -103,12 +107,16 @@ static void give(struct fake_twin *w, uint32_t from, const struct nwr_request *r
                  uint64_t percent)
 {
     struct nwr_store_op op = {.kind = NWR_STORE_READ, .pg = req->pg};
+    struct nwr_range *range = nwr_memdup(req->range, req->nrange * sizeof(*range));
 
-    op.range = req->range;
+    for (uint32_t i = 0; i < req->nrange; i++)
+        range[i].loud = false; /* where replicas differ nothing is left out */
+    op.range = range;
     op.nrange = req->nrange;
     fake_store_run(w->store[from], &op);
     merge(w, 1 - from, req->pg, &op.rows, percent);
     nwr_store_op_deinit(&op);
+    nwr_free(range);
 }
 
 /* ---- what happens --------------------------------------------------------------------------- */

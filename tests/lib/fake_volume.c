@@ -159,7 +159,7 @@ static void count(struct fake *f, const struct nwr_request *req)
 {
     f->reads += req->op == NWR_OP_READ;
     for (uint32_t i = 0; i < req->nrange; i++)
-        f->pages += req->range[i].prefix.b[2] == 'E' && !req->range[i].exact;
+        f->pages += req->range[i].prefix.b[2] == 'E' && !req->range[i].exact && !req->range[i].loud;
     f->puts += req->op == NWR_OP_PUT;
     f->blocks += req->op == NWR_OP_BLOCK_PUT || req->op == NWR_OP_BLOCK_GET;
     if (req->op == NWR_OP_PUT) {
@@ -332,6 +332,7 @@ void fake_init(struct fake *f, uint64_t seed)
 {
     memset(f, 0, sizeof(*f));
     f->store = nwr_store_mem_create(seed);
+    f->store->silent = nwr_inode_silent;
     f->ids = 100;
     start(f, seed);
 }

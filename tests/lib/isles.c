@@ -40,6 +40,12 @@ const struct nwr_record *nwr_txn_entry(struct nwr_txn *t, nwr_ino parent, const 
     return nwr_txn_record(t, &key);
 }
 
+bool nwr_txn_beside(struct nwr_txn *t, nwr_ino parent, const char *name, size_t len)
+{
+    (void)t, (void)name;
+    return parent && len;
+}
+
 bool nwr_txn_object(struct nwr_txn *t, nwr_ino root)
 {
     (void)t;
@@ -179,6 +185,7 @@ void isles_deinit(struct isles *w)
 {
     for (uint32_t i = 0; i < w->n; i++) {
         nwr_rows_deinit(&w->node[i].rows);
+        nwr_free(w->node[i].shown);
         nwr_request_destroy(w->node[i].t.staged);
     }
 }
@@ -192,11 +199,27 @@ void isles_sync(struct isles *w, uint32_t to, uint32_t from)
         nwr_record_sync(&nwr_rows_at(&a->rows, &b->rows.row[i].key)->rec, &b->rows.row[i].rec);
 }
 
+/* What a replica leaves out of a look-up. */
+static bool is_left_out(const struct isle *n, const struct nwr_row *row)
+{
+    struct nwr_key_parts p;
+
+    return nwr_key_parse(&row->key, &p) && p.kind == 'E' && nwr_view_hidden(&p) && row->rec.n &&
+           nwr_inode_silent(&n->rows, row->rec.v[0].ref);
+}
+
 static struct nwr_txn *begin(struct isles *w, uint32_t i)
 {
+    struct isle *n;
+
     nwr_assert(i < w->n);
-    w->node[i].t.rows = w->node[i].rows;
-    return &w->node[i].t;
+    n = &w->node[i];
+    n->shown = nwr_grow(n->shown, &n->capshown, n->rows.n, sizeof(*n->shown));
+    n->t.rows = (struct nwr_rows){.row = n->shown};
+    for (uint32_t k = 0; k < n->rows.n; k++)
+        if (!is_left_out(n, &n->rows.row[k]))
+            n->shown[n->t.rows.n++] = n->rows.row[k];
+    return &n->t;
 }
 
 /* Everything staged is put with one dot. */

@@ -17,6 +17,8 @@ enum {
 
 struct isle {
     struct nwr_rows rows;
+    struct nwr_row *shown; /* those that a look-up gets; their records are those of rows */
+    uint32_t capshown;
     uint64_t ordinal, count, clock, inos, wids;
     struct nwr_txn t;
     struct nwr_mount m;

@@ -32,6 +32,8 @@ GOES_ON supply_test a_replica_that_missed_the_blocks_gets_them_after_the_answer_
 LEVEL replicator_test what_is_acknowledged_on_disk_survives_power_loss_everywhere
 R_OF_N sim [lost] --seed 1
 ALIKE sim [lost] --seeds 20
+LOUD_ALIKE loud_test an_edit_shows_though_something_else_differs
+LOUD_SUM loud_test an_edit_shows_though_its_replica_lacks_what_the_other_leaves_out
 WRITE_BACK sim [lost] --first 20 --seeds 10
 SIBLINGS_AGAIN read_test what_was_replaced_twice_while_a_read_waited_is_not_shown
 OWN_BEHIND replicator_test who_could_not_store_a_write_does_not_answer_its_own_mount_alone

@@ -1,4 +1,5 @@
 /* sim_cluster.c -- nodes of the simulated cluster: steps, effects, stores, lives. See sim_int.h. */
+#include "fs/core/mount.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/sim_int.h"
 
@@ -297,6 +298,7 @@ static int add_node(struct sim *s, int through)
     sn->exists = true;
     sn->id = nwr_rng_next(&s->rng) | 1;
     sn->store = nwr_store_mem_create(nwr_rng_next(&s->rng));
+    sn->store->silent = nwr_inode_silent;
     sn->join_through = through;
     sn->clock_skew_ms = (int64_t)sim_below(s, 2000) - 1000;
     return s->nnode++;

@@ -130,6 +130,7 @@ static void prefixes_hold_what_is_below_them_only(void **state)
 
 static void bytes_that_are_no_key_are_refused(void **state)
 {
+    char name[NWR_NAME_MAX];
     struct nwr_key_parts parts;
     struct nwr_key good = nwr_key_link(file, dir, "n", 1), k;
 
@@ -154,10 +155,10 @@ static void bytes_that_are_no_key_are_refused(void **state)
     k = nwr_key_reg(file, NWR_REG_ATTR);
     k.b[k.len++] = 'n';
     assert_false(nwr_key_parse(&k, &parts));
-    k = nwr_key_entry(dir, "n", 1);
-    k.len = 2 + 1 + 8 + NWR_NAME_MAX + 1;
-    assert_true(nwr_key_parse(&k, &parts)); /* ends with a NUL: beside a name of full length */
-    k.b[k.len - 1] = 'n';
+    memset(name, 'n', sizeof(name));
+    k = nwr_key_beside(dir, name, NWR_NAME_MAX, UINT64_MAX);
+    assert_true(nwr_key_parse(&k, &parts)); /* beside a name of full length */
+    k.b[2 + 1 + 8 + NWR_NAME_MAX] = 'n';
     assert_false(nwr_key_parse(&k, &parts));
 }
 
