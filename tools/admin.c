@@ -38,21 +38,54 @@ static int open_socket(const char *dir)
     return fd;
 }
 
+static bool send_line(int fd, const char *line)
+{
+    struct nwr_out o = {0};
+    bool sent;
+
+    nwr_out_raw(&o, line, strlen(line));
+    nwr_out_u8(&o, '\n');
+    sent = send(fd, o.data, o.len, MSG_NOSIGNAL) == (ssize_t)o.len;
+    nwr_free(o.data);
+    return sent;
+}
+
 char *nwr_admin_ask(const char *dir, const char *line)
 {
     struct nwr_out answer = {0};
-    int fd = open_socket(dir);
+    int fd = open_socket(dir), err = 0;
     char buf[4096];
     ssize_t n = 0;
 
     if (fd < 0)
         return NULL;
-    if (write(fd, line, strlen(line)) == (ssize_t)strlen(line) && write(fd, "\n", 1) == 1)
+    if (send_line(fd, line))
         while ((n = read(fd, buf, sizeof(buf))) > 0)
             nwr_out_raw(&answer, buf, (size_t)n);
+    if (n < 0)
+        err = errno == EAGAIN ? ETIMEDOUT : errno;
+    else if (answer.len == 0)
+        err = ECONNRESET;
     close(fd);
+    if (err) {
+        nwr_free(answer.data);
+        errno = err;
+        return NULL;
+    }
     nwr_out_u8(&answer, 0);
     return (char *)answer.data;
+}
+
+const char *nwr_admin_why(int err)
+{
+    switch (err) {
+    case ETIMEDOUT: return "its node does not answer; is the process stopped, or its disk?";
+    case ECONNRESET: return "its node hung up; it may be ending, or too many ask it at once";
+    case ENOENT:
+    case ENOTDIR:
+    case ECONNREFUSED: return "no node is running there";
+    default: return strerror(err);
+    }
 }
 
 long nwr_admin_pid(const char *dir)

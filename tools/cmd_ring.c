@@ -5,12 +5,15 @@
  *
  * A change goes on by itself once it is decided, whatever becomes of this program.
  */
+#include "net/uv/address.h"
+#include "nwr/limits.h"
 #include "tools/admin.h"
 #include "tools/cmd.h"
 #include "tools/mounts.h"
 
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -26,6 +29,7 @@ struct options {
     const char *word[WORDS_MAX]; /* verb and what it takes */
     int nword;
     const char *dir, *path;
+    char address[NWR_ADDRESS_MAX]; /* of add and replace, as members write it */
     bool wait, force, json;
     struct nwr_mount_entry mount;
 };
@@ -74,6 +78,50 @@ static int take_word(struct options *o, const char *arg)
     return -1;
 }
 
+static bool is_number(const char *text, long top)
+{
+    size_t len = strspn(text, "0123456789");
+
+    return len > 0 && len < 10 && !text[len] && strtol(text, NULL, 10) <= top;
+}
+
+/* The word at `at` is where a node can listen. */
+static int check_address(struct options *o, int at)
+{
+    struct sockaddr_storage a;
+    const char *why = nwr_address_parse(o->word[at], true, &a);
+
+    if (!why &&
+        (nwr_address_any((struct sockaddr *)&a) || nwr_address_port((struct sockaddr *)&a) == 0))
+        why = "no node can be reached there";
+    if (why)
+        return nwr_cmd_usage("ring: %s: %s: %s; give the ADDRESS:PORT that the new node will "
+                             "--listen at",
+                             o->word[0], o->word[at], why);
+    nwr_address_text((struct sockaddr *)&a, o->address);
+    o->word[at] = o->address;
+    return -1;
+}
+
+/* What is seen to be wrong without asking a node. -1: nothing is. */
+static int check_words(struct options *o)
+{
+    const char *verb = o->word[0];
+
+    if (strcmp(verb, "list") == 0)
+        return -1;
+    if (strcmp(verb, "add") == 0)
+        return check_address(o, 1);
+    if (strcmp(verb, "n") == 0 && !is_number(o->word[1], LONG_MAX))
+        return nwr_cmd_usage("ring: n: %s: n is 1 to 7", o->word[1]);
+    if (strcmp(verb, "n") != 0 && !is_number(o->word[1], NWR_ORDINAL_MAX))
+        return nwr_cmd_usage("ring: %s: %s: an ordinal is 1 to %d; see nwrfs ring list", verb,
+                             o->word[1], NWR_ORDINAL_MAX);
+    if (strcmp(verb, "weight") == 0 && !is_number(o->word[2], LONG_MAX))
+        return nwr_cmd_usage("ring: weight: %s: a weight is 1 to 65535, 256 is normal", o->word[2]);
+    return strcmp(verb, "replace") == 0 ? check_address(o, 2) : -1;
+}
+
 /* -1: go on. */
 static int parse(int argc, char **argv, struct options *o)
 {
@@ -103,10 +151,10 @@ static int parse(int argc, char **argv, struct options *o)
         return nwr_cmd_usage("ring: --data DIR or MOUNTPOINT is wanted");
     if (o->force && strcmp(o->word[0], "remove") != 0 && strcmp(o->word[0], "replace") != 0)
         return nwr_cmd_usage("ring: --force goes with remove and replace");
-    return -1;
+    return check_words(o);
 }
 
-/* NULL: no node answers; said: after an error was printed. */
+/* NULL: no node answers, see errno; said: after an error was printed. */
 static json_t *ask(const struct options *o, const char *line, bool *said)
 {
     char *text = nwr_admin_ask(o->dir, line);
@@ -136,7 +184,7 @@ static const char *string(const json_t *from, const char *name)
 
 static int nobody(const struct options *o)
 {
-    return nwr_cmd_fail("ring: %s: no node is running there: %s", o->dir, strerror(errno));
+    return nwr_cmd_fail("ring: %s: %s", o->dir, nwr_admin_why(errno));
 }
 
 /* ---- list ------------------------------------------------------------------------------------ */
@@ -237,20 +285,43 @@ static bool is_over(const struct options *o, const json_t *ring)
 static void say_how(const char *address)
 {
     printf("start the node there: nwrfs serve --data DIR --listen %s --join MEMBER\n", address);
+    fflush(stdout); /* --wait waits for whoever reads this */
 }
 
-/* The node that is asked may be the one that is removed: then it ends. */
+/* The node that is asked does not answer any more. It may be the one that was to go: then it ends,
+ * and takes its socket away. */
+static int gone(const struct options *o, bool leaves)
+{
+    if (leaves && errno == ENOENT)
+        return 0;
+    return nwr_cmd_fail(
+        "ring: %s: %s; the change was decided and goes on by itself, see nwrfs ring "
+        "list at another member",
+        o->dir, nwr_admin_why(errno));
+}
+
+/* Whether it is the node that is asked which is to go. */
+static bool asks_itself(const struct options *o)
+{
+    bool goes = strcmp(o->word[0], "remove") == 0 || strcmp(o->word[0], "replace") == 0, said;
+    json_t *status = goes ? ask(o, "status", &said) : NULL;
+    bool same = status && number(status, "ordinal") == strtol(o->word[1], NULL, 10);
+
+    json_decref(status);
+    return same;
+}
+
 static int follow(const struct options *o, long long wish)
 {
     struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
-    bool is_decided = wish == 0, over = false, said;
+    bool is_decided = wish == 0, over = false, said, leaves = asks_itself(o);
     int status = 0;
 
     while (!over && status <= 0) {
         json_t *ring = ask(o, "ring", &said);
 
         if (!ring)
-            return is_decided && !said ? 0 : said ? 1 : nobody(o);
+            return said ? 1 : is_decided && wish ? gone(o, leaves) : nobody(o);
         if (!is_decided) {
             status = decided(o, ring, wish);
             is_decided = status == 0;
@@ -267,6 +338,23 @@ static int follow(const struct options *o, long long wish)
     return status > 0 ? status : 0;
 }
 
+/* Nothing is decided here: a node that comes is let in by the member it asks. */
+static int add(const struct options *o)
+{
+    bool said;
+    json_t *ring = ask(o, "ring", &said);
+    bool known = ring && is_member(ring, o->word[1]);
+
+    if (!ring)
+        return said ? 1 : nobody(o);
+    json_decref(ring);
+    if (known)
+        return nwr_cmd_fail("ring: add: %s: a member is there already; see nwrfs ring list",
+                            o->word[1]);
+    say_how(o->word[1]);
+    return o->wait ? follow(o, 0) : 0;
+}
+
 static int change(const struct options *o)
 {
     const char *a = o->nword > 1 ? o->word[1] : "", *b = o->nword > 2 ? o->word[2] : "";
@@ -275,10 +363,8 @@ static int change(const struct options *o)
     long long wish;
     bool said;
 
-    if (strcmp(o->word[0], "add") == 0) {
-        say_how(a);
-        return o->wait ? follow(o, 0) : 0;
-    }
+    if (strcmp(o->word[0], "add") == 0)
+        return add(o);
     snprintf(line, sizeof(line), "reshape %s %s%s%s%s", o->word[0], a, *b ? " " : "", b,
              o->force ? " force" : "");
     answer = ask(o, line, &said);

@@ -53,9 +53,11 @@ int nwr_cmd_status(int argc, char **argv)
         return nwr_cmd_usage("status: --data DIR or MOUNTPOINT is wanted");
     text = dir ? nwr_admin_ask(dir, "status") : from_mount(path);
     if (!text && dir)
-        return nwr_cmd_fail("status: %s: no node is running there: %s", dir, strerror(errno));
+        return nwr_cmd_fail("status: %s: %s", dir, nwr_admin_why(errno));
     if (!text)
-        return nwr_cmd_fail("status: %s: is not on nwrfs", path);
+        return nwr_cmd_fail("status: %s: %s", path,
+                            errno == ENODATA || errno == ENOTSUP ? "is not on nwrfs"
+                                                                 : strerror(errno));
     if (json)
         printf("%s%s", text, *text && text[strlen(text) - 1] == '\n' ? "" : "\n");
     else

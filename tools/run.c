@@ -62,8 +62,7 @@ static json_t *ask(const struct options *o, const char *line)
     json_t *answer;
 
     if (!text) {
-        nwr_cmd_fail("%s: %s: no node is running there: %s", o->kind->name, o->dir,
-                     strerror(errno));
+        nwr_cmd_fail("%s: %s: %s", o->kind->name, o->dir, nwr_admin_why(errno));
         return NULL;
     }
     answer = json_loads(text, 0, NULL);

@@ -107,6 +107,20 @@ check replicas_are_equal_in_the_end repaired --data "$T/a"
 
 refuse an_ordinal_that_no_member_has_is_refused 'no member has' \
     "$NWRFS" ring remove 99 --data "$T/a"
+refuse an_ordinal_that_is_no_number_is_refused 'remove: abc: an ordinal is 1 to 999' \
+    "$NWRFS" ring remove abc --data "$T/a"
+refuse a_word_too_many_in_an_ordinal_is_refused 'an ordinal is 1 to 999' \
+    "$NWRFS" ring remove '1 force' --data "$T/a"
+refuse a_weight_that_is_no_number_is_refused 'abc: a weight is 1 to 65535' \
+    "$NWRFS" ring weight 1 abc --data "$T/a"
+refuse an_n_that_is_no_number_is_refused '2x: n is 1 to 7' "$NWRFS" ring n 2x --data "$T/a"
+refuse nobody_can_be_expected_at_every_address '0\.0\.0\.0:7000: no node can be reached there' \
+    "$NWRFS" ring replace 5 0.0.0.0:7000 --data "$T/a"
+refuse nor_at_no_port '127\.0\.0\.1:0: no node can be reached' \
+    "$NWRFS" ring replace 5 127.0.0.1:0 --data "$T/a"
+refuse nor_at_no_address 'nonsense: not of the form' "$NWRFS" ring add nonsense --data "$T/a"
+refuse who_is_a_member_is_not_added 'a member is there already' \
+    "$NWRFS" ring add "$(address a)" --data "$T/a"
 refuse a_weight_of_zero_is_refused 'weight is 1' "$NWRFS" ring weight 1 0 --data "$T/a"
 refuse an_n_of_eight_is_refused 'n is 1 to 7' "$NWRFS" ring n 8 --data "$T/a"
 refuse n_as_it_is_is_refused 'already' "$NWRFS" ring n 3 --data "$T/a"

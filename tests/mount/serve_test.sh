@@ -95,7 +95,16 @@ eventually 10 members_up a 2 && ok a_stopped_member_is_down || fail a_stopped_me
 again c && equal it_comes_back_on_the_same_port "$was" "$(address c)"
 eventually 10 members_up a 3 && eventually 10 members_up c 3 &&
     ok it_finds_its_peers_by_itself || fail it_finds_its_peers_by_itself "$(status c)"
+# Asked for, and nobody comes: --wait waits, until whom it asks is no more.
+"$NWRFS" ring replace 3 127.0.0.1:9 --wait --data "$T/b" >"$T/waits" 2>&1 &
+waits=$!
+is_decided() { [ "$("$NWRFS" ring list --data "$T/a" --json | jq .replaced)" = 3 ]; }
+eventually 10 is_decided && eventually 10 grep -q 'start the node there' "$T/waits" ||
+    fail a_replacement_is_expected "$(cat "$T/waits")"
 kill9 b
+wait $waits
+equal waiting_for_a_change_does_not_end_well_when_the_node_asked_is_killed "1 1" \
+    "$? $(grep -c 'goes on by itself' "$T/waits")"
 eventually 5 state a 2 suspect && ok a_killed_member_is_suspect || fail a_killed_member_is_suspect
 eventually 20 state a 2 down && eventually 5 state c 2 down && ok a_killed_member_is_down ||
     fail a_killed_member_is_down "$(status a) $(status c)"
@@ -108,6 +117,8 @@ check a_used_directory_may_name_a_member_again sh -c \
 remember b
 pid=$(node_pid c)
 kill -STOP "$pid"
+refuse status_of_a_node_that_says_nothing_fails "$T/c.*does not answer" \
+    "$NWRFS" status --data "$T/c"
 eventually 20 state a 3 down && eventually 5 state b 3 down && ok a_silent_member_is_down ||
     fail a_silent_member_is_down "$(status a)"
 kill -CONT "$pid"
