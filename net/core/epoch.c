@@ -157,6 +157,9 @@ void nwr_epoch_ring(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
     nwr_epoch_learn(n, &r);
 }
 
+/* A node that is no member here: it was removed, or came after the copy of the disk was made that
+ * this node was set back to. The first does not know a newer ring, the second does, and nobody else
+ * would ask this node. */
 void nwr_epoch_ring_link(struct nwr_node *n, uint64_t link, struct nwr_msg *m)
 {
     struct nwr_msg answer = {.kind = NWR_MSG_RING};
@@ -169,7 +172,10 @@ void nwr_epoch_ring_link(struct nwr_node *n, uint64_t link, struct nwr_msg *m)
         answer.u.ring.ring = nwr_epoch_blob(&n->ring);
         nwr_send_link(n, link, &answer);
     }
-    nwr_ring_deinit(&r);
+    if (r.volume == n->ring.volume && nwr_ring_find_id(&r, n->id))
+        nwr_epoch_learn(n, &r);
+    else
+        nwr_ring_deinit(&r);
 }
 
 void nwr_epoch_hold(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)

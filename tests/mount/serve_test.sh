@@ -71,6 +71,8 @@ fake_end() {
 
 node a serve --n 3 --w 2 --r 2 && ok a_new_directory_becomes_a_volume ||
     fail a_new_directory_becomes_a_volume
+halt a && cp -a "$T/a" "$T/a.alone"
+again a
 node b serve --join "$(address a)" && ok a_second_node_joins || fail a_second_node_joins
 node c serve --join "$(address b)" && ok a_third_joins_through_any_member ||
     fail a_third_joins_through_any_member
@@ -136,6 +138,12 @@ START_LIMIT=60 again a && grep -qi 'reachable' "$T/.start.a" &&
 equal the_warning_is_one_line 1 "$(grep -c . "$T/.start.a")"
 again b && again c && eventually 10 members_up a 3 && ok all_start_one_after_another ||
     fail all_start_one_after_another "$(status a)"
+
+# A copy of its disk from before anybody joined: it knows nobody to ask.
+halt a && rm -rf "$T/a" && mv "$T/a.alone" "$T/a"
+again a
+eventually 20 members_up a 3 && ok a_disk_from_before_the_others_came_is_told_of_them ||
+    fail a_disk_from_before_the_others_came_is_told_of_them "$(status a)"
 
 # Killed before it has heard of any member: it must not take itself for the first of a new volume.
 was=$(address c)
