@@ -29,8 +29,8 @@
 
 #include "nwr/volume.h"
 
-#define NWR_PROTO_MIN 2 /* records of format 2, and what is kept in their digests */
-#define NWR_PROTO_MAX 2
+#define NWR_PROTO_MIN 3 /* ranges that leave out what shows nothing, a record for each beside it */
+#define NWR_PROTO_MAX 3
 
 enum nwr_msg_kind {
     NWR_MSG_HELLO = 1,

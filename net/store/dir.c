@@ -8,10 +8,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FORMAT "nwrfs store 2\n"
-/* Records of format 1 only (include/src/codec.c). It is read as it is; from the first opening on
- * the directory may hold others, which a release that knows 1 alone would take for rotten. */
-#define FORMAT_BEFORE "nwrfs store 1\n"
+#define FORMAT "nwrfs store 3\n"
+/* 1 has records of format 1 only (include/src/codec.c), 1 and 2 one record beside a name for all
+ * inodes that had it. They are read as they are; from the first opening on the directory may hold
+ * others, which a release that knows those alone would take for rotten, or not see. */
+#define FORMAT_FIRST "nwrfs store 1\n"
+#define FORMAT_BEFORE "nwrfs store 2\n"
 #define LOCK_STEP_MS 20
 
 struct opening {
@@ -97,11 +99,11 @@ static enum nwr_err check_format(struct opening *o)
         return fail(o, "read");
     if (strcmp(found, FORMAT) == 0)
         return NWR_OK;
-    if (strcmp(found, FORMAT_BEFORE) == 0)
+    if (strcmp(found, FORMAT_BEFORE) == 0 || strcmp(found, FORMAT_FIRST) == 0)
         return write_format(o);
     found[strcspn(found, "\n")] = 0;
     snprintf(o->text, o->text_len,
-             "%s has format \"%s\", this version knows up to \"nwrfs store 2\"", o->dir, found);
+             "%s has format \"%s\", this version knows up to \"nwrfs store 3\"", o->dir, found);
     return NWR_E_VERSION;
 }
 

@@ -81,30 +81,37 @@ static void an_unknown_format_is_refused_and_named(void **state)
 
     k->s->destroy(k->s);
     k->s = NULL;
-    write_file(k->dir, "format", "nwrfs store 3\n");
+    write_file(k->dir, "format", "nwrfs store 4\n");
     assert_int_equal(try_open(k->dir, 0, text, sizeof(text)), NWR_E_VERSION);
-    assert_non_null(strstr(text, "nwrfs store 3"));
-    write_file(k->dir, "format", "nwrfs store 2\n");
+    assert_non_null(strstr(text, "nwrfs store 4"));
+    write_file(k->dir, "format", "nwrfs store 3\n");
     assert_int_equal(try_open(k->dir, 0, text, sizeof(text)), NWR_OK);
 }
 
-/* Its records are read as they are; what knows format 1 only must not open it any more. */
-static void a_directory_of_the_format_before_is_of_this_one_from_then_on(void **state)
+static void becomes_of_this_format(struct kit *k, const char *format)
 {
-    struct kit *k = *state;
     char text[300] = "", path[400], found[64] = "";
     FILE *f;
 
-    k->s->destroy(k->s);
-    k->s = NULL;
-    write_file(k->dir, "format", "nwrfs store 1\n");
+    write_file(k->dir, "format", format);
     assert_int_equal(try_open(k->dir, 0, text, sizeof(text)), NWR_OK);
     snprintf(path, sizeof(path), "%s/format", k->dir);
     f = fopen(path, "r");
     assert_non_null(f);
     assert_non_null(fgets(found, sizeof(found), f));
     fclose(f);
-    assert_string_equal(found, "nwrfs store 2\n");
+    assert_string_equal(found, "nwrfs store 3\n");
+}
+
+/* Its records are read as they are; what knows older ones only must not open it any more. */
+static void a_directory_of_a_format_before_is_of_this_one_from_then_on(void **state)
+{
+    struct kit *k = *state;
+
+    k->s->destroy(k->s);
+    k->s = NULL;
+    becomes_of_this_format(k, "nwrfs store 1\n");
+    becomes_of_this_format(k, "nwrfs store 2\n");
 }
 
 static void data_without_a_format_is_refused(void **state)
@@ -638,7 +645,7 @@ int main(void)
         ON(a_directory_in_use_is_refused),
         ON(an_open_waits_for_the_one_before_to_end),
         ON(an_unknown_format_is_refused_and_named),
-        ON(a_directory_of_the_format_before_is_of_this_one_from_then_on),
+        ON(a_directory_of_a_format_before_is_of_this_one_from_then_on),
         ON(data_without_a_format_is_refused),
         ON(a_path_that_cannot_be_a_store_is_refused_in_one_line),
         ON(a_flipped_byte_in_a_record_is_e_corrupt_and_never_an_empty_record),

@@ -3,6 +3,8 @@
  * never changes its type (that would be EIO too). Once both hold the same, both list the same, the
  * index of conflicts (fs/core/survey.h) leads to every sibling that a walk finds, and a check of
  * the volume (fs/core/check.h) finds at most links and names that nobody sees, and hides nothing.
+ * The index is looked at when that is set right: where a link is too many, which the view sees
+ * through, the index takes the file for one that has its name.
  *
  * NWR_SEED=n replays one seed.
  */
@@ -17,7 +19,6 @@
 
 enum {
     SEEDS = 120,
-    OPEN = 78, /* the index misses a sibling that no replica has whole: one in a hundred does */
     STEPS = 120,
     NODES = 1 << 12
 };
@@ -207,13 +208,16 @@ static void read_survey(uint32_t i)
     }
 }
 
-/* It names the path, or a directory above it that was made on both sides. */
-static bool leads_to(uint32_t i, const char *path)
+/* It names the path, or a directory above it that was made on both sides; the symbolic link of a
+ * directory by its number (full). */
+static bool leads_to(uint32_t i, const char *path, const char *full)
 {
     for (size_t at = 0; at < surveyed[i]; at += strlen(survey[i] + at) + 1) {
         const char *word = survey[i] + at;
         size_t n = strlen(word + 1);
 
+        if (*word == 'l' && strcmp(word + 1, full) == 0)
+            return true;
         if (strncmp(word + 1, path, n) == 0 && (path[n] == 0 || (*word == 'u' && path[n] == '/')))
             return true;
     }
@@ -222,7 +226,7 @@ static bool leads_to(uint32_t i, const char *path)
 
 static uint32_t look_for_siblings(uint32_t i, uint64_t dir, const char *above, int depth)
 {
-    char names[4096], path[1024], *save, *p, *number;
+    char names[4096], path[1024], full[1024], *save, *p, *number;
     struct nwr_fs_entry e;
     uint32_t found = 0;
 
@@ -237,11 +241,12 @@ static uint32_t look_for_siblings(uint32_t i, uint64_t dir, const char *above, i
         number = strstr(number, ".conflict.");
         if (!number)
             continue;
+        memcpy(full, path, sizeof(full));
         *number = 0;
         found++;
-        if (!leads_to(i, path))
+        if (!leads_to(i, path, full))
             printf("%sno index of %s\nNWR_SEED=%llu\n", story, path, (unsigned long long)seed_now);
-        assert_true(leads_to(i, path));
+        assert_true(leads_to(i, path, full));
     }
     return found;
 }
@@ -327,8 +332,8 @@ static uint32_t one(uint64_t seed)
     for (uint32_t i = 0; i < 4; i++)
         list(i % 2, 1);
     both_show_the_same();
-    siblings = the_index_leads_to_every_sibling();
     a_check_finds_only_such_links_and_names();
+    siblings = the_index_leads_to_every_sibling();
     fake_sides_deinit(&twin, side);
     return siblings;
 }
@@ -342,8 +347,7 @@ static void replicas_that_heal_never_answer_eio_and_come_to_agree(void **state)
 
     (void)state;
     for (uint64_t seed = 1; !only && seed <= SEEDS; seed++)
-        if (seed != OPEN)
-            siblings += one(seed);
+        siblings += one(seed);
     for (size_t i = 0; !only && i < NWR_COUNT(kept); i++)
         one(kept[i]);
     if (only)
