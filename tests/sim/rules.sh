@@ -42,7 +42,7 @@ SAME_WRITE replicator_test a_silent_coordinator_is_replaced_and_the_write_is_one
 IN_DOUBT sim [invented] --seeds 10
 ASK_ALL replicator_test a_silent_replica_delays_no_read
 NEXT_COORDINATOR replicator_test a_silent_coordinator_delays_no_forwarded_read
-DEADLINE sim [reply] --first 15 --seeds 30
+DEADLINE sim [reply] --seed 11
 STANDS_IN handoff_test with_two_of_three_replicas_dead_a_sloppy_write_goes_on
 STRICT handoff_test with_two_of_three_replicas_dead_a_sloppy_write_goes_on
 SPARES_YIELD handoff_test nodes_that_stand_in_do_not_outvote_a_replica
@@ -129,7 +129,7 @@ FLOOR_SETTLED confirm_test tombstones_stay_while_a_ring_is_joint
 CONFIRM_DISK confirm_test what_a_member_confirmed_survives_power_loss
 CONFIRM_FORGOTTEN confirm_test what_was_confirmed_before_an_absence_is_asked_again
 FLOOR_COVERED floor_test an_old_disk_keeps_what_was_written_beside_what_was_deleted
-FLOOR_REFUSES sim [returned] --aged --seed 23
+FLOOR_REFUSES sim [returned] --aged --seed 52
 BEHIND_DROPS floor_test an_old_disk_brings_nothing_back
 READ_FLOORS floor_test an_old_disk_does_not_outvote_what_was_deleted
 UNKNOWN scrub_test what_has_no_good_copy_is_said_and_never_shown
@@ -145,7 +145,7 @@ FORGOTTEN scrub_test a_record_that_rotted_where_no_other_has_it_is_said_to_be_lo
 DOUBT scrub_test a_group_that_lost_records_answers_only_when_it_has_them_again
 FOLD_ALL floor_test a_removal_without_a_version_reaches_who_was_away
 FOLD_PAST floor_test overwriting_with_restarts_leaves_no_trace
-RETIRED_STAYS sim [differ] --aged --seed 65
+RETIRED_STAYS sim [differ] --aged --seed 25
 REMOVAL_DOT floor_test a_removal_without_a_version_reaches_who_was_away
 TABLE
 
