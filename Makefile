@@ -257,7 +257,7 @@ clean:
 help:
 	@echo 'make               the program: $(B)/release/nwrfs'
 	@echo 'make deps          Debian packages that are missing (root)'
-	@echo 'make test          everything in release, sanitizers on the parts; about 20 minutes'
+	@echo 'make test          everything in release, sanitizers on the parts; about 15 minutes'
 	@echo 'make test-all      also thread sanitizer, clang, long applications'
 	@echo 'make sim           the simulator; SEEDS=n many, SEED=s replays one'
 	@echo 'make soak          the simulator over new seeds; SECONDS=n'
