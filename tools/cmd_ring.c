@@ -50,8 +50,9 @@ static int help(void)
         "expect\n"
         "a node that is started at that address with --join. weight is the share of the data a\n"
         "member holds, 256 is normal; n is the number of copies. --wait shows how far it is and\n"
-        "ends when it is done. --force, with remove and replace, gives up what only that node has\n"
-        "and waits for it no more: for a node that is gone for good.\n");
+        "ends when it is done; list --wait waits for a change that is under way. --force, with\n"
+        "remove and replace, gives up what only that node has and waits for it no more: for a\n"
+        "node that is gone for good.\n");
     return 0;
 }
 
@@ -189,27 +190,52 @@ static int nobody(const struct options *o)
 
 /* ---- list ------------------------------------------------------------------------------------ */
 
-static void print_change(const json_t *change)
+/* A member that does not answer: what it is to hold waits for it, who knows how long. 0: none. */
+static long long away(const json_t *ring)
 {
-    json_t *left = json_object_get(change, "left_s");
-    char when[32] = "";
+    json_t *member;
+    size_t i;
 
-    if (json_is_integer(left))
-        snprintf(when, sizeof(when), ", %lld s left", (long long)json_integer_value(left));
+    json_array_foreach(json_object_get(ring, "members"), i, member)
+    {
+        if (strcmp(string(member, "state"), "down") == 0)
+            return number(member, "ordinal");
+    }
+    return 0;
+}
+
+/* "12 s left" or what there is to say instead. */
+static const char *left(const json_t *ring, char text[64])
+{
+    const json_t *s = json_object_get(json_object_get(ring, "change"), "left_s");
+    long long down = away(ring);
+
+    text[0] = '\0';
+    if (down)
+        snprintf(text, 64, ", member %lld is down and may be waited for", down);
+    else if (json_is_integer(s))
+        snprintf(text, 64, ", %lld s left", (long long)json_integer_value(s));
+    return text;
+}
+
+static void print_change(const json_t *ring)
+{
+    const json_t *change = json_object_get(ring, "change");
+    char text[64];
+
     printf("changing: %lld of %lld groups copied, %.1f MiB, %.1f MiB/s%s\n", number(change, "done"),
            number(change, "groups"), (double)number(change, "bytes") / (1 << 20),
-           (double)number(change, "bytes_s") / (1 << 20), when);
+           (double)number(change, "bytes_s") / (1 << 20), left(ring, text));
 }
 
 static int list(const struct options *o)
 {
     bool said;
-    json_t *ring = ask(o, "ring", &said), *member, *change;
+    json_t *ring = ask(o, "ring", &said), *member;
     size_t i;
 
     if (!ring)
         return said ? 1 : nobody(o);
-    change = json_object_get(ring, "change");
     if (o->json) {
         json_dumpf(ring, stdout, JSON_COMPACT);
         printf("\n");
@@ -219,8 +245,8 @@ static int list(const struct options *o)
         json_array_foreach(json_object_get(ring, "members"), i, member)
             printf("%-8lld%-10s%-8lld%s\n", number(member, "ordinal"), string(member, "state"),
                    number(member, "weight"), string(member, "address"));
-        if (json_is_object(change))
-            print_change(change);
+        if (json_is_object(json_object_get(ring, "change")))
+            print_change(ring);
         if (number(ring, "replaced"))
             printf("%lld is replaced by the node that joins from %s\n", number(ring, "replaced"),
                    string(ring, "replacement"));
@@ -231,18 +257,20 @@ static int list(const struct options *o)
 
 /* ---- changes --------------------------------------------------------------------------------- */
 
-static void draw(const json_t *change)
+static void draw(const json_t *ring)
 {
+    const json_t *change = json_object_get(ring, "change");
     long long groups = number(change, "groups"), done = number(change, "done");
     int full = groups ? (int)(done * BAR / groups) : 0;
+    char text[64];
 
     if (!isatty(STDOUT_FILENO))
         return;
     printf("\r[%.*s%.*s] ", full, "##############################", BAR - full,
            "..............................");
-    printf("%lld/%lld groups, %.1f MiB, %.1f MiB/s, %lld s left   ", done, groups,
+    printf("%lld/%lld groups, %.1f MiB, %.1f MiB/s%s\033[K", done, groups,
            (double)number(change, "bytes") / (1 << 20),
-           (double)number(change, "bytes_s") / (1 << 20), number(change, "left_s"));
+           (double)number(change, "bytes_s") / (1 << 20), left(ring, text));
     fflush(stdout);
 }
 
@@ -275,10 +303,9 @@ static bool is_over(const struct options *o, const json_t *ring)
     const char *comes = strcmp(o->word[0], "add") == 0       ? o->word[1]
                         : strcmp(o->word[0], "replace") == 0 ? o->word[2]
                                                              : NULL;
-    const json_t *change = json_object_get(ring, "change");
 
-    if (json_is_object(change))
-        draw(change);
+    if (json_is_object(json_object_get(ring, "change")))
+        draw(ring);
     return !json_is_true(json_object_get(ring, "joint")) && (!comes || is_member(ring, comes));
 }
 
@@ -386,5 +413,8 @@ int nwr_cmd_ring(int argc, char **argv)
         return status;
     if (nwr_mounts_data("ring", o.path, &o.mount, &o.dir))
         return 1;
-    return strcmp(o.word[0], "list") == 0 ? list(&o) : change(&o);
+    if (strcmp(o.word[0], "list") != 0)
+        return change(&o);
+    status = o.wait ? follow(&o, 0) : 0;
+    return status ? status : list(&o);
 }

@@ -80,7 +80,9 @@ erased() { [ "$("$NWRFS" status --data "$T/e" --json | jq .counters.pgs_erased)"
 check what_left_a_node_is_erased_there eventually 60 erased
 
 try n_goes_to_two_and_back <<'END'
-"$NWRFS" ring n 2 "$MB" --wait
+"$NWRFS" ring n 2 "$MB"
+"$NWRFS" ring list --wait "$MA" >"$T/said" # for a change that somebody else asked for
+no grep -q changing "$T/said"
 same 2 "$("$NWRFS" status "$MA" --json | jq .n)"
 "$NWRFS" ring n 3 "$MB" --wait
 same 3 "$("$NWRFS" status "$MA" --json | jq .n)"
