@@ -49,7 +49,7 @@ END
 
 # Nobody looks at the names before: that would finish most of it.
 found=
-for round in $(seq 8); do
+for _ in $(seq 40); do # about one of three leaves something
     timeout 60 python3 "$T/renames.py" "$MB" >"$T/begun" 2>/dev/null &
     eventually 20 grep -q begun "$T/begun"
     sleep 0.5
