@@ -86,18 +86,18 @@ nwr_ms nwr_maybe_until(const struct nwr_node *n, const uint16_t *list, uint32_t 
     return until;
 }
 
-bool nwr_knock(struct nwr_node *n, bool *knocked, const uint16_t *list, uint32_t m)
+bool nwr_knock(struct nwr_node *n, uint64_t *knocked, const uint16_t *list, uint32_t m)
 {
     bool any = false;
 
-    for (uint32_t i = 0; i < m && !*knocked; i++) {
+    for (uint32_t i = 0; i < m && *knocked != n->ring.epoch; i++) {
         if (nwr_is_up(n, list[i]))
             continue;
         n->peer[list[i]].knock_until = n->now + NWR_KNOCK_MS;
         nwr_emit(n, NWR_EF_CONNECT)->peer = list[i];
         any = true;
     }
-    *knocked = true;
+    *knocked = n->ring.epoch;
     return any;
 }
 

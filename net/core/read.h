@@ -59,7 +59,7 @@ struct read {
     uint8_t asked_w, asked_r;
     struct nwr_range *range;
     uint32_t nrange;
-    uint64_t epoch;
+    uint64_t epoch, knocked; /* knocked: see nwr_knock */
     struct side side[NWR_LISTS * NWR_REPLICAS_MAX + 1];
     uint32_t m;
     uint8_t need[NWR_LISTS]; /* answers of each list */
@@ -69,7 +69,6 @@ struct read {
     bool repair;             /* for nobody */
     bool leave;              /* what this node has goes to the list, which it is no longer in */
     bool copy;               /* into this node, which holds the group only in the list to come */
-    bool knocked;
     bool refused;          /* somebody has what the floor of another says is superseded */
     bool untaken;          /* a replica could not take what was written back, nor will it soon */
     enum nwr_err disk_err; /* what the disk of this node said then */

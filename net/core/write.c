@@ -48,7 +48,7 @@ struct write {
     nwr_pg pg;
     uint8_t asked_w;
     enum nwr_level level;
-    uint64_t epoch; /* of the lists */
+    uint64_t epoch, knocked; /* of the lists; see nwr_knock */
     struct side side[2 * NWR_LISTS * NWR_REPLICAS_MAX];
     uint32_t nside;
     uint8_t w[NWR_LISTS], m[NWR_LISTS];
@@ -56,7 +56,6 @@ struct write {
     struct nwr_response res;
     uint32_t supplies;
     nwr_ms deadline;
-    bool knocked;
     bool sloppy, spare; /* spare: this node coordinates in place of those of the list */
 };
 
