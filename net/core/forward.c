@@ -17,10 +17,10 @@ struct forward {
     bool tried[2 * NWR_REPLICAS_MAX];
     uint32_t m, out;
     uint64_t epoch, knocked; /* knocked: see nwr_knock */
-    bool sent;         /* some coordinator may have done it */
-    bool once;         /* no more than one was asked */
-    enum nwr_err err;  /* why the last one would not */
-    enum nwr_err self; /* why this node could not; OK: it may */
+    bool sent;               /* some coordinator may have done it */
+    bool once;               /* no more than one was asked */
+    enum nwr_err err;        /* why the last one would not */
+    enum nwr_err self;       /* why this node could not; OK: it may */
     struct nwr_response res;
     nwr_ms deadline;
 };

@@ -270,9 +270,9 @@ bool nwr_is_up(const struct nwr_node *n, uint16_t ordinal);
 bool nwr_is_maybe(const struct nwr_node *n, uint16_t ordinal);
 /* When the earliest of these stops being a maybe; NWR_NEVER: none is. */
 nwr_ms nwr_maybe_until(const struct nwr_node *n, const uint16_t *list, uint32_t m);
-/* Before a request is refused, once under each ring: those that are down are dialed, and are a maybe
- * until that has failed (one that has just joined was never there). False: it was done before, or
- * none is down. *knocked: the epoch in which it was done, 0 at first. */
+/* Before a request is refused, once under each ring: those that are down are dialed, and are a
+ * maybe until that has failed (one that has just joined was never there). False: it was done
+ * before, or none is down. *knocked: the epoch in which it was done, 0 at first. */
 bool nwr_knock(struct nwr_node *n, uint64_t *knocked, const uint16_t *list, uint32_t m);
 
 /* ---- hints (hints.c) ---- */

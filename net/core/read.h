@@ -69,9 +69,9 @@ struct read {
     bool repair;             /* for nobody */
     bool leave;              /* what this node has goes to the list, which it is no longer in */
     bool copy;               /* into this node, which holds the group only in the list to come */
-    bool refused;          /* somebody has what the floor of another says is superseded */
-    bool untaken;          /* a replica could not take what was written back, nor will it soon */
-    enum nwr_err disk_err; /* what the disk of this node said then */
+    bool refused;            /* somebody has what the floor of another says is superseded */
+    bool untaken;            /* a replica could not take what was written back, nor will it soon */
+    enum nwr_err disk_err;   /* what the disk of this node said then */
     bool sloppy;
     uint32_t away;   /* of the lists, when it was decided whom to ask */
     nwr_ms patience; /* until then spares do not answer for a member of the list that may, nor
