@@ -94,6 +94,7 @@ static void reshape(struct calm *c)
 static void strike(struct calm *c)
 {
     struct sim *s = c->s;
+    uint64_t node;
 
     if (c->deaths)
         die_or_live(c);
@@ -101,8 +102,8 @@ static void strike(struct calm *c)
         reshape(c);
     sim_trouble_strike(&c->trouble);
     s->faults.delay = 500 + sim_below(s, sim_below(s, 2) ? 5000 : 50000);
-    nwr_store_mem_faults(s->node[sim_below(s, (uint64_t)s->nnode)].store)->slow_ms =
-        sim_below(s, 20);
+    node = sim_below(s, (uint64_t)s->nnode);
+    nwr_store_mem_faults(s->node[node].store)->slow_ms = sim_below(s, 20);
 }
 
 static void start(struct calm *c, int i, void (*main)(struct sim_program *p), struct calm_load *of)
