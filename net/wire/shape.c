@@ -1,4 +1,4 @@
-/* shape.c -- the field lists; see shape.h. Their order is the wire format of protocol 1. */
+/* shape.c -- the field lists; see shape.h. Their order is the wire format. */
 #include "net/wire/shape.h"
 
 #include "net/wire/frame.h"
