@@ -549,7 +549,6 @@ static enum nwr_err stage(struct applying *a)
         err = stage_digest(a, it);
         nwr_sorted_put(&a->txn.changes, &key, it->after);
         it->after = NULL;
-        a->txn.records += (it->before == NULL) - it->gone;
         if (it->healed)
             nwr_recount_at_open(&a->txn);
         if (it->healed && !err)

@@ -278,7 +278,6 @@ static enum nwr_err fold_one(struct folding *f, const struct nwr_skey *skey,
         nwr_out_free(&o);
     }
     nwr_sorted_put(&f->txn.changes, skey, sealed);
-    f->txn.records -= gone;
     return NWR_OK;
 }
 

@@ -462,15 +462,6 @@ void nwr_db_rest(struct nwr_db *db)
         }
 }
 
-uint64_t nwr_db_records(struct nwr_db *db)
-{
-    uint64_t n = 0;
-
-    if (rocksdb_property_int_cf(db->db, db->cf[NWR_SPACE_RECORDS], "rocksdb.estimate-num-keys", &n))
-        return 0;
-    return n;
-}
-
 /* ---- writing -------------------------------------------------------------------------------- */
 
 static enum nwr_err put_batch(struct nwr_db *db, const struct nwr_sorted *changes, bool wait)

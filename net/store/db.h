@@ -51,8 +51,6 @@ uint64_t nwr_db_sequence(struct nwr_db *db);
 void nwr_db_squeeze(struct nwr_db *db, bool on);
 /* What table files hold of pg in space is read from the disk the next time. */
 void nwr_db_cool(struct nwr_db *db, enum nwr_space space, nwr_pg pg);
-/* An estimate, without looking at them. */
-uint64_t nwr_db_records(struct nwr_db *db);
 /* Lets go of files that a scan kept from being removed. */
 void nwr_db_rest(struct nwr_db *db);
 

@@ -98,6 +98,7 @@ enum nwr_err nwr_txn_digest(struct nwr_txn *t, nwr_pg pg, const struct nwr_eleme
         nwr_digest_add(&slot.digest, after);
     if (lost)
         slot.state = NWR_DIGEST_LOST;
+    t->records += (after != NULL) - (before != NULL);
     nwr_digest_stage(t, pg, &slot);
     return NWR_OK;
 }
@@ -172,14 +173,16 @@ static enum nwr_err add_up(struct nwr_engine *e, nwr_pg pg, struct nwr_pg_digest
     return err;
 }
 
-static enum nwr_err set(struct nwr_engine *e, nwr_pg pg, const struct nwr_pg_digest *d)
+static enum nwr_err set(struct nwr_engine *e, const struct nwr_digest_slot *was, nwr_pg pg,
+                        const struct nwr_pg_digest *d)
 {
-    struct nwr_digest_slot slot = e->digest[pg];
+    struct nwr_digest_slot slot = *was;
     struct nwr_txn t;
 
     slot.state = NWR_DIGEST_READ;
     slot.digest = *d;
     nwr_txn_init(&t, e);
+    t.records = (int64_t)d->records - (int64_t)was->digest.records;
     nwr_digest_stage(&t, pg, &slot);
     return nwr_txn_commit(&t);
 }
@@ -202,7 +205,7 @@ enum nwr_err nwr_engine_digests(struct nwr_engine *e, bool set_right, uint64_t *
         if (set_right)
             err = nwr_clock_lost(e, pg); /* records went without it knowing */
         if (set_right && !err)
-            err = set(e, pg, &sum);
+            err = set(e, &slot, pg, &sum);
     }
     return err;
 }
@@ -210,12 +213,14 @@ enum nwr_err nwr_engine_digests(struct nwr_engine *e, bool set_right, uint64_t *
 enum nwr_err nwr_digest_now(struct nwr_engine *e, nwr_pg pg, struct nwr_digest_slot *out)
 {
     enum nwr_err err = nwr_digest_load(e, pg, out);
+    struct nwr_pg_digest sum;
 
     if (!err && out->state == NWR_DIGEST_LOST) {
-        err = add_up(e, pg, &out->digest);
+        err = add_up(e, pg, &sum);
         if (!err)
-            err = set(e, pg, &out->digest);
+            err = set(e, out, pg, &sum);
         out->state = NWR_DIGEST_READ;
+        out->digest = sum;
     }
     if (!err)
         e->digest[pg] = *out;

@@ -100,6 +100,14 @@ static void end_pins(struct nwr_txn *t)
     }
 }
 
+/* A digest that is lost may count what was not there. */
+static uint64_t add_records(uint64_t records, int64_t more)
+{
+    uint64_t gone = more < 0 ? (uint64_t)-more : 0;
+
+    return more >= 0 ? records + (uint64_t)more : records - NWR_MIN(gone, records);
+}
+
 enum nwr_err nwr_txn_commit(struct nwr_txn *t)
 {
     struct nwr_engine *e = t->e;
@@ -117,7 +125,7 @@ enum nwr_err nwr_txn_commit(struct nwr_txn *t)
             e->clock[t->pg] = t->clock;
             t->clock = (struct nwr_clock_slot){0};
         }
-        e->stat.records += (uint64_t)t->records;
+        e->stat.records = add_records(e->stat.records, t->records);
         e->stat.blocks += (uint64_t)t->blocks;
         e->stat.block_bytes += (uint64_t)t->block_bytes;
         e->stat.conflicts += (uint64_t)t->conflicts;

@@ -74,9 +74,9 @@ void nwr_engine_run(struct nwr_engine *e, struct nwr_store_op *op);
 void nwr_engine_hint(struct nwr_engine *e, const struct nwr_store_op *op);
 /* Removes blocks nothing refers to whose pin is over; all: pins or not (at open). */
 enum nwr_err nwr_engine_sweep(struct nwr_engine *e, bool all);
-/* Counts blocks and bytes for stat by looking at all entries, records too if asked. E_CORRUPT:
- * some entry could not be read. */
-enum nwr_err nwr_engine_census(struct nwr_engine *e, bool records);
+/* Counts for stat: blocks and bytes by looking at all entries, records by the digests of groups.
+ * E_CORRUPT: some of them could not be read. */
+enum nwr_err nwr_engine_census(struct nwr_engine *e);
 
 /* Counts all references again and says what differs. */
 enum nwr_err nwr_engine_verify(struct nwr_engine *e, struct nwr_verify *out);

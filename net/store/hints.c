@@ -170,7 +170,6 @@ static bool on_record(void *arg, const struct nwr_skey *key, const void *value, 
         nwr_recount_at_open(er->txn);
     nwr_record_deinit(&rec);
     nwr_sorted_put(&er->txn->changes, key, NULL);
-    er->txn->records--;
     if (!er->err)
         er->err = nwr_txn_index(er->txn, &k, false);
     return er->err == NWR_OK;

@@ -177,7 +177,9 @@ struct nwr_store_op {
 
 struct nwr_store_stat {
     uint64_t bytes_total, bytes_free; /* of the file system below */
-    uint64_t records, block_bytes, blocks;
+    uint64_t
+        records; /* as the digests of groups count them: those that say nothing are not in it */
+    uint64_t block_bytes, blocks;
     uint64_t conflicts;             /* entries and contents in the index of conflicts */
     uint64_t syncs, applies, reads; /* counted since start */
     uint64_t segment_bytes, segment_live;

@@ -227,7 +227,7 @@ struct nwr_store *nwr_store_mem_copy(struct nwr_store *s, uint64_t seed)
 
         nwr_sorted_put(&to->map, &key, nwr_blob_ref(n->value));
     }
-    nwr_assert(nwr_engine_census(&to->engine, true) == NWR_OK);
+    nwr_assert(nwr_engine_census(&to->engine) == NWR_OK);
     return copy;
 }
 
@@ -295,7 +295,7 @@ void nwr_store_mem_crash(struct nwr_store *s, bool lose)
         lose_unsynced(m, torn);
     err = torn ? nwr_engine_recount(&m->engine) : nwr_engine_start(&m->engine);
     nwr_assert(err == NWR_OK || err == NWR_E_CORRUPT);
-    err = nwr_engine_census(&m->engine, true);
+    err = nwr_engine_census(&m->engine);
     nwr_assert(err == NWR_OK || err == NWR_E_CORRUPT);
 }
 

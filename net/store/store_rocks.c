@@ -597,10 +597,8 @@ static struct rocks *make_rocks(void)
 /* Where entries cannot be read, what they point at is unknown: then no file is given back. */
 static enum nwr_err take_stock(struct rocks *r)
 {
-    enum nwr_err err;
+    enum nwr_err err = nwr_engine_census(&r->engine);
 
-    r->engine.stat.records = nwr_db_records(r->db);
-    err = nwr_engine_census(&r->engine, false);
     if (!err)
         err = nwr_engine_start(&r->engine);
     if (err == NWR_E_CORRUPT && nwr_db_rotten(r->db))

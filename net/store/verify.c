@@ -305,10 +305,6 @@ static bool on_counted(void *arg, const struct nwr_skey *key, const void *value,
     struct nwr_kv *kv = c->e->kv;
     struct nwr_entry en;
 
-    if (key->space == NWR_SPACE_RECORDS) {
-        c->e->stat.records++;
-        return true;
-    }
     if (nwr_entry_decode(key, value, len, &en)) {
         c->err = NWR_E_CORRUPT;
         return true;
@@ -321,20 +317,31 @@ static bool on_counted(void *arg, const struct nwr_skey *key, const void *value,
     return true;
 }
 
-enum nwr_err nwr_engine_census(struct nwr_engine *e, bool records)
+static enum nwr_err count_records(struct census *c)
 {
-    struct nwr_skey first_record = nwr_skey_of(NWR_SPACE_RECORDS, "", 0);
+    struct nwr_digest_slot slot;
+    enum nwr_err err = NWR_OK;
+
+    c->e->stat.records = 0;
+    for (nwr_pg pg = 0; pg < NWR_PGS_MAX && (!err || err == NWR_E_CORRUPT); pg++) {
+        err = nwr_digest_load(c->e, pg, &slot);
+        if (!err)
+            c->e->stat.records += slot.digest.records;
+        else
+            c->err = err;
+    }
+    return err == NWR_E_CORRUPT ? NWR_OK : err;
+}
+
+enum nwr_err nwr_engine_census(struct nwr_engine *e)
+{
     struct nwr_skey first_block = nwr_skey_of(NWR_SPACE_BLOCKS, "", 0);
     struct census c = {e, NWR_OK};
-    enum nwr_err err = NWR_OK;
+    enum nwr_err err = count_records(&c);
 
     e->stat.blocks = e->stat.block_bytes = 0;
     if (e->kv->segment_live)
         e->kv->segment_live(e->kv, NULL);
-    if (records) {
-        e->stat.records = 0;
-        err = e->kv->scan(e->kv, &first_record, on_counted, &c);
-    }
     if (!err)
         err = e->kv->scan(e->kv, &first_block, on_counted, &c);
     if (!err)

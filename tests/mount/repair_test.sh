@@ -94,9 +94,8 @@ for round in $(seq 20); do
     sleep 1.5
     [ "$was" = "$(all_records)" ] && break
 done
-# Of each node, since one that was restarted began with an estimate. A file has four records. Of one
-# that another mount removed six stay until they are forgotten, then four: three that say which
-# write_ids are retired, and a mark.
+# A file has four records. Of one that another mount removed six stay until they are forgotten, then
+# four: three that say which write_ids are retired, and a mark.
 all_records | awk '{ print $1 + 20 }' >"$T/most"
 rm "$MB"/e/f*
 END
