@@ -4,6 +4,7 @@
  *        |  ^ \--missing blocks--> GETTING --(pull.c)--> GIVING --ok--> GETTING ... --> SENDING
  *        |  |                                              | missing (refs): more to get first
  *      lost, refused for its epoch --> WAITING --> SENDING
+ *      spared (lag.c) ----------------/
  *
  * A link that comes back, or a ring that was learned, starts it again from the batch.
  * The replica is a peer, or this node's own store: then a message is a store op. What it lacks is
@@ -37,6 +38,7 @@ struct deliver {
     uint16_t trips;
     uint64_t epoch; /* it was sent under */
     bool needs_ring, in_background;
+    bool last; /* WAITING for others to do without it */
     bool lost; /* a block is nowhere */
 };
 
@@ -232,7 +234,7 @@ static void on_changed(struct nwr_node *n, struct nwr_job *j)
 {
     struct deliver *d = of(j);
 
-    if (d->state != WAITING || (d->needs_ring && n->ring.epoch == d->epoch))
+    if (d->state != WAITING || d->last || (d->needs_ring && n->ring.epoch == d->epoch))
         return;
     if (!nwr_ring_find(&n->ring, d->peer)) {
         end(n, of(j), NWR_E_HOSTDOWN);
@@ -337,7 +339,14 @@ static void on_orphan(struct nwr_node *n, struct nwr_job *j)
 
 static void on_wake(struct nwr_node *n, struct nwr_job *j)
 {
-    end(n, of(j), NWR_E_TIMEDOUT);
+    struct deliver *d = of(j);
+
+    if (d->last) {
+        d->last = false;
+        proceed(n, d);
+    } else {
+        end(n, d, NWR_E_TIMEDOUT);
+    }
 }
 
 static void on_free(struct nwr_node *n, struct nwr_job *j)
@@ -380,6 +389,18 @@ struct nwr_job *nwr_deliver(struct nwr_node *n, struct nwr_job *parent, uint32_t
     nwr_assert(b->rows.n || b->nblock || b->level == NWR_LEVEL_DISK);
     d->guards = guards;
     proceed(n, d);
+    return &d->job;
+}
+
+struct nwr_job *nwr_deliver_last(struct nwr_node *n, struct nwr_job *parent, uint32_t slot,
+                                 uint16_t peer, struct nwr_batch *b)
+{
+    struct deliver *d = deliver_new(n, parent, slot, peer, b);
+
+    d->guards = true;
+    d->last = true;
+    d->state = WAITING;
+    nwr_job_wake(n, &d->job, n->now + NWR_RETRY_READ_MS);
     return &d->job;
 }
 

@@ -273,6 +273,13 @@ void nwr_jobs_check(const struct nwr_node *n)
 
 /* ---- calls ---------------------------------------------------------------------------------- */
 
+/* What a replica does at once: a sync may take its time. */
+static bool is_timed(const struct nwr_msg *m)
+{
+    return m->kind == NWR_MSG_FETCH ||
+           (m->kind == NWR_MSG_REPLICATE && m->u.put.level == NWR_LEVEL_MEMORY);
+}
+
 void nwr_call(struct nwr_node *n, struct nwr_job *j, uint16_t peer, uint32_t slot,
               struct nwr_msg *m)
 {
@@ -290,6 +297,8 @@ void nwr_call(struct nwr_node *n, struct nwr_job *j, uint16_t peer, uint32_t slo
     c->next = j->calls;
     j->calls = c;
     m->id = c->id;
+    if (is_timed(m))
+        nwr_lag_asked(n, peer, c->id);
     nwr_send(n, peer, m);
 }
 
@@ -306,6 +315,7 @@ void nwr_call_answer(struct nwr_node *n, uint16_t peer, struct nwr_msg *m)
 {
     struct nwr_call *c = call_find(n, m->id);
 
+    nwr_lag_answered(n, peer, m->id);
     if (!c || c->peer != peer)
         return;
     unchain(n, c);

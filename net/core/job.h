@@ -30,6 +30,7 @@ enum {
     NWR_RETRY_WRITE_MS = 2000, /* a silent coordinator: the next one gets the same write */
     NWR_RETRY_READ_MS = 300,
     NWR_SETTLE_MS = 1000,            /* answers that come later than this do not repair */
+    NWR_LAG_MS = 1000,               /* who takes that long is spared (lag.c) */
     NWR_REPAIRS_MAX = 8,             /* repairs of late replicas at a time */
     NWR_BACKGROUND_BYTES = 64 << 20, /* of batches whose writer was answered already */
     NWR_HELD_MAX = 1024,             /* messages of an epoch not learned yet */
@@ -101,6 +102,9 @@ struct nwr_peer_state {
     nwr_ms knock_until; /* until then, or an attempt that failed, it is being dialed */
     uint64_t epoch;     /* the newest ring it said it has stored */
     uint64_t copied;    /* it holds what it is to copy by the ring of this epoch */
+    uint64_t timed;     /* the question to it that is timed (lag.c); 0: none */
+    nwr_ms timed_at;
+    bool late; /* the last one took long */
 };
 
 /* Who asked, and is to be answered once. */
@@ -275,6 +279,13 @@ nwr_ms nwr_maybe_until(const struct nwr_node *n, const uint16_t *list, uint32_t 
  * before, or none is down. *knocked: the epoch in which it was done, 0 at first. */
 bool nwr_knock(struct nwr_node *n, uint64_t *knocked, const uint16_t *list, uint32_t m);
 
+/* ---- who answers late (lag.c) ---- */
+/* A question with this id goes to peer; it answered one. */
+void nwr_lag_asked(struct nwr_node *n, uint16_t peer, uint64_t id);
+void nwr_lag_answered(struct nwr_node *n, uint16_t peer, uint64_t id);
+/* It is not to be asked what others do as well. */
+bool nwr_is_spared(const struct nwr_node *n, uint16_t peer);
+
 /* ---- hints (hints.c) ---- */
 void nwr_hints_init(struct nwr_hints *hs, uint64_t bytes_max);
 void nwr_hints_deinit(struct nwr_hints *hs);
@@ -404,6 +415,9 @@ void nwr_batch_unref(struct nwr_batch *b);
  * has. Takes one count. May end at once. */
 struct nwr_job *nwr_deliver(struct nwr_node *n, struct nwr_job *parent, uint32_t slot,
                             uint16_t peer, struct nwr_batch *b, bool guards);
+/* The same, with guards, NWR_RETRY_READ_MS later, if its parent still waits then (lag.c). */
+struct nwr_job *nwr_deliver_last(struct nwr_node *n, struct nwr_job *parent, uint32_t slot,
+                                 uint16_t peer, struct nwr_batch *b);
 /* To a node that stands in for target. */
 struct nwr_job *nwr_deliver_for(struct nwr_node *n, struct nwr_job *parent, uint32_t slot,
                                 uint16_t peer, struct nwr_batch *b, uint16_t target);

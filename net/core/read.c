@@ -128,10 +128,28 @@ static void fetch(struct nwr_node *n, struct read *rd, uint32_t i, enum phase ph
     nwr_call(n, &rd->job, rd->side[i].ordinal, i << 8 | (uint32_t)phase, &m);
 }
 
+static bool is_settled(const struct read *rd)
+{
+    return !rd->copy && !rd->repair && !rd->leave && rd->need[NWR_LIST_NEXT] == 0;
+}
+
 /* This node sends itself rows: a digest alone would save nothing. */
+static void ask(struct nwr_node *n, struct read *rd, uint32_t i, bool later)
+{
+    struct side *s = &rd->side[i];
+    bool own = s->ordinal == n->ordinal;
+
+    s->spared = false;
+    s->state = SIDE_ASKED;
+    fetch(n, rd, i, own ? PHASE_ROWS : PHASE_DIGEST, rd->range, rd->nrange);
+    if (later && !own)
+        nwr_send_later(n);
+}
+
+/* Those who are up; who answers late (lag.c) only while the others are too few. */
 static void ask_idle(struct nwr_node *n, struct read *rd)
 {
-    bool settled = !rd->copy && !rd->repair && rd->need[NWR_LIST_NEXT] == 0;
+    bool settled = is_settled(rd);
     uint32_t asked = 0;
 
     for (uint32_t i = 0; i < rd->m; i++)
@@ -139,18 +157,40 @@ static void ask_idle(struct nwr_node *n, struct read *rd)
                  rd->side[i].ordinal == n->ordinal;
     for (uint32_t i = 0; i < rd->m; i++) {
         struct side *s = &rd->side[i];
-        bool own = s->ordinal == n->ordinal;
+        bool own = s->ordinal == n->ordinal, enough = asked >= rd->need[NWR_LIST_NOW] && settled;
 
-        if (s->state != SIDE_IDLE || !nwr_is_up(n, s->ordinal))
+        s->spared = s->state == SIDE_IDLE && settled && nwr_is_up(n, s->ordinal) &&
+                    nwr_is_spared(n, s->ordinal);
+        if (s->state != SIDE_IDLE || s->spared || !nwr_is_up(n, s->ordinal))
             continue;
-        if (asked >= rd->need[NWR_LIST_NOW] && settled && !own && !NWR_RULE(ASK_ALL))
+        if (enough && !own && !NWR_RULE(ASK_ALL))
             continue;
-        s->state = SIDE_ASKED;
-        fetch(n, rd, i, own ? PHASE_ROWS : PHASE_DIGEST, rd->range, rd->nrange);
-        if (settled && !own && asked >= rd->need[NWR_LIST_NOW])
-            nwr_send_later(n);
+        ask(n, rd, i, enough);
         asked += !own;
     }
+    rd->spared_until = NWR_NEVER;
+    for (uint32_t i = 0; i < rd->m; i++) {
+        if (rd->side[i].spared && asked < rd->need[NWR_LIST_NOW]) {
+            ask(n, rd, i, false);
+            asked++;
+        } else if (rd->side[i].spared) {
+            rd->spared_until = n->now + NWR_RETRY_READ_MS;
+        }
+    }
+}
+
+/* Those who are on time do not do. */
+static void ask_spared(struct nwr_node *n, struct read *rd)
+{
+    rd->spared_until = NWR_NEVER;
+    for (uint32_t i = 0; i < rd->m; i++)
+        if (rd->side[i].spared && nwr_is_up(n, rd->side[i].ordinal))
+            ask(n, rd, i, false);
+}
+
+static void wait_until(struct nwr_node *n, struct read *rd, nwr_ms at)
+{
+    nwr_job_wake(n, &rd->job, NWR_MIN(at, rd->spared_until));
 }
 
 static void ask_rows(struct nwr_node *n, struct read *rd, struct side *like)
@@ -246,7 +286,7 @@ static void begin(struct nwr_node *n, struct read *rd);
 static bool could_answer(const struct nwr_node *n, const struct side *s)
 {
     switch (s->state) {
-    case SIDE_IDLE: return nwr_is_maybe(n, s->ordinal);
+    case SIDE_IDLE: return s->spared || nwr_is_maybe(n, s->ordinal);
     case SIDE_FAILED: return s->err == NWR_E_EPOCH;
     case SIDE_ASKED:
     case SIDE_DIGEST:
@@ -282,7 +322,7 @@ static void not_enough(struct nwr_node *n, struct read *rd)
     if (!enough_could(n, rd) && !nwr_knock(n, &rd->knocked, list, rd->m))
         finish(n, rd, err == NWR_E_EPOCH ? NWR_E_HOSTDOWN : err);
     else
-        nwr_job_wake(n, &rd->job, NWR_MIN(nwr_maybe_until(n, list, rd->m), rd->deadline));
+        wait_until(n, rd, NWR_MIN(nwr_maybe_until(n, list, rd->m), rd->deadline));
 }
 
 /* Nodes that stand in may know nothing, and agree on that: they decide nothing among themselves
@@ -343,7 +383,7 @@ static bool own_is_missing(struct nwr_node *n, struct read *rd)
 static bool alone(struct nwr_node *n, struct read *rd)
 {
     if (enough_could(n, rd) && n->now < rd->patience) {
-        nwr_job_wake(n, &rd->job, NWR_MIN(rd->patience, rd->deadline));
+        wait_until(n, rd, NWR_MIN(rd->patience, rd->deadline));
         return false;
     }
     for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++)
@@ -396,10 +436,10 @@ static void look_asking(struct nwr_node *n, struct read *rd)
     if (own_is_missing(n, rd))
         return;
     if (spares_must_wait(n, rd)) {
-        nwr_job_wake(n, &rd->job, NWR_MIN(rd->patience, rd->deadline));
+        wait_until(n, rd, NWR_MIN(rd->patience, rd->deadline));
         return;
     }
-    nwr_job_wake(n, &rd->job, rd->deadline);
+    wait_until(n, rd, rd->deadline);
     if (!rd->leave && try_equal(n, rd))
         return;
     if (ask_whole(n, rd))
@@ -498,10 +538,12 @@ static void side_failed(struct nwr_node *n, struct read *rd, uint32_t i, enum nw
     s->state = err == NWR_E_HOSTDOWN ? SIDE_IDLE : SIDE_FAILED;
     if (rd->copy && err == NWR_E_CORRUPT && s->in & 1 << NWR_LIST_NOW)
         rd->need[NWR_LIST_NOW] = NWR_MAX(rd->need[NWR_LIST_NOW] - 1, rd->least);
-    if (rd->state == LATE)
+    if (rd->state == LATE) {
         late_done(n, rd);
-    else
-        look_asking(n, rd);
+        return;
+    }
+    ask_spared(n, rd);
+    look_asking(n, rd);
 }
 
 static void side_rows(struct nwr_node *n, struct read *rd, uint32_t i, enum phase phase,
@@ -606,7 +648,8 @@ static void ring_changed(struct nwr_node *n, struct read *rd)
 static bool back_again(const struct nwr_node *n, const struct read *rd)
 {
     for (uint32_t i = 0; i < rd->m; i++)
-        if (rd->side[i].state == SIDE_IDLE && nwr_is_up(n, rd->side[i].ordinal))
+        if (rd->side[i].state == SIDE_IDLE && !rd->side[i].spared &&
+            nwr_is_up(n, rd->side[i].ordinal))
             return true;
     return false;
 }
@@ -639,12 +682,20 @@ static void on_wake(struct nwr_node *n, struct nwr_job *j)
 {
     struct read *rd = of(j);
 
-    if (rd->state == LATE)
+    bool asking = rd->state == ASKING;
+
+    if (rd->state == LATE) {
         late_done(n, rd);
-    else if (n->now >= rd->deadline)
+    } else if (n->now >= rd->deadline) {
         finish(n, rd, NWR_E_TIMEDOUT);
-    else if (rd->state == ASKING)
-        look_asking(n, rd);
+    } else {
+        if (asking && n->now >= rd->spared_until)
+            ask_spared(n, rd);
+        rd->spared_until = asking ? rd->spared_until : NWR_NEVER;
+        wait_until(n, rd, rd->deadline);
+        if (asking)
+            look_asking(n, rd);
+    }
 }
 
 static void on_free(struct nwr_node *n, struct nwr_job *j)

@@ -46,6 +46,7 @@ struct side {
     bool whole;  /* it holds the result */
     bool writing;
     bool spare;             /* stands in for one that is away: read, never written to */
+    bool spared;            /* it answers late, and was not asked yet (lag.c) */
     struct nwr_rows extra;  /* objects it did not follow by itself */
     struct nwr_range *want; /* those still to ask for */
     uint32_t nwant, want_at;
@@ -73,8 +74,9 @@ struct read {
     bool untaken;            /* a replica could not take what was written back, nor will it soon */
     enum nwr_err disk_err;   /* what the disk of this node said then */
     bool sloppy;
-    uint32_t away;   /* of the lists, when it was decided whom to ask */
-    nwr_ms patience; /* until then spares do not answer for a member of the list that may, nor
+    uint32_t away;       /* of the lists, when it was decided whom to ask */
+    nwr_ms spared_until; /* then those are asked too; NWR_NEVER: there are none */
+    nwr_ms patience;     /* until then spares do not answer for a member of the list that may, nor
                         does this node alone for a group it is behind in */
     bool rows_asked;
     bool differs; /* LATE: a replica has something else */

@@ -26,6 +26,7 @@
     X(SAME_WRITE, "a retry carries the write_id of the first try")                                 \
     X(IN_DOUBT, "E_HOSTDOWN is said only where nothing was sent")                                  \
     X(ASK_ALL, "a silent replica is not waited for while others answer")                           \
+    X(SPARED, "who answers late is not asked what others answer as well")                          \
     X(NEXT_COORDINATOR, "a silent coordinator is replaced by the next")                            \
     X(DEADLINE, "every request ends")                                                              \
     X(STANDS_IN, "the next nodes take what a replica cannot")                                      \

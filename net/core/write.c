@@ -36,6 +36,7 @@ struct side {
     enum side_state state;
     uint8_t in;        /* bit of each list it is in, as they are now; 0: it does not count */
     bool hinted;       /* a hint for it was taken with the write */
+    bool spared;       /* it answers late, and the others do (lag.c) */
     uint16_t hint_for; /* it stands in for this one, and counts in its place; 0: for none */
     enum nwr_err err;
 };
@@ -250,6 +251,8 @@ static void deliver_to(struct nwr_node *n, struct write *wr, uint32_t slot)
     if (wr->side[slot].hint_for)
         nwr_deliver_for(n, &wr->job, slot, wr->side[slot].ordinal, wr->batch,
                         wr->side[slot].hint_for);
+    else if (wr->side[slot].spared)
+        nwr_deliver_last(n, &wr->job, slot, wr->side[slot].ordinal, wr->batch);
     else
         nwr_deliver(n, &wr->job, slot, wr->side[slot].ordinal, wr->batch, true);
 }
@@ -331,8 +334,25 @@ static size_t data_bytes(const struct write *wr)
     return nwr_msg_bytes(&size);
 }
 
+/* Who answers late is left out where W of each of its lists are on time, this node among them. */
+static bool can_spare(const struct nwr_node *n, const struct write *wr, const struct side *s)
+{
+    if (!s->in || s->hint_for || !nwr_is_up(n, s->ordinal) || !nwr_is_spared(n, s->ordinal))
+        return false;
+    for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++) {
+        uint32_t on_time = 0;
+
+        for (uint32_t i = 0; i < wr->nside; i++)
+            on_time += wr->side[i].in >> l & 1 && nwr_is_up(n, wr->side[i].ordinal) &&
+                       !nwr_is_spared(n, wr->side[i].ordinal);
+        if (on_time < wr->w[l])
+            return false;
+    }
+    return true;
+}
+
 /* For those that are away now, in the commit of the write itself; first where it stands in, since
- * that is what counts. */
+ * that is what counts. Who is spared gets it by its hint. */
 static void add_hints(struct nwr_node *n, struct write *wr, struct nwr_lent *l)
 {
     const struct nwr_request *req = wr->origin.req;
@@ -345,10 +365,11 @@ static void add_hints(struct nwr_node *n, struct write *wr, struct nwr_lent *l)
         own->hinted |= nwr_hint_add(n, l, own->hint_for, wr->pg, key, req->nwrite, data_bytes(wr));
     for (uint32_t i = 0; i < wr->nside; i++) {
         struct side *s = &wr->side[i];
+        bool late = can_spare(n, wr, s), away = s->in && !nwr_is_up(n, s->ordinal);
 
-        if (s->in && !nwr_is_up(n, s->ordinal) && !stand_in_of(wr, s->ordinal) &&
-            NWR_RULE(HINT_KEPT))
+        if ((late || away) && !stand_in_of(wr, s->ordinal) && NWR_RULE(HINT_KEPT))
             s->hinted |= nwr_hint_add(n, l, s->ordinal, wr->pg, key, req->nwrite, 0);
+        s->spared = late && s->hinted;
     }
     nwr_free(key);
     if (wr->spare)
@@ -380,6 +401,8 @@ static void put_blocks(struct nwr_node *n, struct write *wr)
     struct nwr_request *req = wr->origin.req;
     struct nwr_lent *l = nwr_lend(n, &wr->job, 0, NWR_STORE_BLOCK_PUT, wr->pg);
 
+    for (uint32_t i = 0; i < wr->nside; i++) /* it gets them with what names them */
+        wr->side[i].spared = can_spare(n, wr, &wr->side[i]);
     l->op.block = req->block;
     l->op.nblock = req->nblock;
     nwr_lend_submit(n, l);

@@ -41,6 +41,7 @@ READ_REPAIR replicator_test a_plain_read_heals_a_replica_that_was_away
 SAME_WRITE replicator_test a_silent_coordinator_is_replaced_and_the_write_is_one_write
 IN_DOUBT sim [invented] --seeds 10
 ASK_ALL replicator_test a_silent_replica_delays_no_read
+SPARED lag_test reads_do_not_pile_up_at_a_replica_that_answers_late
 NEXT_COORDINATOR replicator_test a_silent_coordinator_delays_no_forwarded_read
 DEADLINE sim [reply] --seed 11
 STANDS_IN handoff_test with_two_of_three_replicas_dead_a_sloppy_write_goes_on
