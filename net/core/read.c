@@ -128,54 +128,42 @@ static void fetch(struct nwr_node *n, struct read *rd, uint32_t i, enum phase ph
     nwr_call(n, &rd->job, rd->side[i].ordinal, i << 8 | (uint32_t)phase, &m);
 }
 
-static bool is_settled(const struct read *rd)
-{
-    return !rd->copy && !rd->repair && !rd->leave && rd->need[NWR_LIST_NEXT] == 0;
-}
-
 /* This node sends itself rows: a digest alone would save nothing. */
-static void ask(struct nwr_node *n, struct read *rd, uint32_t i, bool later)
+static void ask(struct nwr_node *n, struct read *rd, uint32_t i)
 {
-    struct side *s = &rd->side[i];
-    bool own = s->ordinal == n->ordinal;
+    bool own = rd->side[i].ordinal == n->ordinal;
 
-    s->spared = false;
-    s->state = SIDE_ASKED;
+    rd->side[i].spared = false;
+    rd->side[i].state = SIDE_ASKED;
     fetch(n, rd, i, own ? PHASE_ROWS : PHASE_DIGEST, rd->range, rd->nrange);
-    if (later && !own)
-        nwr_send_later(n);
 }
 
-/* Those who are up; who answers late (lag.c) only while the others are too few. */
 static void ask_idle(struct nwr_node *n, struct read *rd)
 {
-    bool settled = is_settled(rd);
+    bool settled = !rd->copy && !rd->repair && rd->need[NWR_LIST_NEXT] == 0;
     uint32_t asked = 0;
 
-    for (uint32_t i = 0; i < rd->m; i++)
-        asked += rd->side[i].state == SIDE_ASKED || has_answered(&rd->side[i]) ||
-                 rd->side[i].ordinal == n->ordinal;
-    for (uint32_t i = 0; i < rd->m; i++) {
-        struct side *s = &rd->side[i];
-        bool own = s->ordinal == n->ordinal, enough = asked >= rd->need[NWR_LIST_NOW] && settled;
-
-        s->spared = s->state == SIDE_IDLE && settled && nwr_is_up(n, s->ordinal) &&
-                    nwr_is_spared(n, s->ordinal);
-        if (s->state != SIDE_IDLE || s->spared || !nwr_is_up(n, s->ordinal))
-            continue;
-        if (enough && !own && !NWR_RULE(ASK_ALL))
-            continue;
-        ask(n, rd, i, enough);
-        asked += !own;
-    }
     rd->spared_until = NWR_NEVER;
     for (uint32_t i = 0; i < rd->m; i++) {
-        if (rd->side[i].spared && asked < rd->need[NWR_LIST_NOW]) {
-            ask(n, rd, i, false);
-            asked++;
-        } else if (rd->side[i].spared) {
+        struct side *s = &rd->side[i];
+
+        asked += s->state == SIDE_ASKED || has_answered(s) || s->ordinal == n->ordinal;
+        s->spared = nwr_read_can_spare(n, rd, s);
+        if (s->spared)
             rd->spared_until = n->now + NWR_RETRY_READ_MS;
-        }
+    }
+    for (uint32_t i = 0; i < rd->m; i++) {
+        struct side *s = &rd->side[i];
+        bool own = s->ordinal == n->ordinal;
+        bool beyond = asked >= rd->need[NWR_LIST_NOW] && settled && !own;
+
+        if (s->state != SIDE_IDLE || s->spared || !nwr_is_up(n, s->ordinal) ||
+            (beyond && !NWR_RULE(ASK_ALL)))
+            continue;
+        ask(n, rd, i);
+        if (beyond)
+            nwr_send_later(n);
+        asked += !own;
     }
 }
 
@@ -185,7 +173,7 @@ static void ask_spared(struct nwr_node *n, struct read *rd)
     rd->spared_until = NWR_NEVER;
     for (uint32_t i = 0; i < rd->m; i++)
         if (rd->side[i].spared && nwr_is_up(n, rd->side[i].ordinal))
-            ask(n, rd, i, false);
+            ask(n, rd, i);
 }
 
 static void wait_until(struct nwr_node *n, struct read *rd, nwr_ms at)

@@ -95,6 +95,8 @@ uint32_t nwr_read_count(const struct read *rd, enum nwr_list list,
 
 /* sides.c: by the ring there is, and who is up. */
 void nwr_read_place(struct nwr_node *n, struct read *rd);
+/* It answers late (lag.c), and those who are on time are enough in each of its lists. */
+bool nwr_read_can_spare(const struct nwr_node *n, const struct read *rd, const struct side *s);
 
 /* merge.c: sides that answered have rows, or another one with their digest has. */
 void nwr_read_merge(struct nwr_node *n, struct read *rd);

@@ -133,3 +133,20 @@ void nwr_read_place(struct nwr_node *n, struct read *rd)
     else
         place(n, rd);
 }
+
+bool nwr_read_can_spare(const struct nwr_node *n, const struct read *rd, const struct side *s)
+{
+    if (rd->copy || rd->repair || rd->leave || s->state != SIDE_IDLE || !nwr_is_up(n, s->ordinal) ||
+        !nwr_is_spared(n, s->ordinal))
+        return false;
+    for (enum nwr_list l = NWR_LIST_NOW; l < NWR_LISTS; l++) {
+        uint32_t on_time = 0;
+
+        for (uint32_t i = 0; i < rd->m; i++)
+            on_time += rd->side[i].in >> l & 1 && nwr_is_up(n, rd->side[i].ordinal) &&
+                       !nwr_is_spared(n, rd->side[i].ordinal);
+        if (s->in >> l & 1 && on_time < rd->need[l])
+            return false;
+    }
+    return true;
+}
