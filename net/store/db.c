@@ -9,6 +9,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
@@ -19,9 +21,10 @@
 #define DB_LOG_BYTES (1 * MIB)
 #define DB_STREAM_BYTES (1 * MIB)
 #define DB_BACKGROUND_JOBS 2
-#define DB_LOG_WARN 2      /* rocksdb::InfoLogLevel */
+#define DB_LOG_FATAL 4     /* rocksdb::InfoLogLevel */
 #define DB_POINT_IN_TIME 2 /* rocksdb::WALRecoveryMode */
 #define DB_BLOOM_BITS 10
+#define DB_COMPACT_BYTES (768 * MIB) /* of most: a file of 64 MiB, ten below it, one to spare */
 
 struct nwr_db {
     rocksdb_t *db;
@@ -35,7 +38,7 @@ struct nwr_db {
     char *dir;
     _Atomic enum nwr_err failed;
     _Atomic bool rotten;
-    bool squeezed;
+    enum nwr_db_pace pace;
     pthread_mutex_t sync; /* held over a sync and while db is opened anew */
     uint64_t log_named;   /* the newest log whose name is on disk */
 };
@@ -89,7 +92,8 @@ static rocksdb_options_t *make_options(rocksdb_cache_t *cache, bool compress)
     rocksdb_options_set_write_buffer_size(o, DB_WRITE_BYTES);
     rocksdb_options_set_max_total_wal_size(o, DB_WAL_BYTES);
     rocksdb_options_set_wal_recovery_mode(o, DB_POINT_IN_TIME);
-    rocksdb_options_set_info_log_level(o, DB_LOG_WARN);
+    /* It has most to say on a full disk, and 7.8 aborts the process when it cannot. */
+    rocksdb_options_set_info_log_level(o, DB_LOG_FATAL);
     rocksdb_options_set_max_log_file_size(o, DB_LOG_BYTES);
     rocksdb_options_set_keep_log_file_num(o, 2);
     rocksdb_options_set_stats_dump_period_sec(o, 0);
@@ -109,11 +113,21 @@ static rocksdb_options_t *make_options(rocksdb_cache_t *cache, bool compress)
 static const char *const table_name[NWR_SPACE_END] = {"default", "records", "blocks", "data",
                                                       "meta"};
 
+static bool is_ample(const char *dir)
+{
+    struct statvfs st;
+
+    return statvfs(dir, &st) == 0 && (uint64_t)st.f_bavail * st.f_frsize >= NWR_DB_AMPLE_BYTES;
+}
+
 static char *open_tables(struct nwr_db *db, bool read_only)
 {
     const rocksdb_options_t *options[NWR_SPACE_END];
     char *message = NULL;
 
+    db->pace = is_ample(db->dir) ? NWR_DB_CALM : NWR_DB_HOLD;
+    rocksdb_options_set_disable_auto_compactions(db->options, db->pace == NWR_DB_HOLD);
+    rocksdb_options_set_disable_auto_compactions(db->data_options, db->pace == NWR_DB_HOLD);
     for (int i = 0; i < NWR_SPACE_END; i++)
         options[i] = i == NWR_SPACE_DATA ? db->data_options : db->options;
     if (read_only)
@@ -325,7 +339,6 @@ enum nwr_err nwr_db_mend(struct nwr_db *db, struct nwr_db_lost *lost)
     err = err_of(rebuild(db, lost));
     atomic_store(&db->failed, err);
     atomic_store(&db->rotten, false);
-    db->squeezed = false;
     pthread_mutex_unlock(&db->sync);
     return err;
 }
@@ -360,9 +373,11 @@ enum nwr_err nwr_db_open(struct nwr_db **out, const char *dir, struct nwr_db_los
                          size_t text_len)
 {
     struct nwr_db *db = make_db(dir);
-    char *message = open_tables(db, false);
     enum nwr_err err = NWR_OK;
+    char *message;
 
+    mkdir(dir, 0755); /* or RocksDB says why not; it is asked for its room first */
+    message = open_tables(db, false);
     if (message && is_rot(message) && all_readable(db)) {
         rocksdb_free(message);
         close_tables(db);
@@ -579,32 +594,77 @@ enum nwr_err nwr_db_recover(struct nwr_db *db)
         rocksdb_free(open_tables(db, true));
     else
         atomic_store(&db->failed, NWR_OK);
-    db->squeezed = false;
     pthread_mutex_unlock(&db->sync);
     return err;
 }
 
-/* Deletions must reach a table, and tables few enough to be merged, before they free anything. */
-void nwr_db_squeeze(struct nwr_db *db, bool on)
+/* Each deletion takes another entry along. Numbers that are not known are 0. */
+static uint64_t lives_of(const rocksdb_livefiles_t *files, enum nwr_space space)
 {
-    const char *key = "level0_file_num_compaction_trigger", *value = on ? "1" : "4";
-    rocksdb_flushoptions_t *flush;
+    uint64_t bytes = 0, put = 0, gone = 0;
 
-    if ((!on && !db->squeezed) || atomic_load(&db->failed))
-        return;
-    flush = rocksdb_flushoptions_create();
-    rocksdb_flushoptions_set_wait(flush, 0);
+    for (int i = 0; i < rocksdb_livefiles_count(files); i++) {
+        if (!is_of(files, i, space))
+            continue;
+        bytes += rocksdb_livefiles_size(files, i);
+        gone += rocksdb_livefiles_deletions(files, i);
+        put += rocksdb_livefiles_entries(files, i) - rocksdb_livefiles_deletions(files, i);
+    }
+    return put ? (bytes / put + 1) * (put - NWR_MIN(put, gone)) : bytes;
+}
+
+struct nwr_db_need nwr_db_need(struct nwr_db *db)
+{
+    struct nwr_db_need need = {0};
+    const rocksdb_livefiles_t *files;
+
+    if (!db->db)
+        return need;
+    files = rocksdb_livefiles(db->db);
+    for (int i = 1; i < NWR_SPACE_END; i++) {
+        uint64_t bytes = 0;
+
+        need.compact += lives_of(files, (enum nwr_space)i);
+        if (!rocksdb_property_int_cf(db->db, db->cf[i], "rocksdb.cur-size-all-mem-tables", &bytes))
+            need.flush += bytes;
+    }
+    rocksdb_livefiles_destroy(files);
+    need.compact = NWR_MIN(need.compact, DB_COMPACT_BYTES);
+    return need;
+}
+
+static void set_pace(struct nwr_db *db, enum nwr_db_pace pace)
+{
+    const char *key[] = {"level0_file_num_compaction_trigger", "disable_auto_compactions"};
+    const char *value[] = {pace == NWR_DB_CALM ? "4" : "1", pace == NWR_DB_HOLD ? "true" : "false"};
+
     for (int i = 1; i < NWR_SPACE_END; i++) {
         char *message = NULL;
 
-        if (on != db->squeezed)
-            rocksdb_set_options_cf(db->db, db->cf[i], 1, &key, &value, &message);
-        rocksdb_free(message);
-        message = NULL;
-        if (on)
-            rocksdb_flush_cf(db->db, flush, db->cf[i], &message);
+        rocksdb_set_options_cf(db->db, db->cf[i], 2, key, value, &message);
         rocksdb_free(message);
     }
-    rocksdb_flushoptions_destroy(flush);
-    db->squeezed = on;
+    db->pace = pace;
+}
+
+/* Deletions must reach a table, and tables few enough to be merged, before they free anything. */
+void nwr_db_pace(struct nwr_db *db, enum nwr_db_pace pace, bool flush)
+{
+    rocksdb_flushoptions_t *o;
+
+    if (atomic_load(&db->failed))
+        return;
+    if (pace != db->pace)
+        set_pace(db, pace);
+    if (!flush)
+        return;
+    o = rocksdb_flushoptions_create();
+    rocksdb_flushoptions_set_wait(o, 0);
+    for (int i = 1; i < NWR_SPACE_END; i++) {
+        char *message = NULL;
+
+        rocksdb_flush_cf(db->db, o, db->cf[i], &message);
+        rocksdb_free(message);
+    }
+    rocksdb_flushoptions_destroy(o);
 }

@@ -16,6 +16,16 @@
 
 struct nwr_db;
 
+/* More room than RocksDB ever needs at once. */
+#define NWR_DB_AMPLE_BYTES ((uint64_t)1 << 30)
+
+/* When it compacts. One for which there is no room takes all that is left, and fails. */
+enum nwr_db_pace {
+    NWR_DB_CALM,
+    NWR_DB_SQUEEZE, /* the disk is full: rather compact early than keep what was removed */
+    NWR_DB_HOLD,    /* a compaction would not fit: none is begun */
+};
+
 /* What table files that were set aside held: groups whose records they may have had. */
 struct nwr_db_lost {
     bool any;    /* a file was set aside */
@@ -23,7 +33,8 @@ struct nwr_db_lost {
     bool pg[NWR_PGS_MAX];
 };
 
-/* text: one line for people on failure. A database that does not open for what rotted is rebuilt
+/* Where room is not ample, it compacts only when it is told its pace.
+ * text: one line for people on failure. A database that does not open for what rotted is rebuilt
  * from the files that can be read; *lost says what went. */
 enum nwr_err nwr_db_open(struct nwr_db **out, const char *dir, struct nwr_db_lost *lost, char *text,
                          size_t text_len);
@@ -47,8 +58,15 @@ bool nwr_db_rotten(const struct nwr_db *db);
 enum nwr_err nwr_db_mend(struct nwr_db *db, struct nwr_db_lost *lost);
 /* Number of the last write; smaller than it was: writes are lost. */
 uint64_t nwr_db_sequence(struct nwr_db *db);
-/* on: the disk is full; rather compact early than keep what was removed. */
-void nwr_db_squeeze(struct nwr_db *db, bool on);
+/* What RocksDB may write by itself before it gives any of it back. */
+struct nwr_db_need {
+    uint64_t flush, compact;
+};
+
+/* Estimates; a compaction is taken to leave out what was removed. */
+struct nwr_db_need nwr_db_need(struct nwr_db *db);
+/* flush: what is in memory too, since only what is in a table can be left out. */
+void nwr_db_pace(struct nwr_db *db, enum nwr_db_pace pace, bool flush);
 /* What table files hold of pg in space is read from the disk the next time. */
 void nwr_db_cool(struct nwr_db *db, enum nwr_space space, nwr_pg pg);
 /* Lets go of files that a scan kept from being removed. */

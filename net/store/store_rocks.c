@@ -381,39 +381,37 @@ static bool maintain(struct rocks *r)
     return more;
 }
 
-/* Waits for work; false when the time for maintenance has come first. */
-static bool wait_for_work(struct rocks *r, bool soon)
+/* Waits for work, but not beyond due, when it is time for maintenance. */
+static void wait_for_work(struct rocks *r, nwr_ms due)
 {
-    struct timespec until;
+    struct timespec until = {.tv_sec = due / 1000, .tv_nsec = due % 1000 * 1000000};
     int rc = 0;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += soon ? 0 : MAINTENANCE_MS / 1000;
     while (!r->in.first && !r->stop_work && rc == 0)
         rc = pthread_cond_timedwait(&r->have_work, &r->q, &until);
-    return r->in.first || r->stop_work;
 }
 
+/* Maintenance comes between two times of work too: who never rests may need it most. */
 static void *work_main(void *arg)
 {
     struct rocks *r = arg;
-    bool soon = false;
+    nwr_ms due = nwr_clock_ms() + MAINTENANCE_MS;
 
     pthread_mutex_lock(&r->q);
     for (;;) {
         struct list ops;
-        bool have = wait_for_work(r, soon);
 
+        wait_for_work(r, due);
         ops = r->in;
-        if (have && !ops.first)
+        if (r->stop_work && !ops.first)
             break;
         r->in = (struct list){0};
-        r->busy = have;
+        r->busy = ops.first != NULL;
         pthread_mutex_unlock(&r->q);
-        if (have)
+        if (r->busy)
             work_through(r, &ops);
-        else
-            soon = maintain(r);
+        if (!r->busy || nwr_clock_ms() >= due)
+            due = nwr_clock_ms() + (maintain(r) && !r->busy ? 0 : MAINTENANCE_MS);
         pthread_mutex_lock(&r->q);
         r->busy = false;
     }

@@ -105,14 +105,74 @@ static enum nwr_err tables_scan(struct nwr_kv *kv, const struct nwr_skey *from,
     return err;
 }
 
+void nwr_tables_room(const struct nwr_tables *t, uint64_t *total, uint64_t *avail)
+{
+    struct statvfs st;
+
+    *total = *avail = 0;
+    if (fstatvfs(t->fd, &st) == 0) {
+        *total = (uint64_t)st.f_blocks * st.f_frsize;
+        *avail = (uint64_t)st.f_bavail * st.f_frsize;
+    }
+}
+
+static void look_at_room(struct nwr_tables *t)
+{
+    uint64_t total, used = t->need.flush + t->need.compact + t->need_bytes;
+
+    nwr_tables_room(t, &total, &t->avail);
+    t->is_full = t->avail < NWR_STORE_RESERVE_BYTES + used;
+    t->room_at = nwr_clock_ms();
+    t->room_bytes = 0;
+}
+
+static void ask_need(struct nwr_tables *t)
+{
+    t->need = (struct nwr_db_need){0};
+    t->need_bytes = 0;
+    look_at_room(t);
+    if (t->avail >= NWR_DB_AMPLE_BYTES)
+        return;
+    t->need = nwr_db_need(t->db);
+    look_at_room(t);
+}
+
+static void look_if_due(struct nwr_tables *t)
+{
+    if (t->is_full || !t->room_at || t->room_bytes >= ROOM_BYTES ||
+        nwr_clock_ms() - t->room_at >= ROOM_MS)
+        look_at_room(t);
+}
+
+static bool tables_full(struct nwr_kv *kv)
+{
+    struct nwr_tables *t = of(kv);
+
+    look_if_due(t);
+    return t->is_full;
+}
+
+/* After a write of its log that found no room, 7.8 may abort the process in a thread of its own:
+ * so none is begun that may. */
+static enum nwr_err room_for(struct nwr_tables *t, uint64_t bytes)
+{
+    look_if_due(t);
+    return t->avail < NWR_STORE_LAST_BYTES + bytes ? NWR_E_NOSPC : NWR_OK;
+}
+
 static enum nwr_err tables_write(struct nwr_kv *kv, struct nwr_sorted *changes)
 {
     struct nwr_tables *t = of(kv);
     uint64_t bytes = 0;
+    enum nwr_err err;
 
     for (struct nwr_sorted_node *n = changes->head[0]; n; n = n->next[0])
         bytes += n->key_len + (n->value ? n->value->len : 0u);
+    err = room_for(t, t->pending_bytes + bytes);
+    if (err)
+        return err;
     t->room_bytes += bytes;
+    t->need_bytes += bytes;
     if (!t->group)
         return note_stall(t, nwr_db_write(t->db, changes, t->patient));
     for (struct nwr_sorted_node *n = changes->head[0]; n; n = n->next[0]) {
@@ -136,37 +196,6 @@ enum nwr_err nwr_tables_flush(struct nwr_tables *t)
     return err;
 }
 
-void nwr_tables_room(const struct nwr_tables *t, uint64_t *total, uint64_t *avail)
-{
-    struct statvfs st;
-
-    *total = *avail = 0;
-    if (fstatvfs(t->fd, &st) == 0) {
-        *total = (uint64_t)st.f_blocks * st.f_frsize;
-        *avail = (uint64_t)st.f_bavail * st.f_frsize;
-    }
-}
-
-static void look_at_room(struct nwr_tables *t)
-{
-    uint64_t total, avail;
-
-    nwr_tables_room(t, &total, &avail);
-    t->is_full = avail < NWR_STORE_RESERVE_BYTES;
-    t->room_at = nwr_clock_ms();
-    t->room_bytes = 0;
-}
-
-static bool tables_full(struct nwr_kv *kv)
-{
-    struct nwr_tables *t = of(kv);
-
-    if (t->is_full || !t->room_at || t->room_bytes >= ROOM_BYTES ||
-        nwr_clock_ms() - t->room_at >= ROOM_MS)
-        look_at_room(t);
-    return t->is_full;
-}
-
 /* Enough for what opening a database opens first; the rest of its files are opened as needed. */
 static bool descriptors_are_free(const struct nwr_tables *t)
 {
@@ -179,15 +208,41 @@ static bool descriptors_are_free(const struct nwr_tables *t)
     return n == DESCRIPTORS;
 }
 
+/* Opening writes tables of what the log holds: one that fails leaves them there, so it is not tried
+ * again and again where there is not more room than the last time. */
+static void recover(struct nwr_tables *t)
+{
+    if (t->is_full &&
+        (t->avail < NWR_STORE_MARGIN_BYTES + t->need.flush || t->avail <= t->tried_avail))
+        return;
+    t->tried_avail = nwr_db_recover(t->db) ? t->avail : 0;
+    ask_need(t);
+}
+
+/* What RocksDB is told to do must fit: a compaction that does not takes the reserve, and keeps it
+ * for a second after it has failed. */
+static void keep_pace(struct nwr_tables *t)
+{
+    uint64_t flush = NWR_STORE_MARGIN_BYTES + t->need.flush;
+    enum nwr_db_pace pace = NWR_DB_CALM;
+
+    if (t->avail < NWR_STORE_LAST_BYTES)
+        return;
+    if (t->is_full)
+        pace = t->avail < flush + t->need.compact ? NWR_DB_HOLD : NWR_DB_SQUEEZE;
+    nwr_db_pace(t->db, pace, t->is_full && t->avail >= flush);
+}
+
 void nwr_tables_tend(struct nwr_tables *t)
 {
     enum nwr_err failed = nwr_db_failed(t->db);
 
-    look_at_room(t);
-    if ((failed == NWR_E_NOSPC && !t->is_full) ||
-        (failed == NWR_E_MFILE && descriptors_are_free(t)))
+    ask_need(t);
+    if (failed == NWR_E_NOSPC)
+        recover(t);
+    if (failed == NWR_E_MFILE && descriptors_are_free(t))
         nwr_db_recover(t->db);
-    nwr_db_squeeze(t->db, t->is_full);
+    keep_pace(t);
 }
 
 void nwr_tables_mend(struct nwr_tables *t, struct nwr_db_lost *lost)
@@ -211,7 +266,10 @@ static enum nwr_err tables_segment_put(struct nwr_kv *kv, const struct nwr_block
                                        struct nwr_place *place)
 {
     struct nwr_tables *t = of(kv);
+    enum nwr_err err = room_for(t, b->data->len);
 
+    if (err)
+        return err;
     t->room_bytes += b->data->len;
     return nwr_segments_put(t->segments, b, place);
 }
@@ -271,6 +329,7 @@ void nwr_tables_init(struct nwr_tables *t, struct nwr_db *db, struct nwr_segment
                             .segment_hint = tables_segment_hint,
                             .segment_drop = tables_segment_drop,
                             .segment_live = tables_segment_live};
+    ask_need(t);
 }
 
 void nwr_tables_deinit(struct nwr_tables *t)

@@ -12,8 +12,12 @@
 #include "net/store/kv.h"
 #include "net/store/segment.h"
 
-/* Room that only removals may use: RocksDB needs some to write a memtable or to compact. */
+/* Room that only removals may use, beyond what RocksDB needs to write memtables and to compact. */
 #define NWR_STORE_RESERVE_BYTES ((uint64_t)32 << 20)
+/* What stays free beside anything that RocksDB is told to do: removals go on meanwhile. */
+#define NWR_STORE_MARGIN_BYTES ((uint64_t)4 << 20)
+/* Room that nothing uses: RocksDB must not meet the end of the disk when it writes its log. */
+#define NWR_STORE_LAST_BYTES ((uint64_t)256 << 10)
 
 struct nwr_tables {
     struct nwr_kv kv;
@@ -28,8 +32,12 @@ struct nwr_tables {
     struct nwr_place *drop; /* of the group */
     uint32_t ndrop, capdrop;
     bool is_full;
+    uint64_t avail;
     uint64_t room_bytes; /* written since room was looked at */
     nwr_ms room_at;
+    struct nwr_db_need need;
+    uint64_t need_bytes;  /* written to the database since need was asked */
+    uint64_t tried_avail; /* room there was when recovery failed */
     nwr_ms mend_at, mend_pause;
 };
 

@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -410,183 +409,6 @@ static void a_corrupt_block_is_kept_when_its_segment_is_sparse(void **state)
     assert_int_equal(get_block(k, block_id(0), 0, LARGE), NWR_OK);
 }
 
-/* ---- a full disk ---------------------------------------------------------------------------- */
-
-#define DISK_BYTES "96m"
-
-static int kit_small_disk(void **state)
-{
-    struct kit *k = nwr_zalloc(sizeof(*k));
-    char dir[256];
-
-    k->rocks = true;
-    *state = k;
-    kit_tmpdir(dir, sizeof(dir));
-    snprintf(k->dir, sizeof(k->dir), "%s", dir);
-    if (mount("tmpfs", dir, "tmpfs", 0, "size=" DISK_BYTES))
-        return 0;
-    kit_open(k);
-    return 0;
-}
-
-static int teardown_small_disk(void **state)
-{
-    struct kit *k = *state;
-
-    if (k->s)
-        k->s->destroy(k->s);
-    umount2(k->dir, MNT_DETACH);
-    rmdir(k->dir);
-    nwr_free(k);
-    return 0;
-}
-
-static bool have_disk(const struct kit *k)
-{
-    if (!k->s)
-        print_message("# a small disk needs root: not tested\n");
-    return k->s != NULL;
-}
-
-/* Until it is full; the number of contents stored. */
-static uint32_t fill_disk(struct kit *k, struct nwr_seen *seen, uint32_t max, size_t len)
-{
-    uint32_t n = 0;
-    enum nwr_err err = NWR_OK;
-
-    while (n < max && !err)
-        err = put_content(k, n, block_id(n), len, &seen[n]) ? NWR_E_NOSPC : (n++, NWR_OK);
-    assert_int_equal(err, NWR_E_NOSPC);
-    return n;
-}
-
-static void fill_and_empty(struct kit *k, size_t len)
-{
-    enum {
-        MAX = 20000
-    };
-    struct nwr_seen *seen = nwr_zalloc(MAX * sizeof(*seen));
-    uint32_t n = fill_disk(k, seen, MAX, len);
-    enum nwr_err err = NWR_E_NOSPC;
-
-    assert_true(n > 0);
-    assert_int_equal(put_one(k, content_key(MAX), "more", NULL), NWR_E_NOSPC);
-    assert_int_equal(put_block(k, block_id(MAX), 1, 10), NWR_E_NOSPC);
-    for (uint32_t i = 0; i < n; i++)
-        assert_int_equal(get_block(k, block_id(i), (uint8_t)i, len), NWR_OK);
-    for (uint32_t i = 0; i < n; i++)
-        assert_int_equal(remove_content(k, i, seen[i]), NWR_OK);
-    for (int i = 0; i < PATIENCE && err; i++) {
-        assert_int_equal(sync_now(k), NWR_OK);
-        err = put_content(k, MAX + 1, block_id(1), len, NULL);
-        if (err)
-            poll(NULL, 0, 50);
-    }
-    assert_int_equal(err, NWR_OK);
-    kit_assert_whole(k);
-    kit_reopen(k);
-    kit_assert_whole(k);
-    assert_int_equal(get_block(k, block_id(1), 1, len), NWR_OK);
-    nwr_free(seen);
-}
-
-static void a_disk_full_of_large_blocks_goes_on_reading_and_removing(void **state)
-{
-    if (!have_disk(*state))
-        skip();
-    fill_and_empty(*state, NWR_BLOCK_MAX);
-}
-
-static void a_disk_full_of_small_blocks_goes_on_reading_and_removing(void **state)
-{
-    if (!have_disk(*state))
-        skip();
-    fill_and_empty(*state, 20000);
-}
-
-static void fill_to_the_last_byte(const char *path)
-{
-    static uint8_t zero[1 << 16];
-    int fd = open(path, O_CREAT | O_WRONLY, 0600);
-
-    assert_true(fd >= 0);
-    for (size_t len = sizeof(zero); len; len /= 2)
-        while (write(fd, zero, len) > 0)
-            ;
-    close(fd);
-}
-
-/* A removal with a large body: let through when the disk is full, until it really is. */
-static enum nwr_err remove_at_length(struct kit *k, uint64_t n, struct nwr_seen seen)
-{
-    static char body[60001];
-    struct nwr_write *w;
-    struct batch b;
-
-    memset(body, 'b', sizeof(body) - 1);
-    batch_init(&b, k, NWR_STORE_APPLY);
-    w = batch_put(&b, content_key(n), 0, body);
-    w->v.flags = NWR_V_TOMBSTONE;
-    nwr_write_seen(w, seen.dot, seen.wid);
-    return batch_end(&b);
-}
-
-static bool is_removed(struct kit *k, uint64_t n)
-{
-    const struct nwr_row *row;
-    struct nwr_key key = content_key(n);
-    struct batch b;
-    bool removed;
-
-    batch_init(&b, k, NWR_STORE_READ);
-    batch_range(&b, key, true, false);
-    assert_int_equal(batch_run(&b), NWR_OK);
-    row = nwr_rows_find(&b.op.rows, &key);
-    assert_non_null(row);
-    removed = nwr_record_live(&row->rec) == 0;
-    batch_deinit(&b);
-    return removed;
-}
-
-/* Others fill the disk to the last byte: the store itself meets ENOSPC, and comes back. */
-static void a_disk_filled_by_others_fails_writes_and_recovers(void **state)
-{
-    enum {
-        N = 400
-    };
-    struct kit *k = *state;
-    struct nwr_seen seen[N] = {0};
-    enum nwr_err err = NWR_OK;
-    uint32_t removed = 0;
-    char path[400];
-
-    if (!have_disk(k))
-        skip();
-    for (uint32_t i = 0; i < N; i++)
-        assert_int_equal(put_one(k, content_key(i), "x", &seen[i]), NWR_OK);
-    snprintf(path, sizeof(path), "%s/ballast", k->dir);
-    fill_to_the_last_byte(path);
-    while (removed < N && !(err = remove_at_length(k, removed, seen[removed])))
-        removed++;
-    assert_int_equal(err, NWR_E_NOSPC);
-    assert_int_equal(remove_at_length(k, N - 1, seen[N - 1]), NWR_E_NOSPC);
-    for (uint32_t i = 0; i < N; i++)
-        assert_true(is_removed(k, i) == (i < removed));
-    assert_int_not_equal(sync_now(k), NWR_OK);
-    assert_int_equal(unlink(path), 0);
-    for (int i = 0; i < PATIENCE && err; i++) {
-        err = put_one(k, content_key(N), "again", NULL);
-        if (err)
-            poll(NULL, 0, 50);
-    }
-    assert_int_equal(err, NWR_OK);
-    assert_int_equal(sync_now(k), NWR_OK);
-    kit_reopen(k);
-    for (uint32_t i = 0; i < removed; i++)
-        assert_true(is_removed(k, i));
-    kit_assert_whole(k);
-}
-
 /* ---- no descriptor is left ------------------------------------------------------------------ */
 
 #define DESCRIPTORS 1024
@@ -637,7 +459,6 @@ static void without_descriptors_nothing_is_said_to_be_stored_or_synced(void **st
 
 #define ON(f) cmocka_unit_test_setup_teardown(f, kit_rocks, kit_teardown)
 #define ON_SMALL(f) cmocka_unit_test_setup_teardown(f, kit_small_segments, kit_teardown)
-#define ON_DISK(f) cmocka_unit_test_setup_teardown(f, kit_small_disk, teardown_small_disk)
 
 int main(void)
 {
@@ -658,9 +479,6 @@ int main(void)
         ON_SMALL(sparse_segments_are_copied_out_and_removed),
         ON_SMALL(a_corrupt_block_is_kept_when_its_segment_is_sparse),
         ON(without_descriptors_nothing_is_said_to_be_stored_or_synced),
-        ON_DISK(a_disk_full_of_large_blocks_goes_on_reading_and_removing),
-        ON_DISK(a_disk_full_of_small_blocks_goes_on_reading_and_removing),
-        ON_DISK(a_disk_filled_by_others_fails_writes_and_recovers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
