@@ -43,7 +43,7 @@ IN_DOUBT sim [invented] --seeds 10
 ASK_ALL replicator_test a_silent_replica_delays_no_read
 SPARED lag_test reads_do_not_pile_up_at_a_replica_that_answers_late
 NEXT_COORDINATOR replicator_test a_silent_coordinator_delays_no_forwarded_read
-DEADLINE sim [reply] --seed 11
+DEADLINE sim [reply] --seed 60
 STANDS_IN handoff_test with_two_of_three_replicas_dead_a_sloppy_write_goes_on
 STRICT handoff_test with_two_of_three_replicas_dead_a_sloppy_write_goes_on
 SPARES_YIELD handoff_test nodes_that_stand_in_do_not_outvote_a_replica
