@@ -60,9 +60,8 @@ static void forget(struct alone *a)
 static void next(struct nwr_node *n, struct alone *a)
 {
     forget(a);
-    for (; a->at < a->npg && a->n < CHUNK; a->at++)
-        if (!n->hints.pg[a->pg[a->at]])
-            a->both[a->n++].here.pg = a->pg[a->at];
+    while (a->at < a->npg && a->n < CHUNK)
+        a->both[a->n++].here.pg = a->pg[a->at++];
     if (a->n == 0) {
         nwr_job_end(n, &a->job, NWR_OK);
         return;

@@ -66,9 +66,6 @@ static void confirm(struct nwr_node *n, nwr_pg pg, uint16_t peer, const struct n
 
     if (!n->confirms)
         n->confirms = nwr_zalloc(NWR_PGS_MAX * sizeof(*n->confirms));
-    if (n->confirms_epoch != n->ring.epoch)
-        nwr_confirms_forget(n, 0);
-    n->confirms_epoch = n->ring.epoch;
     e = find(n, pg, peer);
     if (!e && n->confirms[pg].n == NWR_COUNT(n->confirms[pg].e))
         return;
@@ -84,7 +81,7 @@ bool nwr_confirm_due(const struct nwr_node *n, nwr_pg pg, uint16_t peer, uint64_
 {
     const struct nwr_confirmed *e = find(n, pg, peer);
 
-    return !e || e->hash != hash || n->confirms_epoch != n->ring.epoch;
+    return !e || e->hash != hash;
 }
 
 /* The least of all members' clocks, as far as they are known to be on disk; own is. Empty: the
@@ -95,8 +92,7 @@ static void least(const struct nwr_node *n, nwr_pg pg, const struct nwr_vv *own,
     uint32_t m = nwr_ring_place(&n->ring, pg, list);
 
     *out = (struct nwr_vv){0};
-    if ((n->ring.joint && NWR_RULE(FLOOR_SETTLED)) || n->joining || n->hints.pg[pg] ||
-        n->confirms_epoch != n->ring.epoch)
+    if ((n->ring.joint && NWR_RULE(FLOOR_SETTLED)) || n->joining)
         return;
     nwr_vv_copy(out, own);
     for (uint32_t i = 0; i < m; i++) {
@@ -352,10 +348,8 @@ static void reply(struct nwr_node *n, struct answer *a, enum nwr_err err)
     struct nwr_out o = {0};
 
     for (uint32_t i = 0; i < a->nboth && !err; i++) {
-        nwr_pg pg = a->both[i].here.pg;
-
         group_out(&o, &a->both[i].here);
-        nwr_out_u8(&o, !n->joining && !n->hints.pg[pg] && nwr_ring_holds(&n->ring, pg, n->ordinal));
+        nwr_out_u8(&o, !n->joining && nwr_ring_holds(&n->ring, a->both[i].here.pg, n->ordinal));
     }
     m.u.compare.what = NWR_COMPARE_CLOCKS;
     if (o.len)

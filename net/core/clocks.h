@@ -12,7 +12,7 @@
  *
  * A clock is joined only where both digests are equal. Only what is on disk is told, so an answer
  * is a confirmation; it is forgotten when its member goes or the ring changes. The floor rises
- * where the ring is settled and no member has a hint for the group.
+ * where the ring is settled.
  *
  * Ownership: the node's. Thread: the node's. Allocates: yes.
  */
@@ -28,7 +28,7 @@ struct nwr_both {
     struct nwr_vv clock, floor; /* the peer's */
     struct nwr_pg_digest digest;
     struct nwr_pg_digest told; /* ours, when the peer was told */
-    bool confirmed;            /* the peer has its clock on disk, and no hint for the group */
+    bool confirmed;            /* the peer has its clock on disk */
 };
 
 /* Borrows both until its child ends; `here` is then as it is, on disk if `sync`. */

@@ -6,7 +6,7 @@
  * here until that ring is adopted: so two nodes only work together under one ring. Whoever says an
  * epoch in any message has stored that ring, and refuses whatever is older, also after a crash.
  */
-#include "net/core/job.h"
+#include "net/core/clocks.h"
 
 struct storing {
     struct nwr_job job;
@@ -74,6 +74,8 @@ static void adopt(struct nwr_node *n)
     n->ring = n->storing;
     n->storing = (struct nwr_ring){0};
     nwr_ring_check(&n->ring);
+    if (NWR_RULE(CONFIRM_RING))
+        nwr_confirms_forget(n, 0);
     self = nwr_ring_find_id(&n->ring, n->id);
     n->ring_since = n->now;
     if (self)

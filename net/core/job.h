@@ -160,7 +160,7 @@ struct nwr_confirmed {
     uint64_t hash; /* of this node's clock and floor when that covered its clock */
 };
 struct nwr_confirms {
-    struct nwr_confirmed e[NWR_REPLICAS_MAX];
+    struct nwr_confirmed e[NWR_REPLICAS_MAX - 1];
     uint32_t n;
 };
 
@@ -209,7 +209,6 @@ struct nwr_node {
     struct nwr_behind *behind; /* of each PG (behind.h); NULL: none was */
     uint32_t nbehind;
     struct nwr_confirms *confirms; /* of each PG (clocks.h); NULL: none */
-    uint64_t confirms_epoch;
 
     uint64_t next_id;
     struct nwr_call *calls[NWR_CALL_BUCKETS];

@@ -114,6 +114,7 @@
     X(FLOOR_SETTLED, "it rises in a settled ring")                                                 \
     X(CONFIRM_DISK, "what is confirmed is on disk")                                                \
     X(CONFIRM_FORGOTTEN, "and counts no more once its member was away")                            \
+    X(CONFIRM_RING, "nor under another ring")                                                      \
     X(FLOOR_COVERED, "a floor is taken only by a replica whose clock covers it")                   \
     X(FLOOR_REFUSES, "what is below the floor and not here is not taken again")                    \
     X(BEHIND_DROPS, "who is behind a floor drops what others dropped")                             \

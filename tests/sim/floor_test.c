@@ -139,6 +139,32 @@ static void deleted_records_go_where_each_group_has_one_replica(void **state)
     sim_destroy(s);
 }
 
+/* There is room for the others of one list of a group, and another takes the place of one. */
+static void deleted_records_go_where_a_group_has_moved(void **state)
+{
+    struct sim *s = sim_create(64);
+    struct nwr_node_event ev = {.kind = NWR_EV_RESHAPE, .reshape = {.kind = NWR_RESHAPE_WEIGHT}};
+    int l[NWR_REPLICAS_MAX + 1];
+
+    (void)state;
+    sim_members(s, NWR_REPLICAS_MAX + 1, 16, NWR_REPLICAS_MAX, 0, 0);
+    kit_list(s, PG, l, NWR_REPLICAS_MAX + 1);
+    for (uint32_t i = 0; i < KEYS; i++)
+        write_once(s, l[1], i, "x", 1000 + i);
+    let_floors_rise(s);
+    ev.reshape.ordinal = nwr_node_ordinal(s->node[l[NWR_REPLICAS_MAX - 1]].node);
+    ev.reshape.value = 1;
+    sim_event(s, l[1], &ev);
+    let_floors_rise(s);
+    assert_false(sim_ring(s, l[1])->joint);
+    assert_true(kit_holds(s, l[NWR_REPLICAS_MAX], PG));
+    for (uint32_t i = 0; i < KEYS; i++)
+        write_once(s, l[1], i, NULL, 2000 + i);
+    let_floors_rise(s);
+    assert_gone(s);
+    sim_destroy(s);
+}
+
 /* What was forgotten while there was one stays so when others hold it too. */
 static void a_member_that_joins_a_node_that_was_alone_brings_nothing_back(void **state)
 {
@@ -423,6 +449,7 @@ int main(void)
         cmocka_unit_test(deleted_records_go_from_every_replica),
         cmocka_unit_test(deleted_records_go_from_a_node_that_is_alone),
         cmocka_unit_test(deleted_records_go_where_each_group_has_one_replica),
+        cmocka_unit_test(deleted_records_go_where_a_group_has_moved),
         cmocka_unit_test(a_member_that_joins_a_node_that_was_alone_brings_nothing_back),
         cmocka_unit_test(a_tombstone_stays_as_long_as_a_replica_is_away),
         cmocka_unit_test(an_old_disk_brings_nothing_back),
