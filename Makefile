@@ -147,11 +147,12 @@ $(foreach d,core store,$(eval $(O)/lib/libnwr_rules_$d.a: \
   $(patsubst %.c,$(O)/rules/%.o,$(call sources,net/$d))))
 
 RULESRC := $(wildcard tests/sim/*_test.c tests/sim/sim.c) \
-           $(addprefix tests/unit/,members_test.c register_history_test.c)
+           $(addprefix tests/unit/,members_test.c register_history_test.c) \
+           tests/contract/store_mem_test.c
 RULEBIN := $(addprefix $(O)/rules/,$(basename $(notdir $(RULESRC))))
 $(foreach s,$(RULESRC),$(eval $(O)/rules/$(basename $(notdir $s)): $(O)/$(basename $s).o))
-$(RULEBIN): $(RULELIBS) $(addprefix $(O)/lib/libnwr_,tests_sim.a tests_lib.a fs_core.a \
-                                                     net_wire.a base.a)
+$(RULEBIN): $(RULELIBS) $(addprefix $(O)/lib/libnwr_,tests_sim.a tests_contract.a tests_lib.a \
+                                                     fs_core.a net_wire.a base.a)
 	@echo "  LD    $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ -Wl,--start-group $^ -Wl,--end-group $(CMOCKA_LIBS) $(SYSLIBS)
 

@@ -13,6 +13,7 @@
 #define NWR_RULES(X)                                                                               \
     X(W_OF_N, "a write is answered when W have it")                                                \
     X(BATCH_WHOLE, "a batch that is refused leaves nothing")                                       \
+    X(BATCH_ONE_WRITE, "and one that is taken is whole, wherever its node dies")                   \
     X(GOES_ON, "and goes on to the rest")                                                          \
     X(LEVEL, "a replica counts when it has it at the level asked for")                             \
     X(R_OF_N, "a read is answered by R, never by the first that knows nothing")                    \

@@ -108,10 +108,33 @@ static uint64_t add_records(uint64_t records, int64_t more)
     return more >= 0 ? records + (uint64_t)more : records - NWR_MIN(gone, records);
 }
 
+/* Each change by itself: what a crash in between leaves (rules.h). */
+static enum nwr_err write_one_by_one(struct nwr_txn *t)
+{
+    enum nwr_err err = NWR_OK;
+
+    for (struct nwr_sorted_node *n = t->changes.head[0]; n && !err; n = n->next[0]) {
+        struct nwr_skey key = nwr_skey_of((enum nwr_space)n->space, n->key, n->key_len);
+        struct nwr_sorted one = {0};
+
+        nwr_sorted_put(&one, &key, n->value ? nwr_blob_ref(n->value) : NULL);
+        err = t->e->kv->write(t->e->kv, &one);
+        nwr_sorted_deinit(&one);
+    }
+    return err;
+}
+
+static enum nwr_err write_changes(struct nwr_txn *t)
+{
+    if (!NWR_RULE(BATCH_ONE_WRITE))
+        return write_one_by_one(t);
+    return t->changes.n ? t->e->kv->write(t->e->kv, &t->changes) : NWR_OK;
+}
+
 enum nwr_err nwr_txn_commit(struct nwr_txn *t)
 {
     struct nwr_engine *e = t->e;
-    enum nwr_err err = t->changes.n ? e->kv->write(e->kv, &t->changes) : NWR_OK;
+    enum nwr_err err = write_changes(t);
 
     if (!err) {
         for (uint32_t i = 0; i < t->ndrop; i++)

@@ -214,6 +214,7 @@ struct nwr_store_faults {
     uint32_t lost_del;   /* ... that were removed still are */
     bool full;           /* APPLY with puts or new blocks, BLOCK_PUT: E_NOSPC */
     nwr_ms slow_ms;      /* the caller delays completions by this */
+    uint32_t dies_at;    /* the process dies before this write from now; 0: it lives */
 };
 struct nwr_store *nwr_store_mem_create(uint64_t seed);
 /* Another store with all that s holds now: the image of a disk. */

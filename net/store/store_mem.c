@@ -86,10 +86,21 @@ static bool is_lost(struct mem *m, const struct nwr_sorted_node *n)
            chance(m, n->value ? m->faults.lost_put : m->faults.lost_del);
 }
 
+/* Until it is crashed in fact nobody sees that what follows is not there. */
+static bool is_dead(struct mem *m)
+{
+    if (m->faults.dies_at <= 1)
+        return m->faults.dies_at == 1;
+    m->faults.dies_at--;
+    return false;
+}
+
 static enum nwr_err mem_write(struct nwr_kv *kv, struct nwr_sorted *changes)
 {
     struct mem *m = of_kv(kv);
 
+    if (is_dead(m))
+        return NWR_OK;
     m->batch++;
     for (struct nwr_sorted_node *n = changes->head[0]; n; n = n->next[0]) {
         struct nwr_skey key = nwr_skey_of((enum nwr_space)n->space, n->key, n->key_len);
@@ -290,6 +301,7 @@ void nwr_store_mem_crash(struct nwr_store *s, bool lose)
 
     m->done = NULL;
     m->done_end = &m->done;
+    m->faults.dies_at = 0;
     nwr_engine_forget(&m->engine);
     if (lose)
         lose_unsynced(m, torn);

@@ -121,6 +121,23 @@ static void a_torn_batch_is_half_there_and_no_block_of_it_is_missing(void **stat
     assert_true(halves > 20);
 }
 
+static void a_batch_is_whole_or_not_there_wherever_its_process_dies(void **state)
+{
+    (void)state;
+    for (uint32_t at = 1; at <= 20; at++) {
+        struct kit k = {.s = nwr_store_mem_create(at)};
+        struct nwr_seen seen[6] = {0};
+
+        put_six(&k, 100, seen);
+        nwr_store_mem_faults(k.s)->dies_at = at;
+        put_six(&k, 200, seen);
+        nwr_store_mem_crash(k.s, false);
+        assert_int_equal(count_new(&k, seen), at == 1 ? 0 : 6);
+        kit_assert_whole(&k);
+        k.s->destroy(k.s);
+    }
+}
+
 static void bit_rot_is_found_by_reads_and_never_served(void **state)
 {
     struct kit *k = *state;
@@ -231,6 +248,7 @@ int main(void)
         ON(a_kill_takes_nothing_that_was_applied),
         ON(an_op_not_polled_at_a_crash_never_completes),
         cmocka_unit_test(a_torn_batch_is_half_there_and_no_block_of_it_is_missing),
+        cmocka_unit_test(a_batch_is_whole_or_not_there_wherever_its_process_dies),
         ON(bit_rot_is_found_by_reads_and_never_served),
         ON(a_full_store_gives_up_what_is_kept_before_it_refuses_to_shrink_a_file),
         ON(a_full_store_refuses_growth_and_goes_on_removing_and_reading),

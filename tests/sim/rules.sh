@@ -28,6 +28,7 @@ while read -r rule program expected args; do
 done <<'TABLE'
 W_OF_N sim [lost] --seeds 20
 BATCH_WHOLE replicator_test a_full_disk_here_leaves_the_write_to_another_coordinator
+BATCH_ONE_WRITE store_mem_test a_batch_is_whole_or_not_there_wherever_its_process_dies
 GOES_ON supply_test a_replica_that_missed_the_blocks_gets_them_after_the_answer_too
 LEVEL replicator_test what_is_acknowledged_on_disk_survives_power_loss_everywhere
 R_OF_N sim [lost] --seed 1
