@@ -303,7 +303,7 @@ static void next_chunk(struct nwr_node *n, struct handoff *h)
 {
     nwr_ms took = NWR_MAX(n->now - h->began, 1);
 
-    if (nwr_foreground_work(n) == h->foreground || !NWR_RULE(PAUSES)) {
+    if (nwr_foreground_work(n) == h->foreground || !NWR_RULE(HINT_PAUSES)) {
         read_hints(n, h);
         return;
     }

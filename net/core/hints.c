@@ -75,6 +75,8 @@ bool nwr_hint_add(struct nwr_node *n, struct nwr_lent *l, uint16_t target, nwr_p
                            .key = nwr_memdup(key, nkey * sizeof(*key)),
                            .nkey = nkey};
     l->op.hint = l->hint;
+    if (!NWR_RULE(HINT_ORDER))
+        h->seq = UINT64_MAX - h->seq;
     count_in(n, h);
     return true;
 }

@@ -33,7 +33,7 @@ enum {
     NWR_HINT_OWN = 64,          /* a hint itself, and each name in it */
     NWR_HINT_LOOK_MS = 500,
     NWR_HINT_PAUSE_MS = 1000, /* after a delivery that failed */
-    NWR_HINT_REST_MS = 20,    /* after one that left nothing */
+    NWR_HINT_REST_MS = 20,    /* after one that left nothing: what is counted may not be there */
     NWR_HINT_PARALLEL = 4,    /* targets at a time */
     NWR_HINT_CHUNK = 1 << 20, /* bytes of one delivery */
     NWR_HINT_LOG_MS = 10000

@@ -83,7 +83,8 @@ static void pace(struct nwr_node *n, struct move *mv, size_t rows)
 
     mv->pulled = n->pulled;
     mv->bytes += bytes;
-    mv->free_at = NWR_MAX(mv->free_at, n->now) + bytes / BYTES_A_MS;
+    if (NWR_RULE(COPY_PACED))
+        mv->free_at = NWR_MAX(mv->free_at, n->now) + bytes / BYTES_A_MS;
 }
 
 static void on_copy_child(struct nwr_node *n, struct nwr_job *j, struct nwr_job *child,

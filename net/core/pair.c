@@ -93,7 +93,7 @@ static struct pair *of(struct nwr_job *j)
 static void proceed(struct nwr_node *n, struct pair *p, enum state next)
 {
     nwr_ms took = n->now - p->piece_began;
-    bool shared = nwr_foreground_work(n) != p->foreground;
+    bool shared = nwr_foreground_work(n) != p->foreground && NWR_RULE(PAUSES);
 
     p->state = next;
     p->paused = shared;

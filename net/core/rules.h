@@ -39,6 +39,8 @@
     X(HINT_OUTLIVES, "hints outlive who keeps them")                                               \
     X(HINT_ACTOR, "dots given while standing in are of an actor that ends with them")              \
     X(HINT_UNTIL_DISK, "a hint ends when its target has it on disk")                               \
+    X(HINT_ORDER, "what was missed first is brought first")                                        \
+    X(HINT_PAUSES, "and leaves room for other work")                                               \
     X(HINT_LATE, "who was sent a write and did not answer gets a hint")                            \
     X(HINT_FOLLOWS, "a hint for who holds the group no more goes to those who do")                 \
     X(STAND_IN_LISTS, "while joint a stand-in counts in the lists of whom it stands in for")       \
@@ -76,6 +78,7 @@
     X(ALL_COPIED, "a ring settles when all is copied")                                             \
     X(COPY_QUORUM, "a copy is of enough replicas to meet every write")                             \
     X(COPY_ALL_UP, "and of all that are there: one may have more than W promised")                 \
+    X(COPY_PACED, "and leaves room for other work")                                                \
     X(PROBE, "members ask each other whether they are there")                                      \
     X(PROBE_HELPED, "others are asked to ask")                                                     \
     X(SUSPECT_FIRST, "who is silent is suspected first")                                           \
@@ -90,7 +93,7 @@
     X(CELLS, "bytes follow the difference")                                                        \
     X(RANGES, "and ranges where nearly all differ")                                                \
     X(BOTH_WAYS, "both get what they lack")                                                        \
-    X(PAUSES, "repair leaves room for other work")                                                 \
+    X(PAUSES, "and leave room for other work")                                                     \
     X(DIGEST_KEPT, "the digest of a group changes with its records")                               \
     X(DIGEST_SHOWN, "and is of what they show, whatever they have forgotten")                      \
     X(BLOCKS_FIRST, "a replica refuses a version whose blocks it lacks")                           \

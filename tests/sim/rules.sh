@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# rules.sh -- each rule of DESIGN 5, 6 and 7, switched off, lets a scenario or a seed fail.
+# rules.sh -- each rule of DESIGN 3, 5, 6 and 7, switched off, lets a scenario or a seed fail.
 #
 # The rules are named, and switched, in net/core/rules.h. A line below says which program notices,
 # and by what: a scenario's name, or the oracle that a seed falls to.
@@ -54,6 +54,8 @@ HINT_KEPT handoff_test a_replica_gets_what_it_missed_without_being_read
 HINT_OUTLIVES handoff_test hints_outlive_a_crash_of_their_holder
 HINT_ACTOR handoff_test a_node_that_stood_in_twice_does_not_hide_its_first_write
 HINT_UNTIL_DISK handoff_test a_hint_ends_only_when_the_target_has_it_on_disk
+HINT_ORDER pace_test what_was_missed_first_is_delivered_first
+HINT_PAUSES handoff_test a_delivery_leaves_pauses_while_there_is_other_work
 HINT_LATE handoff_test a_write_under_way_when_its_replica_dies_is_kept_too
 HINT_FOLLOWS handoff_test what_is_kept_for_one_that_was_removed_goes_to_those_who_hold_it
 STAND_IN_LISTS handoff_test a_sloppy_write_while_the_ring_changes_reaches_those_who_hold_it_then
@@ -91,6 +93,7 @@ BARRIER reshape_test with_w_n_a_dead_member_must_be_given_up_by_force
 ALL_COPIED join_test a_joining_node_copies_records_and_blocks_first
 COPY_QUORUM joint_test a_copy_is_of_enough_replicas_to_meet_every_write
 COPY_ALL_UP joint_test a_copy_is_of_all_replicas_that_are_there
+COPY_PACED pace_test copies_take_no_more_than_their_share
 PROBE members_test a_silent_member_is_suspect_then_down_and_up_when_it_is_back
 PROBE_HELPED members_test others_vouch_for_a_member_whose_direct_way_is_cut
 SUSPECT_FIRST members_test a_suspect_that_can_speak_again_is_up_and_never_was_down
@@ -105,7 +108,7 @@ COMPARED repair_test a_node_that_was_away_gets_what_it_missed_without_any_read
 CELLS repair_test bytes_follow_the_difference_and_not_the_records
 RANGES repair_test [differ]
 BOTH_WAYS repair_test writes_on_both_sides_of_a_cut_end_as_siblings_on_all
-PAUSES handoff_test a_delivery_leaves_pauses_while_there_is_other_work
+PAUSES pace_test a_comparison_leaves_pauses_while_there_is_other_work
 DIGEST_KEPT repair_test a_node_that_was_away_gets_what_it_missed_without_any_read
 DIGEST_SHOWN repair_test [differ]
 BLOCKS_FIRST supply_test a_replica_that_missed_the_blocks_gets_them_with_the_batch
