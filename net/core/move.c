@@ -167,8 +167,11 @@ static void copy_more(struct nwr_node *n, struct move *mv)
     }
     if (mv->state != COPYING || mv->epoch != epoch || mv->copying || mv->next_pg < n->ring.pgs)
         return;
-    mv->state = SYNCING;
-    nwr_lend_submit(n, nwr_lend(n, &mv->job, 0, NWR_STORE_SYNC, 0));
+    mv->state = NWR_RULE(COPY_SYNCED) ? SYNCING : TELLING;
+    if (mv->state == SYNCING)
+        nwr_lend_submit(n, nwr_lend(n, &mv->job, 0, NWR_STORE_SYNC, 0));
+    else
+        tell(n, mv);
 }
 
 static void look(struct nwr_node *n, struct move *mv)

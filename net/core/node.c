@@ -195,6 +195,8 @@ static void request_route(struct nwr_node *n, struct nwr_origin *o)
     bool here = nwr_ring_holds(&n->ring, o->req->pg, n->ordinal);
     bool from_peer = o->kind == NWR_FROM_PEER;
 
+    if (!NWR_RULE(HOLDERS_COORDINATE))
+        here |= nwr_ring_gains(&n->ring, o->req->pg, n->ordinal);
     if (!here && from_peer && nwr_is_sloppy(o->req))
         here = nwr_ring_is_spare(&n->ring, o->req->pg, nwr_is_write(o->req), n->ordinal);
     if (here)

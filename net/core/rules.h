@@ -73,11 +73,13 @@
     X(RING_STORED, "a ring is stored before it is adopted")                                        \
     X(JOINT_W, "while joint W of the list to come must have a write too")                          \
     X(JOINT_R, "while joint R of the list to come must answer too")                                \
+    X(HOLDERS_COORDINATE, "who only is to hold a group judges no guard of it")                     \
     X(PLACED_AGAIN, "a write under way counts by the ring there is when it is answered")           \
     X(BARRIER, "a ring settles when so many refuse the older one that no quorum is left")          \
     X(ALL_COPIED, "a ring settles when all is copied")                                             \
     X(COPY_QUORUM, "a copy is of enough replicas to meet every write")                             \
     X(COPY_ALL_UP, "and of all that are there: one may have more than W promised")                 \
+    X(COPY_SYNCED, "and is on disk when that is said")                                             \
     X(COPY_PACED, "and leaves room for other work")                                                \
     X(PROBE, "members ask each other whether they are there")                                      \
     X(PROBE_HELPED, "others are asked to ask")                                                     \

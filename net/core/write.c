@@ -80,7 +80,8 @@ static bool is_home(const struct nwr_node *n, struct write *wr)
 {
     const struct side *self = side_find(wr, n->ordinal);
 
-    return self && self->in >> NWR_LIST_NOW & 1 && !self->hint_for;
+    return self && !self->hint_for &&
+           (self->in >> NWR_LIST_NOW & 1 || (self->in && !NWR_RULE(HOLDERS_COORDINATE)));
 }
 
 /* ---- stand-ins (sloppy) ---------------------------------------------------------------------- */

@@ -193,6 +193,68 @@ static void a_copy_is_of_all_replicas_that_are_there(void **state)
     sim_destroy(s);
 }
 
+/* The first has missed the writes, and what the fourth copies from the others. The fourth loses its
+ * power as soon as they settle the ring, before it hears of that. */
+static void what_was_copied_survives_power_loss_before_the_ring_settles_there(void **state)
+{
+    struct sim *s = sim_create(7);
+    struct answers a;
+
+    (void)state;
+    s->only_asked = true;
+    s->hint_bytes = 1;
+    sim_members(s, 3, GROUPS, 3, 2, 2);
+    kit_isolate(s, 0, true);
+    kit_notice(s);
+    put_all(s, 1, 0, &a);
+    sim_run(s, 1000000);
+    kit_isolate(s, 0, false);
+    kit_notice(s);
+    sim_join(s, 1);
+    cut_pair(s, 0, 3);
+    while (!sim_ring(s, 1)->joint)
+        sim_run(s, 50);
+    while (sim_ring(s, 1)->joint)
+        sim_run(s, 50);
+    assert_true(sim_ring(s, 3)->joint);
+    sim_crash(s, 3, true);
+    sim_crash(s, 2, false); /* or it would hand over what leaves it */
+    memset(s->cut, 0, sizeof(s->cut));
+    sim_restart(s, 3);
+    kit_notice(s);
+    check_acked(s, &a);
+    sim_destroy(s);
+}
+
+static void who_has_not_copied_a_group_yet_judges_no_guard(void **state)
+{
+    struct sim *s = sim_create(8);
+    struct nwr_node_event ev = {.kind = NWR_EV_RESHAPE, .reshape.kind = NWR_RESHAPE_WEIGHT};
+    struct nwr_key key = kit_key(0, 1);
+    struct nwr_request *req = kit_put(&key, "who saw nothing", 2, NULL);
+    struct nwr_guard *g = nwr_request_guard(req);
+    int l[4];
+
+    (void)state;
+    g->kind = NWR_GUARD_SEEN;
+    g->key = key;
+    s->only_asked = true;
+    s->hint_bytes = 1;
+    sim_members(s, 4, 1, 3, 2, 2);
+    kit_list(s, 0, l, 4);
+    kit_write(s, l[0], &key, "there", 1, NULL);
+    ev.reshape.ordinal = nwr_node_ordinal(s->node[l[2]].node);
+    ev.reshape.value = 1;
+    slow(s, l[3], 1000);
+    sim_event(s, l[0], &ev);
+    for (int i = 0; i < 100000 && !sim_ring(s, l[3])->joint; i++)
+        sim_run(s, 50);
+    assert_true(nwr_ring_gains(sim_ring(s, l[3]), 0, nwr_node_ordinal(s->node[l[3]].node)));
+    assert_string_equal(kit_stored_text(s, l[3], &key), "");
+    assert_int_equal(kit_ask_err(s, l[3], req), NWR_E_SUPERSEDED);
+    sim_destroy(s);
+}
+
 /* The replicas of pg when there are three of each group, the one there is first, and the node that
  * is none of them. */
 static void list_of_three(struct sim *s, nwr_pg pg, int l[4])
@@ -292,6 +354,8 @@ int main(void)
         cmocka_unit_test(a_copy_is_made_of_replicas_that_refuse_the_older_ring),
         cmocka_unit_test(a_copy_is_of_enough_replicas_to_meet_every_write),
         cmocka_unit_test(a_copy_is_of_all_replicas_that_are_there),
+        cmocka_unit_test(what_was_copied_survives_power_loss_before_the_ring_settles_there),
+        cmocka_unit_test(who_has_not_copied_a_group_yet_judges_no_guard),
         cmocka_unit_test(what_was_read_while_the_ring_is_joint_does_not_vanish),
         cmocka_unit_test(a_write_that_comes_back_to_its_node_is_in_doubt),
     };
