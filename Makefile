@@ -147,7 +147,8 @@ $(foreach d,core store,$(eval $(O)/lib/libnwr_rules_$d.a: \
   $(patsubst %.c,$(O)/rules/%.o,$(call sources,net/$d))))
 
 RULESRC := $(wildcard tests/sim/*_test.c tests/sim/sim.c) \
-           $(addprefix tests/unit/,members_test.c register_history_test.c) \
+           $(addprefix tests/unit/,members_test.c node_test.c register_history_test.c \
+                                   ring_test.c) \
            tests/contract/store_mem_test.c
 RULEBIN := $(addprefix $(O)/rules/,$(basename $(notdir $(RULESRC))))
 $(foreach s,$(RULESRC),$(eval $(O)/rules/$(basename $(notdir $s)): $(O)/$(basename $s).o))

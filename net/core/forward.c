@@ -87,7 +87,8 @@ static void coordinate_here(struct nwr_node *n, struct forward *f)
 
 static bool may_be_here(const struct nwr_node *n, const struct forward *f, uint32_t i)
 {
-    return f->list[i] == n->ordinal && f->origin.kind != NWR_FROM_JOB && f->self == NWR_OK;
+    return f->list[i] == n->ordinal && f->origin.kind != NWR_FROM_JOB && f->self == NWR_OK &&
+           NWR_RULE(STAND_IN_COORDINATES);
 }
 
 /* The first of the list that is up and was not tried. False: there is none. */

@@ -20,6 +20,8 @@ nwr_hlc nwr_hlc_later(struct nwr_node *n, nwr_hlc seen)
 {
     nwr_hlc next = nwr_hlc_next(n);
 
+    if (!NWR_RULE(CLOCK_LATER))
+        return next;
     return NWR_MAX(next, seen == UINT64_MAX ? seen : seen + 1);
 }
 
@@ -27,7 +29,7 @@ void nwr_hlc_raise(struct nwr_node *n, nwr_hlc hlc)
 {
     nwr_hlc limit = (n->wall / 1000000 + NWR_AHEAD_MS) << 16;
 
-    if (hlc <= limit) {
+    if (hlc <= limit || !NWR_RULE(CLOCK_AHEAD)) {
         n->hlc = NWR_MAX(n->hlc, hlc);
     } else if (n->now >= n->clock_logged + CLOCK_LOG_MS || n->clock_logged == 0) {
         n->clock_logged = n->now + 1;

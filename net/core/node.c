@@ -98,7 +98,7 @@ bool nwr_knock(struct nwr_node *n, uint64_t *knocked, const uint16_t *list, uint
         any = true;
     }
     *knocked = n->ring.epoch;
-    return any;
+    return any && NWR_RULE(KNOCK);
 }
 
 static void peer_up(struct nwr_node *n, uint16_t peer)
@@ -197,7 +197,7 @@ static void request_route(struct nwr_node *n, struct nwr_origin *o)
 
     if (!NWR_RULE(HOLDERS_COORDINATE))
         here |= nwr_ring_gains(&n->ring, o->req->pg, n->ordinal);
-    if (!here && from_peer && nwr_is_sloppy(o->req))
+    if (!here && from_peer && nwr_is_sloppy(o->req) && NWR_RULE(STAND_IN_COORDINATES))
         here = nwr_ring_is_spare(&n->ring, o->req->pg, nwr_is_write(o->req), n->ordinal);
     if (here)
         nwr_request_here(n, o);

@@ -225,6 +225,11 @@ bool nwr_ring_copies(const struct nwr_ring *r, nwr_pg pg, uint16_t ordinal)
     return false;
 }
 
+static uint8_t fit(uint8_t quorum, uint8_t m)
+{
+    return NWR_RULE(QUORUM_FITS) ? NWR_MIN(quorum, m) : quorum;
+}
+
 /* Both quorums of the volume are majorities of N: with fewer members they stay majorities. */
 static uint8_t quorum(const struct nwr_ring *r, enum nwr_list list, uint8_t asked, uint8_t volume,
                       uint8_t other)
@@ -235,12 +240,12 @@ static uint8_t quorum(const struct nwr_ring *r, enum nwr_list list, uint8_t aske
     if (m == 0 || asked == NWR_QUORUM_ALL)
         return m;
     if (asked)
-        return NWR_MIN(asked, m);
+        return fit(asked, m);
     volume = volume ? volume : majority;
     other = other ? other : majority;
     if (volume == majority && other == majority && NWR_RULE(MAJORITY_OF_M))
         return (uint8_t)(m / 2 + 1);
-    return NWR_MIN(volume, m);
+    return fit(volume, m);
 }
 
 uint8_t nwr_ring_w_in(const struct nwr_ring *r, enum nwr_list list, uint8_t asked)

@@ -59,7 +59,7 @@ static void send_rows(struct nwr_node *n, struct replica *r, struct nwr_store_op
     if (op->err == NWR_OK) {
         m.u.rows.more = op->more;
         m.u.rows.digest = nwr_rows_digest(&op->rows, op->more);
-        if (!r->msg.u.fetch.digest) {
+        if (!r->msg.u.fetch.digest || !NWR_RULE(ONE_IN_FULL)) {
             m.u.rows.rows = op->rows;
             op->rows = (struct nwr_rows){0};
         }

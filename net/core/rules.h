@@ -17,6 +17,7 @@
     X(GOES_ON, "and goes on to the rest")                                                          \
     X(LEVEL, "a replica counts when it has it at the level asked for")                             \
     X(R_OF_N, "a read is answered by R, never by the first that knows nothing")                    \
+    X(ONE_IN_FULL, "one answers with records, the others with a digest of them")                   \
     X(ALIKE, "answers that differ are merged")                                                     \
     X(LOUD_ALIKE, "where they differ nothing is left out")                                         \
     X(LOUD_SUM, "and what is left out counts for that")                                            \
@@ -26,11 +27,13 @@
     X(READ_REPAIR, "replicas found to be behind get what they lack")                               \
     X(SAME_WRITE, "a retry carries the write_id of the first try")                                 \
     X(IN_DOUBT, "E_HOSTDOWN is said only where nothing was sent")                                  \
+    X(KNOCK, "and who is down is dialed before that")                                              \
     X(ASK_ALL, "a silent replica is not waited for while others answer")                           \
     X(SPARED, "who answers late is not asked what others answer as well")                          \
     X(NEXT_COORDINATOR, "a silent coordinator is replaced by the next")                            \
     X(DEADLINE, "every request ends")                                                              \
     X(STANDS_IN, "the next nodes take what a replica cannot")                                      \
+    X(STAND_IN_COORDINATES, "and coordinate where nobody else can")                                \
     X(STRICT, "a stand-in counts only where it was asked for")                                     \
     X(SPARES_YIELD, "nodes that stand in do not outvote a replica")                                \
     X(HINT_ROOM, "who has no room for a hint does not count")                                      \
@@ -51,10 +54,13 @@
     X(DEAD_LEAVER, "but not if it is down")                                                        \
     X(LEAVER_TAKES_NONE, "and takes no more writes for others")                                    \
     X(ERASED, "what leaves a node is erased there")                                                \
+    X(QUORUM_FITS, "a quorum of fewer members than it asks for is all of them")                    \
     X(MAJORITY_OF_M, "majorities of N are majorities of fewer members")                            \
     X(MOVES_LEAST, "a change moves only what it must")                                             \
     X(WEIGHTED, "a member holds by its weight")                                                    \
     X(SEAT, "who replaces another holds what that held")                                           \
+    X(CLOCK_AHEAD, "a clock far ahead is not followed")                                            \
+    X(CLOCK_LATER, "but a write is later than what its writer had seen")                           \
     X(SET_BACK, "a node set back to an older copy of its disk gives no inode number again")        \
     X(ORDINAL_SPENT, "an ordinal is never given twice")                                            \
     X(GIVEN_UP, "a change is given up when who joins falls silent")                                \

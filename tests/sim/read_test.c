@@ -111,11 +111,36 @@ static void siblings_that_are_there_are_shown_after_one_round_more(void **state)
     sim_destroy(s);
 }
 
+static uint64_t bytes_of_read(struct sim *s, const struct nwr_key *key)
+{
+    uint64_t before = s->wire_bytes;
+
+    read_now(s, 0, key);
+    return s->wire_bytes - before;
+}
+
+static void records_travel_once_where_replicas_agree(void **state)
+{
+    struct sim *s = kit_three_by_reads(33, 2, 2);
+    struct nwr_key large = kit_key(2, 1), small = kit_key(2, 2);
+    char text[60];
+
+    (void)state;
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = 0;
+    kit_write(s, 0, &large, text, 1, NULL);
+    kit_write(s, 0, &small, "x", 2, NULL);
+    sim_run(s, 100000);
+    assert_int_equal(bytes_of_read(s, &large), bytes_of_read(s, &small));
+    sim_destroy(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_replaced_twice_while_a_read_waited_is_not_shown),
         cmocka_unit_test(siblings_that_are_there_are_shown_after_one_round_more),
+        cmocka_unit_test(records_travel_once_where_replicas_agree),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
