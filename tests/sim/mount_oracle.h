@@ -23,6 +23,8 @@ struct mount_tree {
 /* Programs; arg is a struct mount_tree. */
 void oracle_tree_look(struct sim_program *p);
 void oracle_tree_remove(struct sim_program *p);
+/* What two mounts saw. */
+bool oracle_tree_same(const struct mount_tree *a, const struct mount_tree *b);
 
 /* After all mounts have looked (book_content.seen). */
 void oracle_content(struct mount_load *l);

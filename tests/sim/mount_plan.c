@@ -211,7 +211,7 @@ static bool same_trees(const struct plan *p)
         if (p->tree[i].unlike[0])
             return false;
     for (int i = 1; i < p->load.mounts; i++)
-        if (strcmp(p->tree[i].text, p->tree[0].text) != 0)
+        if (!oracle_tree_same(&p->tree[i], &p->tree[0]))
             return false;
     return true;
 }

@@ -29,11 +29,38 @@ static void must(struct sim_program *p, int err, const char *what, const char *p
 
 /* What W nodes acknowledged and lost with their power is gone where nobody else got it, and so may
  * be half of what a program did: a name is there, its inode is nowhere. That is EIO (DESIGN 13: no
- * good copy), the same at every mount. So it is where the only copy rotted, of what nobody
- * acknowledged: scrub has said so then. What was acknowledged is looked for by oracle_content.c. */
+ * good copy), the same at every mount but one that has the bytes in its cache. So it is where the
+ * only copy rotted, of what nobody acknowledged: scrub has said so then. What was acknowledged is
+ * looked for by oracle_content.c. */
 static bool is_lost(struct mount_tree *t, int err)
 {
     return t->losses && err == EIO;
+}
+
+/* `other` has bytes where `gone` says that they are lost. */
+static bool is_cached(const char *gone, size_t gone_len, const char *other, size_t other_len)
+{
+    static const char lost[] = " is lost", has[] = " = ";
+    size_t name = gone_len - NWR_MIN(gone_len, sizeof(lost) - 1);
+
+    return memcmp(gone + name, lost, gone_len - name) == 0 && other_len > name + sizeof(has) - 1 &&
+           memcmp(gone, other, name) == 0 && memcmp(other + name, has, sizeof(has) - 1) == 0;
+}
+
+bool oracle_tree_same(const struct mount_tree *a, const struct mount_tree *b)
+{
+    const char *x = a->text, *y = b->text;
+
+    while (*x && *y) {
+        size_t nx = strcspn(x, "\n"), ny = strcspn(y, "\n");
+        bool same = nx == ny && memcmp(x, y, nx) == 0;
+
+        if (!same && !(a->losses && (is_cached(x, nx, y, ny) || is_cached(y, ny, x, nx))))
+            return false;
+        x += nx + (x[nx] == '\n');
+        y += ny + (y[ny] == '\n');
+    }
+    return !*x && !*y;
 }
 
 static int by_name(const void *a, const void *b)
