@@ -131,13 +131,14 @@ static void look_link(struct sim_program *p, struct looker *k, const char *path)
 static void look_directory(struct sim_program *p, struct looker *k, const char *path, int depth);
 
 /* It is what the listing said. Who looks may finish what was begun (a rename, say), and then it is
- * not: mount_plan.c has everybody look again, and that must end. */
+ * not: mount_plan.c has everybody look again, and that must end. A name leads nowhere for good
+ * where the last step of its removal was lost with the power of all who held it. */
 static bool is_as_listed(struct sim_program *p, struct looker *k, const char *path,
                          const struct call_dirent *e, struct stat *st)
 {
     int err = call_stat(p, path, st);
 
-    if (is_lost(k->t, err)) {
+    if (is_lost(k->t, err) || (k->t->losses && err == ENOENT)) {
         say(k->t, path);
         say(k->t, " is lost\n");
         return false;
