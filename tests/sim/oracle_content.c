@@ -114,11 +114,15 @@ static bool may_be_lost(const struct mount_load *l, int64_t id)
 
 /* A rename is a name more, and then one less, in batches of their own where the groups differ or
  * coordinators do: power may take the first of them from W nodes, and not the second. A file that
- * is saved then has no name that anybody else sees. Whoever asked for fsync is not told so. */
+ * is saved then has no name that anybody else sees; whoever asked for fsync before is not told so.
+ * Nor has what is written into it later, by who had looked at it before the power went. */
 static bool may_be_half(const struct mount_load *l, const struct book_deed *d,
                         const struct book_content *c, const struct names *n)
 {
-    return d->kind == BOOK_MOVE && !c->on_disk && has(n, d->from) &&
+    bool saved = has(n, d->from) && !c->on_disk;
+    bool edited = has(n, d->to) && d->ended <= c->acked_at;
+
+    return d->kind == BOOK_MOVE && (saved || edited) &&
            sim_losers(l->s, d->begun, NWR_MIN(d->ended, d->begun + SIM_CALL_MS * 1000)) >=
                l->losers;
 }
