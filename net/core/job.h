@@ -284,6 +284,8 @@ void nwr_lag_asked(struct nwr_node *n, uint16_t peer, uint64_t id);
 void nwr_lag_answered(struct nwr_node *n, uint16_t peer, uint64_t id);
 /* It is not to be asked what others do as well. */
 bool nwr_is_spared(const struct nwr_node *n, uint16_t peer);
+/* It is up, and is to be asked. */
+bool nwr_is_on_time(const struct nwr_node *n, uint16_t peer);
 
 /* ---- hints (hints.c) ---- */
 void nwr_hints_init(struct nwr_hints *hs, uint64_t bytes_max);

@@ -39,3 +39,8 @@ bool nwr_is_spared(const struct nwr_node *n, uint16_t peer)
         return false;
     return p->late || since >= NWR_LAG_MS;
 }
+
+bool nwr_is_on_time(const struct nwr_node *n, uint16_t peer)
+{
+    return nwr_is_up(n, peer) && !nwr_is_spared(n, peer);
+}

@@ -24,9 +24,10 @@
  * A copy (move.c) is a read whose second list is this node alone: answers of the list there is
  * meet every W of it, and this node holds the result before the copy goes on.
  * All are asked, which is the hedge: a silent replica is never waited for while others answer. It
- * is also what repairs a replica that was away. Those beyond the answers needed are asked up to
- * NWR_LATER_MS later, so that on a busy connection several questions, or a question and a write,
- * are one message: they cost the asker and the asked one wake-up.
+ * is also what repairs a replica that was away. But not who answers late, while the others do
+ * (lag.c). Those beyond the answers needed are asked up to NWR_LATER_MS later, so that on a busy
+ * connection several questions, or a question and a write, are one message: they cost the asker and
+ * the asked one wake-up.
  */
 #include "net/core/read.h"
 

@@ -143,8 +143,7 @@ bool nwr_read_can_spare(const struct nwr_node *n, const struct read *rd, const s
         uint32_t on_time = 0;
 
         for (uint32_t i = 0; i < rd->m; i++)
-            on_time += rd->side[i].in >> l & 1 && nwr_is_up(n, rd->side[i].ordinal) &&
-                       !nwr_is_spared(n, rd->side[i].ordinal);
+            on_time += rd->side[i].in >> l & 1 && nwr_is_on_time(n, rd->side[i].ordinal);
         if (s->in >> l & 1 && on_time < rd->need[l])
             return false;
     }

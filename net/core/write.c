@@ -8,7 +8,8 @@
  *
  *   1 give dot, hlc and number; apply locally with guards
  *   2 whole containers as they are now go to the other replicas in parallel, with blocks and
- *     guards (deliver.c); at disk level the local sync runs beside that
+ *     guards (deliver.c), as a hint to who answers late (lag.c); at disk level the local sync runs
+ *     beside that
  *   3 W acknowledgements, the local one included: answer; what is still out goes on by itself
  * While the ring is joint: W of each list, by its own N and W. An acknowledgement says that the
  * replica has it, whatever the ring was then.
@@ -344,8 +345,7 @@ static bool can_spare(const struct nwr_node *n, const struct write *wr, const st
         uint32_t on_time = 0;
 
         for (uint32_t i = 0; i < wr->nside; i++)
-            on_time += wr->side[i].in >> l & 1 && nwr_is_up(n, wr->side[i].ordinal) &&
-                       !nwr_is_spared(n, wr->side[i].ordinal);
+            on_time += wr->side[i].in >> l & 1 && nwr_is_on_time(n, wr->side[i].ordinal);
         if (on_time < wr->w[l])
             return false;
     }

@@ -142,22 +142,30 @@ static void a_copy_is_made_of_replicas_that_refuse_the_older_ring(void **state)
     sim_destroy(s);
 }
 
-/* Who joins reaches only one replica at first, which has missed a write. */
-static void a_copy_is_of_enough_replicas_to_meet_every_write(void **state)
+/* Three members, of which the first has missed what was written. */
+static struct sim *one_missed_all(uint64_t seed, struct answers *a)
 {
-    struct sim *s = sim_create(4);
-    struct answers a;
+    struct sim *s = sim_create(seed);
 
-    (void)state;
     s->only_asked = true;
     s->hint_bytes = 1;
     sim_members(s, 3, GROUPS, 3, 2, 2);
     kit_isolate(s, 0, true);
     kit_notice(s);
-    put_all(s, 1, 0, &a);
+    put_all(s, 1, 0, a);
     sim_run(s, 1000000);
     kit_isolate(s, 0, false);
     kit_notice(s);
+    return s;
+}
+
+/* Who joins reaches only one replica at first, which has missed a write. */
+static void a_copy_is_of_enough_replicas_to_meet_every_write(void **state)
+{
+    struct answers a;
+    struct sim *s = one_missed_all(4, &a);
+
+    (void)state;
     sim_crash(s, 2, false); /* or it would hand over what leaves it */
     sim_join(s, 0);
     cut_pair(s, 3, 1);
@@ -197,19 +205,10 @@ static void a_copy_is_of_all_replicas_that_are_there(void **state)
  * power as soon as they settle the ring, before it hears of that. */
 static void what_was_copied_survives_power_loss_before_the_ring_settles_there(void **state)
 {
-    struct sim *s = sim_create(7);
     struct answers a;
+    struct sim *s = one_missed_all(7, &a);
 
     (void)state;
-    s->only_asked = true;
-    s->hint_bytes = 1;
-    sim_members(s, 3, GROUPS, 3, 2, 2);
-    kit_isolate(s, 0, true);
-    kit_notice(s);
-    put_all(s, 1, 0, &a);
-    sim_run(s, 1000000);
-    kit_isolate(s, 0, false);
-    kit_notice(s);
     sim_join(s, 1);
     cut_pair(s, 0, 3);
     while (!sim_ring(s, 1)->joint)

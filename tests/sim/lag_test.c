@@ -100,6 +100,13 @@ static void slow(struct sim *s, int node, nwr_ms ms)
     nwr_store_mem_faults(s->node[node].store)->slow_ms = ms;
 }
 
+static void one_is_late(struct sim *s)
+{
+    slow(s, 0, 4);
+    slow(s, 1, 4);
+    slow(s, 2, SLOW_MS);
+}
+
 static struct nwr_store_stat stat_of(struct sim *s, int node)
 {
     struct nwr_store_stat st;
@@ -117,9 +124,7 @@ static void reads_do_not_pile_up_at_a_replica_that_answers_late(void **state)
     (void)state;
     begin();
     kit_write(s, 0, &key, "x", 5, NULL);
-    slow(s, 0, 4);
-    slow(s, 1, 4);
-    slow(s, 2, SLOW_MS);
+    one_is_late(s);
     for (int i = 0; i < CLIENTS; i++)
         read_one(s, 0);
     sim_run(s, 3 * SECOND);
@@ -169,9 +174,7 @@ static void writes_do_not_pile_up_and_come_as_hints(void **state)
 
     (void)state;
     begin();
-    slow(s, 0, 4);
-    slow(s, 1, 4);
-    slow(s, 2, SLOW_MS);
+    one_is_late(s);
     kept = nwr_node_hints(s->node[0].node, nwr_node_ordinal(s->node[2].node));
     for (uint32_t i = 0; i < CLIENTS; i++)
         write_one(s, 0, i);
